@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/base/ip_address.h"
+
+#include <arpa/inet.h>
+
+#include <charconv>
+#include <cstdio>
+
+#include "dataplane/base/hash.h"
+
+namespace tandem {
+namespace {
+
+constexpr std::array<uint8_t, 12> kV4Mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+}  // namespace
+
+IpAddress IpAddress::V4(uint32_t address_be) {
+  IpAddress result;
+  std::memcpy(result.bytes_.data(), kV4Mapped.data(), kV4Mapped.size());
+  std::memcpy(result.bytes_.data() + 12, &address_be, 4);
+  return result;
+}
+
+IpAddress IpAddress::V6(const uint8_t* bytes) {
+  IpAddress result;
+  std::memcpy(result.bytes_.data(), bytes, 16);
+  return result;
+}
+
+std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
+  char buffer[INET6_ADDRSTRLEN] = {};
+  if (text.empty() || text.size() >= sizeof(buffer)) return std::nullopt;
+  std::memcpy(buffer, text.data(), text.size());
+  uint32_t v4 = 0;
+  if (inet_pton(AF_INET, buffer, &v4) == 1) return V4(v4);
+  std::array<uint8_t, 16> v6{};
+  if (inet_pton(AF_INET6, buffer, v6.data()) == 1) return V6(v6.data());
+  return std::nullopt;
+}
+
+std::string IpAddress::ToString() const {
+  char buffer[INET6_ADDRSTRLEN] = {};
+  if (is_v4()) {
+    inet_ntop(AF_INET, bytes_.data() + 12, buffer, sizeof(buffer));
+  } else {
+    inet_ntop(AF_INET6, bytes_.data(), buffer, sizeof(buffer));
+  }
+  return buffer;
+}
+
+bool IpAddress::is_v4() const {
+  return std::memcmp(bytes_.data(), kV4Mapped.data(), kV4Mapped.size()) == 0;
+}
+
+bool IpAddress::is_multicast() const {
+  return is_v4() ? (bytes_[12] & 0xf0) == 0xe0 : bytes_[0] == 0xff;
+}
+
+bool IpAddress::is_link_local() const {
+  if (is_v4()) return bytes_[12] == 169 && bytes_[13] == 254;
+  return bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80;
+}
+
+uint32_t IpAddress::v4() const {
+  uint32_t result = 0;
+  std::memcpy(&result, bytes_.data() + 12, 4);
+  return result;
+}
+
+std::optional<IpPrefix> IpPrefix::Parse(std::string_view text) {
+  const size_t slash = text.find('/');
+  const auto address = IpAddress::Parse(text.substr(0, slash));
+  if (!address) return std::nullopt;
+  const unsigned length_max = address->is_v4() ? 32 : 128;
+  unsigned length = length_max;
+  if (slash != std::string_view::npos) {
+    const std::string_view digits = text.substr(slash + 1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    if (error != std::errc() || end != digits.data() + digits.size() || length > length_max) {
+      return std::nullopt;
+    }
+  }
+  return IpPrefix{*address, static_cast<uint8_t>(length)};
+}
+
+std::string IpPrefix::ToString() const {
+  return address.ToString() + "/" + std::to_string(unsigned{length});
+}
+
+bool IpPrefix::Contains(const IpAddress& candidate) const {
+  if (candidate.is_v4() != address.is_v4()) return false;
+  return IpPrefix{candidate, length}.Network().address == Network().address;
+}
+
+IpPrefix IpPrefix::Network() const {
+  std::array<uint8_t, 16> bytes = address.bytes();
+  const unsigned keep = length + (address.is_v4() ? 96U : 0U);
+  for (unsigned bit = keep; bit < 128; ++bit) {
+    bytes[bit / 8] = static_cast<uint8_t>(bytes[bit / 8] & ~(0x80U >> (bit % 8)));
+  }
+  return {IpAddress::V6(bytes.data()), length};
+}
+
+IpAddress IpPrefix::Broadcast() const {
+  const uint32_t host_mask = length == 0 ? ~0U : length >= 32 ? 0U : ~0U >> length;
+  return IpAddress::V4(address.v4() | htonl(host_mask));
+}
+
+size_t IpAddressHash::operator()(const IpAddress& address) const noexcept {
+  uint64_t halves[2];
+  std::memcpy(halves, address.bytes().data(), 16);
+  return HashPair(halves[0], halves[1], 0);
+}
+
+std::string ToString(const MacAddress& mac) {
+  char buffer[18];
+  std::snprintf(buffer, sizeof(buffer), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                mac[3], mac[4], mac[5]);
+  return buffer;
+}
+
+std::optional<MacAddress> ParseMac(std::string_view text) {
+  if (text.size() != 17) return std::nullopt;
+  MacAddress mac{};
+  for (size_t i = 0; i < 6; ++i) {
+    const char* digits = text.data() + i * 3;
+    if (i < 5 && digits[2] != ':') return std::nullopt;
+    const auto [end, error] = std::from_chars(digits, digits + 2, mac[i], 16);
+    if (error != std::errc() || end != digits + 2) return std::nullopt;
+  }
+  return mac;
+}
+
+}  // namespace tandem

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configured objects as the workers read them: plain structs, no names looked up, no protobuf.
+// Words and defaults are those of BIG-IP's tmsh. Built by control/compile, never changed after.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/ip_address.h"
+#include "dataplane/base/time.h"
+#include "dataplane/config/ids.h"
+
+namespace tandem::config {
+
+enum class Facing : uint8_t { kBoth, kClient, kServer };
+
+struct Port {
+  std::string name;
+  MacAddress mac{};       // as the device reports it; filled in by io
+  uint16_t mtu = 1500;    // largest IP packet
+  bool promiscuous = false;
+};
+
+// A VLAN on a port: the IP interface of the device.
+struct Interface {
+  std::string name;
+  InterfaceId id = 0;    // 0: hole in Snapshot::interfaces
+  uint16_t port = 0;     // index into Snapshot::ports
+  uint16_t vlan = 0;     // 802.1Q id; 0 = untagged
+  uint16_t mtu = 1500;
+  MacAddress mac{};      // source MAC of non-floating addresses
+  Facing facing = Facing::kBoth;
+  // Self IPs with their prefix lengths, non-floating first.
+  std::vector<IpPrefix> self_ips;
+};
+
+struct TrafficGroup {
+  std::string name;
+  TrafficGroupId id = 0;
+  bool has_mac = false;  // masquerade MAC
+  MacAddress mac{};
+};
+
+enum class MemberState : uint8_t {
+  kEnabled,        // takes new flows
+  kDisabled,       // only flows that exist, and new ones that persistence sends to it
+  kForcedOffline,  // only flows that exist
+};
+
+struct Member {
+  std::string name;      // "10.0.0.1:80"
+  MemberId id = 0;       // 0: hole in Snapshot::members
+  PoolId pool = 0;
+  IpAddress address;
+  uint16_t port = 0;     // host byte order; 0 = any: the client's destination port is kept
+  uint16_t ratio = 1;    // 1..100
+  uint32_t connection_limit = 0;  // 0 = none
+  MemberState state = MemberState::kEnabled;
+  bool up = true;        // the monitors' verdict: an input, like `state`
+
+  bool accepts_new() const { return up && state == MemberState::kEnabled; }
+};
+
+enum class Balancing : uint8_t {
+  kRoundRobin,
+  kRatio,
+  kLeastConnections,
+  kMaglevSource,     // consistent hash of the client's address
+  kMaglevFiveTuple,  // consistent hash of addresses, ports and protocol
+};
+
+struct Pool {
+  std::string name;
+  PoolId id = 0;  // 0: hole in Snapshot::pools
+  Balancing balancing = Balancing::kRoundRobin;
+  std::vector<MemberId> members;    // all, in configured order
+  std::vector<MemberId> available;  // those with accepts_new(); what balancing chooses from
+  std::vector<MemberId> ratio_ring;  // kRatio: smooth weighted order of one whole round
+  std::vector<MemberId> maglev;      // kMaglev*: the lookup table, prime size; empty if no member
+};
+
+enum class VirtualType : uint8_t { kFastL4, kForwardIp, kReject };
+enum class SnatKind : uint8_t { kNone, kAutomap, kPool };
+enum class SourcePort : uint8_t { kPreserve, kPreserveStrict, kChange };
+
+// What to do with a TCP packet that is not a SYN and belongs to no flow.
+enum class NoFlowAction : uint8_t { kReset, kDrop, kLooseInitiation };
+
+inline constexpr uint32_t kIndefinite = UINT32_MAX;  // ticks: never
+
+// The fastL4 profile; times in ticks (base/time.h), kIndefinite allowed where BIG-IP allows it.
+struct FastL4 {
+  uint32_t idle_timeout = TicksIn(300 * kSecond);           // TCP established, other protocols
+  uint32_t udp_idle_timeout = TicksIn(60 * kSecond);
+  uint32_t tcp_handshake_timeout = TicksIn(5 * kSecond);
+  uint32_t tcp_close_timeout = TicksIn(5 * kSecond);        // after the first FIN
+  uint32_t tcp_time_wait_timeout = 0;                       // after both FINs are acknowledged
+  bool reset_on_timeout = true;   // RST to both ends when an established flow idles out
+  bool loose_close = false;       // loosely initiated flows end at the first FIN
+};
+
+struct SnatPool {
+  std::string name;
+  std::vector<IpAddress> addresses;  // both families may be present
+};
+
+struct Virtual {
+  std::string name;
+  VirtualId id = 0;  // 0: hole in Snapshot::virtuals
+  VirtualType type = VirtualType::kFastL4;
+  bool enabled = true;
+  IpPrefix destination;     // host prefix for a plain virtual address
+  uint16_t port = 0;        // host byte order; 0 = any
+  uint8_t protocol = 0;     // IPPROTO_TCP, IPPROTO_UDP, or 0 = any
+  IpPrefix source;          // source filter; length 0 = everyone
+  std::vector<bool> interfaces;  // listens on, indexed by InterfaceId; empty = on all
+  PoolId pool = 0;
+  bool translate_address = true;  // off: DSR by MAC rewrite (kFastL4), always off for kForwardIp
+  bool translate_port = true;
+  SnatKind snat = SnatKind::kNone;
+  uint16_t snat_pool = 0;  // index into Snapshot::snat_pools; only for kPool
+  SourcePort source_port = SourcePort::kPreserve;
+  bool auto_last_hop = true;
+  NoFlowAction no_flow = NoFlowAction::kReset;
+  uint32_t connection_limit = 0;  // 0 = none
+  TrafficGroupId traffic_group = 0;
+  FastL4 profile;
+
+  bool ListensOn(InterfaceId interface) const {
+    return interfaces.empty() || (interface < interfaces.size() && interfaces[interface]);
+  }
+};
+
+}  // namespace tandem::config

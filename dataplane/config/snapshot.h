@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One whole configuration as the workers read it. Immutable once published (config/publish.h); a
+// burst sees exactly one. Built by control/compile, or by hand in tests through Finish.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/config/address_index.h"
+#include "dataplane/config/objects.h"
+#include "dataplane/config/routes.h"
+#include "dataplane/config/steering.h"
+#include "dataplane/config/virtual_index.h"
+
+namespace tandem::config {
+
+struct Snapshot {
+  uint64_t generation = 0;  // counts applied configurations
+  // Changes whenever a route or a self IP changed: flows look their next hop up again.
+  uint32_t route_generation = 0;
+
+  std::vector<Port> ports;
+  std::vector<Interface> interfaces;         // indexed by InterfaceId; [0] is a hole
+  std::vector<TrafficGroup> traffic_groups;  // indexed by TrafficGroupId; [0]: none
+  std::vector<Virtual> virtuals;             // indexed by VirtualId; [0] is a hole
+  std::vector<Pool> pools;                   // indexed by PoolId; [0] is a hole
+  std::vector<Member> members;               // indexed by MemberId; [0] is a hole
+  std::vector<SnatPool> snat_pools;
+  uint32_t reset_rate_max = 250;  // RSTs and ICMP errors a worker may send per second (tm.maxrejectrate)
+
+  std::shared_ptr<const RouteTable> routes;
+  std::shared_ptr<const Steering> steering;
+
+  // Derived by Finish.
+  VirtualIndex virtual_index;
+  AddressIndex addresses;
+  std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
+
+  // Builds everything derived, including each pool's available list, ratio ring and address index.
+  // Maglev tables are filled in before by lb::FillMaglev. Call once, before publishing.
+  void Finish();
+
+  Snapshot() = default;
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  InterfaceId InterfaceOf(uint16_t port, uint16_t vlan) const {
+    const auto& map = vlan_map[port];
+    return vlan < map.size() ? map[vlan] : InterfaceId{0};
+  }
+  // nullptr when there is none of that id.
+  const Virtual* FindVirtual(VirtualId id) const {
+    return id < virtuals.size() && virtuals[id].id != 0 ? &virtuals[id] : nullptr;
+  }
+  const Member* FindMember(MemberId id) const {
+    return id < members.size() && members[id].id != 0 ? &members[id] : nullptr;
+  }
+  const Pool* FindPool(PoolId id) const {
+    return id < pools.size() && pools[id].id != 0 ? &pools[id] : nullptr;
+  }
+  // The MAC a floating address of `group` uses on `interface`.
+  const MacAddress& MacOf(const Interface& interface, TrafficGroupId group) const {
+    return group < traffic_groups.size() && traffic_groups[group].has_mac
+               ? traffic_groups[group].mac
+               : interface.mac;
+  }
+};
+
+}  // namespace tandem::config

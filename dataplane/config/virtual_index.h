@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Destination, source and port -> virtual server, for the first packet of a flow.
+//
+// Precedence is BIG-IP's: the most specific destination prefix first, then the most specific source
+// prefix, then a port over any port, then a protocol over any protocol. A virtual that does not
+// listen on the packet's interface is passed over; a disabled one is found (the caller refuses).
+//
+// Theory of operation: virtuals that agree in (family, destination length, source length, port or
+// any, protocol or any) form a class. There are few classes; they are tried from the most specific
+// on, each with one hash probe of the packet's fields masked to the class.
+//
+// Immutable after Build; safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/config/objects.h"
+
+namespace tandem::config {
+
+class VirtualIndex {
+ public:
+  struct Query {
+    IpAddress source;
+    IpAddress destination;
+    uint16_t destination_port = 0;  // host byte order
+    uint8_t protocol = 0;
+    InterfaceId interface = 0;
+  };
+
+  // `virtuals` is indexed by id and may have holes; it must outlive the index.
+  void Build(const std::vector<Virtual>& virtuals);
+
+  const Virtual* Find(const Query& query) const noexcept;
+
+ private:
+  struct ClassKey;
+  struct Class {
+    bool v4 = true;
+    uint8_t destination_length = 0;
+    uint8_t source_length = 0;
+    bool any_port = false;
+    bool any_protocol = false;
+    // Hash of the masked fields -> virtuals (compared in full); several only when they differ in
+    // interfaces or collide.
+    std::unordered_multimap<uint64_t, const Virtual*> virtuals;
+  };
+  std::vector<Class> classes_;  // most specific first
+};
+
+}  // namespace tandem::config

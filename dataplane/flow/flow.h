@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One tracked connection. Its record is split by heat: FlowHot is all that an established packet
+// reads and writes (one cache line for IPv4, two for IPv6), FlowCold is touched when the flow
+// begins, ends, or its timer comes round. Both sit at the same slot number of two arrays; the slot
+// never changes during the flow's life and is its name for the mirror.
+//
+// Bytes a flow, all told (the index holds two keys in 10-way buckets of 64 bytes, filled to 80 %):
+//   IPv4:  64 hot + 32 cold + 16 index = 112
+//   IPv6: 128 hot + 32 cold + 16 index = 176
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/base/ip_address.h"
+#include "dataplane/base/time.h"
+#include "dataplane/config/ids.h"
+#include "dataplane/net/flow_key.h"
+
+namespace tandem::flow {
+
+// Which leg a packet came in on.
+enum class Side : uint8_t { kClient = 0, kServer = 1 };
+
+inline constexpr uint32_t kNoSlot = UINT32_MAX;
+
+// Coarse connection state; the TCP machine (tcp_state.h) moves between them. Protocols without
+// states go straight from kOpening to kEstablished at the first reply.
+enum class State : uint8_t {
+  kFree = 0,       // slot not in use
+  kOpening,        // TCP: client's SYN seen; others: nothing from the server yet
+  kSynAcked,       // TCP: server's SYN-ACK seen
+  kEstablished,
+  kFinClient,      // client's FIN seen
+  kFinServer,      // server's FIN seen
+  kClosing,        // both FINs seen, not all acknowledged
+  kTimeWait,       // both acknowledged
+};
+inline constexpr size_t kStateCount = 8;
+inline constexpr bool IsEmbryonic(State s) { return s == State::kOpening || s == State::kSynAcked; }
+
+enum FlowFlag : uint16_t {
+  kTranslateAddress = 1 << 0,   // destination rewritten to the member
+  kTranslateSource = 1 << 1,    // SNAT: source address and port rewritten
+  kOneLegged = 1 << 2,          // DSR: replies bypass us; there is no server key in the index
+  kLooselyInitiated = 1 << 3,   // adopted in mid-stream
+  kClientByRoute = 1 << 4,      // auto last hop off: replies go where the route says
+  kFinAckedClient = 1 << 5,     // the client's FIN has been acknowledged
+  kFinAckedServer = 1 << 6,
+  kWindowScaled = 1 << 7,       // both SYNs offered window scaling
+  kClientSeen = 1 << 8,         // client_ack is valid
+  kServerSeen = 1 << 9,         // server_ack is valid
+  kFinClientSent = 1 << 10,     // client's FIN seen; client_fin holds its sequence end
+  kFinServerSent = 1 << 11,
+};
+
+// Where packets to the server side go: an entry of the neighbour table, valid while its generation
+// matches. Value 0 is none.
+struct NeighbourRef {
+  uint16_t index = 0;
+  uint16_t generation = 0;
+
+  friend bool operator==(const NeighbourRef&, const NeighbourRef&) = default;
+};
+
+// What both families share behind their keys; 40 bytes.
+struct FlowCommon {
+  uint8_t protocol = 0;
+  State state = State::kFree;
+  uint16_t flags = 0;  // FlowFlag
+  config::VirtualId virtual_id = 0;
+  config::MemberId member_id = 0;  // 0: none (forwarding)
+  MacAddress client_mac{};  // auto last hop
+  config::InterfaceId client_interface = 0;
+  NeighbourRef server_neighbour;
+  Tick last_seen = 0;
+  // TCP: highest acknowledgement each side sent, that is, the sequence number it expects next.
+  uint32_t client_ack = 0;
+  uint32_t server_ack = 0;
+  // TCP: log2 of the largest window each side advertised; both window scales, client's low nibble.
+  uint8_t client_window_log2 = 0;
+  uint8_t server_window_log2 = 0;
+  uint8_t window_scales = 0;
+  uint8_t packets_seen = 0;      // saturating; for mirroring after N packets
+  uint32_t route_generation = 0;  // Snapshot::route_generation that server_neighbour is from
+};
+static_assert(sizeof(FlowCommon) == 40);
+
+// Keys as the packets of each side carry them on arrival: the client's is (client -> virtual), the
+// server's (member -> client or SNAT address). All that translation needs is in these two.
+struct alignas(64) FlowHot4 {
+  using Key = net::FlowKey4;
+  static constexpr bool kIsIpv6 = false;
+  Key client;
+  Key server;
+  FlowCommon common;
+};
+static_assert(sizeof(FlowHot4) == 64);
+
+struct alignas(64) FlowHot6 {
+  using Key = net::FlowKey6;
+  static constexpr bool kIsIpv6 = true;
+  Key client;
+  Key server;
+  FlowCommon common;
+};
+static_assert(sizeof(FlowHot6) == 128);
+
+// Links are slot numbers. `generation` survives the slot's reuse and grows with each new flow.
+struct FlowCold {
+  uint32_t timer_next = kNoSlot;
+  uint32_t timer_previous = kNoSlot;
+  uint32_t embryonic_next = kNoSlot;
+  uint32_t embryonic_previous = kNoSlot;
+  uint32_t generation = 0;
+  Tick created = 0;
+  uint32_t client_fin = 0;  // TCP sequence number behind each side's FIN
+  uint32_t server_fin = 0;
+};
+static_assert(sizeof(FlowCold) == 32);
+
+template <class Hot>
+const typename Hot::Key& KeyOf(const Hot& hot, Side side) {
+  return side == Side::kClient ? hot.client : hot.server;
+}
+
+}  // namespace tandem::flow

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Fixed-capacity table of flows, one per worker and family.
+//
+// Theory of operation. Slots are handed out in pages of kFlowsPerPage (slot_pages.h); a flow is
+// found by either of its two keys through an index of 64-byte buckets (index.h). A bucket holds ten
+// (16-bit tag, slot and side) pairs; a key has two candidate buckets, the second visited only when
+// the first says that it has overflowed. Find works on a whole burst: hash and prefetch all
+// buckets, compare all tags and prefetch all flows, compare all keys.
+//
+// Thread safety: one worker reads and writes; no other thread touches it.
+//
+// Invariants:
+//  1. A key is present at most once, over both sides of all flows.
+//  2. A flow's slot never changes; a FlowHot& stays valid until Erase of that slot.
+//  3. Every live flow is armed in at most one timer bucket; every embryonic one is in the embryonic
+//     list.
+//
+// Limits: `capacity` is fixed. Insert on a full table says kFull and changes nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/flow/flow.h"
+#include "dataplane/flow/index.h"
+#include "dataplane/flow/slot_pages.h"
+
+namespace tandem::flow {
+
+struct FlowRef {
+  uint32_t slot = kNoSlot;
+  Side side = Side::kClient;
+
+  explicit operator bool() const { return slot != kNoSlot; }
+};
+
+// One lookup of a batch: the caller fills key and protocol, Find fills the rest. `hash` can be
+// handed to Insert to save hashing again.
+template <class Hot>
+struct Lookup {
+  const typename Hot::Key* key = nullptr;
+  uint8_t protocol = 0;
+  uint64_t hash = 0;
+  FlowRef found;
+};
+
+enum class InsertStatus : uint8_t { kInserted, kFull, kClientKeyTaken, kServerKeyTaken };
+
+struct InsertResult {
+  InsertStatus status = InsertStatus::kFull;
+  uint32_t slot = kNoSlot;  // the new flow, or the one that has the key
+};
+
+template <class Hot>
+class FlowTable {
+ public:
+  using Key = typename Hot::Key;
+
+  // Bytes of 64-byte aligned, zeroed memory that a table of `capacity` flows needs.
+  static size_t BytesNeeded(uint32_t capacity);
+
+  // `memory` outlives the table. `seed` keys the hash. REQUIRES: 0 < capacity <= kFlowsPerWorkerMax.
+  FlowTable(std::span<std::byte> memory, uint32_t capacity, uint64_t seed);
+
+  uint64_t Hash(const Key& key, uint8_t protocol) const noexcept;
+  void Find(std::span<Lookup<Hot>> batch) noexcept;  // at most kBurstMax
+  FlowRef FindOne(const Key& key, uint8_t protocol) noexcept;
+  // Brings the index line of a hash near; for callers that insert in stages.
+  void PrefetchIndex(uint64_t hash) const noexcept;
+  void PrefetchFreeSlot(config::TrafficGroupId group) const noexcept;  // what Insert would take next
+
+  // Makes a flow with both keys (only the client's when `one_legged`). The record is otherwise
+  // zero: state kFree until the caller sets it; generation is one above the slot's last.
+  [[nodiscard]] InsertResult Insert(config::TrafficGroupId group, const Key& client,
+                                    const Key& server, uint8_t protocol, bool one_legged) noexcept;
+  // REQUIRES: not armed, not in the embryonic list (timers.h takes it out).
+  void Erase(uint32_t slot) noexcept;
+
+  Hot& hot(uint32_t slot) { return hot_[slot]; }
+  const Hot& hot(uint32_t slot) const { return hot_[slot]; }
+  FlowCold& cold(uint32_t slot) { return cold_[slot]; }
+  const FlowCold& cold(uint32_t slot) const { return cold_[slot]; }
+  bool IsLive(uint32_t slot) const noexcept { return pages_.IsUsed(slot); }
+
+  uint32_t size() const { return pages_.used(); }
+  uint32_t capacity() const { return pages_.capacity(); }
+  const SlotPages& pages() const { return pages_; }
+
+ private:
+  Hot* hot_;
+  FlowCold* cold_;
+  SlotPages pages_;
+  Index index_;
+  uint64_t seed_;
+};
+
+extern template class FlowTable<FlowHot4>;
+extern template class FlowTable<FlowHot6>;
+
+}  // namespace tandem::flow

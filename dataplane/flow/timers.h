@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When flows end by themselves. A timing wheel with lazy re-arming: an established packet only
+// stamps last_seen; when the flow's bucket comes round, the caller says how long the flow still has
+// and it is filed again, or ends. Deadlines beyond the wheel's horizon are filed at the horizon.
+//
+// Beside it, the embryonic list: half-open flows, oldest first, so that a full table can reap them.
+//
+// Thread safety: one worker, as FlowTable. Everything is O(1) but Advance, whose work is bounded by
+// its budget: what it cannot do now it does in the next call, late but never skipped.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/time.h"
+#include "dataplane/flow/flow.h"
+
+namespace tandem::flow {
+
+class Timers {
+ public:
+  static constexpr unsigned kBucketTicksShift = 3;      // a bucket is 8 ticks, about 8.4 ms
+  static constexpr uint32_t kBuckets = 1U << 14;        // horizon about 137 s
+
+  static size_t BytesNeeded();
+
+  // `memory`: BytesNeeded() bytes, 64-byte aligned, zeroed. `cold` is the table's array, which holds
+  // the links.
+  Timers(std::span<std::byte> memory, FlowCold* cold, Tick now);
+
+  // Files `slot` to come up no earlier than `deadline`, at most one bucket after. Re-arms when armed.
+  void Arm(uint32_t slot, Tick deadline) noexcept;
+  void Disarm(uint32_t slot) noexcept;  // no effect when not armed
+
+  void AddEmbryonic(uint32_t slot) noexcept;     // at the young end
+  void RemoveEmbryonic(uint32_t slot) noexcept;  // no effect when not in the list
+  uint32_t OldestEmbryonic() const noexcept;     // kNoSlot when there is none
+
+  // Takes slots whose bucket has passed, at most `budget`, out of the wheel and calls
+  // `expired(slot)` for each; the callback arms it again or ends the flow. Returns how many.
+  template <class Expired>
+  unsigned Advance(Tick now, unsigned budget, Expired&& expired) noexcept {
+    unsigned done = 0;
+    for (uint32_t slot = kNoSlot; done < budget && (slot = PopDue(now)) != kNoSlot; ++done) {
+      expired(slot);
+    }
+    return done;
+  }
+
+  // How far Advance is behind `now`, in ticks: 0 when it keeps up.
+  uint32_t LagTicks(Tick now) const noexcept;
+
+ private:
+  uint32_t PopDue(Tick now) noexcept;  // moves the cursor on; kNoSlot when nothing is due
+
+  FlowCold* cold_;
+  uint32_t* heads_;  // kBuckets list heads
+  uint32_t cursor_;  // bucket number (unwrapped) that is being emptied
+  uint32_t embryonic_oldest_ = kNoSlot;
+  uint32_t embryonic_youngest_ = kNoSlot;
+};
+
+}  // namespace tandem::flow

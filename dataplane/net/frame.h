@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writing frames: the link-layer header of a packet that leaves, and the small frames Tandem sends
+// of its own: ARP (RFC 826), neighbour discovery (RFC 4861), TCP RST (RFC 9293 section 3.5.2), ICMP
+// errors (RFC 1812 section 4.3.2, RFC 4443 section 2.4) and echo replies.
+//
+// Builders write into a caller's buffer of kOriginatedFrameMax bytes and return the frame length, or
+// 0 when no such frame may be sent (RST to a RST; ICMP error about an ICMP error, a fragment that is
+// not the first, a multicast or a group MAC). Frames are padded to kFrameMin.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/ip_address.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/net/packet.h"
+#include "dataplane/net/parse.h"
+
+namespace tandem::net {
+
+struct LinkHeader {
+  MacAddress destination{};
+  MacAddress source{};
+  uint16_t vlan = kUntagged;
+};
+
+using FrameBuffer = std::span<uint8_t, kOriginatedFrameMax>;
+
+// Replaces the Ethernet header and tag of `packet` by `link`, moving `data` by 4 bytes when a tag
+// comes or goes; the IP header stays where it is. `parsed.l3_offset` locates it and is updated, as
+// is l4_offset. False (and nothing written) when a tag needs headroom that is not there.
+[[nodiscard]] bool SetLink(Packet& packet, Parsed& parsed, const LinkHeader& link) noexcept;
+
+struct ArpPacket {
+  bool is_request = false;
+  MacAddress sender_mac{};
+  IpAddress sender;
+  MacAddress target_mac{};
+  IpAddress target;
+};
+// REQUIRES: parsed.kind == kArp. kArpBad when the fields make no sense.
+DropReason ReadArp(const Packet& packet, const Parsed& parsed, ArpPacket& arp) noexcept;
+size_t BuildArp(FrameBuffer out, const LinkHeader& link, const ArpPacket& arp) noexcept;
+
+struct NdPacket {
+  bool is_solicitation = false;
+  bool is_router = false;     // flags of an advertisement
+  bool is_solicited = false;
+  bool is_override = false;
+  IpAddress source;           // of the IPv6 header; unset in duplicate address detection
+  IpAddress destination;
+  IpAddress target;
+  bool has_link_address = false;  // source (solicitation) or target (advertisement) option
+  MacAddress link_address{};
+};
+// REQUIRES: parsed.kind == kNd. Validates per RFC 4861 sections 7.1.1 and 7.1.2, ICMPv6 checksum
+// included; kNdBad otherwise.
+DropReason ReadNd(const Packet& packet, const Parsed& parsed, NdPacket& nd) noexcept;
+size_t BuildNd(FrameBuffer out, const LinkHeader& link, const NdPacket& nd) noexcept;
+
+// The solicited-node group of `target` (RFC 4291 section 2.7.1) and an IPv6 group's Ethernet address
+// (RFC 2464 section 7).
+IpAddress SolicitedNode(const IpAddress& target);
+MacAddress MulticastMac(const IpAddress& group);
+
+// Answers an echo request in place: swaps addresses, fixes checksums; the caller sets the link.
+// REQUIRES: kind kIcmpQuery, not a reply.
+void EchoReplyInPlace(Packet& packet, const Parsed& parsed) noexcept;
+
+// A RST that answers the segment in `packet` (RFC 9293 section 3.10.7.1).
+size_t BuildTcpReset(FrameBuffer out, const LinkHeader& link, const Packet& packet,
+                     const Parsed& parsed) noexcept;
+
+// A RST out of nowhere, for a flow that idled out. Ports in network byte order.
+struct ResetSpec {
+  IpAddress source;
+  IpAddress destination;
+  uint16_t source_port = 0;
+  uint16_t destination_port = 0;
+  uint32_t sequence = 0;
+  uint32_t acknowledgement = 0;
+};
+size_t BuildTcpReset(FrameBuffer out, const LinkHeader& link, const ResetSpec& spec) noexcept;
+
+enum class IcmpErrorKind : uint8_t { kPortUnreachable, kHostUnreachable, kAdminProhibited, kTimeExceeded, kTooBig };
+// An ICMP error about `packet` from `source` (one of our addresses). `mtu` for kTooBig only.
+size_t BuildIcmpError(FrameBuffer out, const LinkHeader& link, const IpAddress& source,
+                      const Packet& packet, const Parsed& parsed, IcmpErrorKind kind,
+                      uint16_t mtu) noexcept;
+
+}  // namespace tandem::net

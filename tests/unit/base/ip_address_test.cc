@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/base/ip_address.h"
+
+#include <catch2/catch.hpp>
+
+#include "dataplane/base/time.h"
+
+using tandem::IpAddress;
+using tandem::IpPrefix;
+
+TEST_CASE("ip address: text round trip in both families", "[base]") {
+  for (const char* text : {"10.0.0.1", "255.255.255.255", "::", "2001:db8::1", "fe80::1"}) {
+    const auto address = IpAddress::Parse(text);
+    REQUIRE(address);
+    CHECK(address->ToString() == text);
+  }
+  for (const char* text : {"", "10.0.0", "10.0.0.256", "10.0.0.1:80", "fe80::1%eth0", "x", " 10.0.0.1"}) {
+    CHECK_FALSE(IpAddress::Parse(text));
+  }
+}
+
+TEST_CASE("ip prefix: parsing bounds the length by the family", "[base]") {
+  CHECK(IpPrefix::Parse("10.0.0.0/8")->length == 8);
+  CHECK(IpPrefix::Parse("10.0.0.1")->length == 32);
+  CHECK(IpPrefix::Parse("::/0")->length == 0);
+  CHECK(IpPrefix::Parse("2001:db8::1")->length == 128);
+  for (const char* text : {"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "/8"}) {
+    CHECK_FALSE(IpPrefix::Parse(text));
+  }
+}
+
+TEST_CASE("ip prefix: contains its own network and nothing of the other family", "[base]") {
+  const auto prefix = *IpPrefix::Parse("10.1.2.3/20");
+  CHECK(prefix.Contains(*IpAddress::Parse("10.1.15.255")));
+  CHECK_FALSE(prefix.Contains(*IpAddress::Parse("10.1.16.0")));
+  CHECK(prefix.Network().ToString() == "10.1.0.0/20");
+  CHECK(prefix.Broadcast().ToString() == "10.1.15.255");
+  CHECK_FALSE(IpPrefix::Parse("0.0.0.0/0")->Contains(*IpAddress::Parse("::1")));
+  CHECK_FALSE(IpPrefix::Parse("::/0")->Contains(*IpAddress::Parse("10.0.0.1")));
+  CHECK(IpPrefix::Parse("2001:db8:8000::/33")->Contains(*IpAddress::Parse("2001:db8:ffff::1")));
+}
+
+TEST_CASE("mac address: text round trip, strict form", "[base]") {
+  const auto mac = tandem::ParseMac("02:00:00:0a:ff:01");
+  REQUIRE(mac);
+  CHECK(tandem::ToString(*mac) == "02:00:00:0a:ff:01");
+  for (const char* text : {"", "02:00:00:0a:ff", "02-00-00-0a-ff-01", "0g:00:00:00:00:00"}) {
+    CHECK_FALSE(tandem::ParseMac(text));
+  }
+}
+
+TEST_CASE("ticks: rounded up, compared across the wrap", "[base]") {
+  CHECK(tandem::TicksIn(0) == 0);
+  CHECK(tandem::TicksIn(1) == 1);
+  CHECK(tandem::NanosIn(tandem::TicksIn(5 * tandem::kSecond)) >= 5 * tandem::kSecond);
+  CHECK(tandem::TicksBetween(0xfffffff0U, 0x10U) == 0x20);
+  CHECK(tandem::TicksBetween(0x10U, 0xfffffff0U) == -0x20);
+}
