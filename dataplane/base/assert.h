@@ -16,5 +16,6 @@ namespace tandem {
 
 }  // namespace tandem
 
-#define TANDEM_ASSERT(condition) \
-  (__builtin_expect(!!(condition), 1) ? void(0) : ::tandem::AssertFailed(#condition, __FILE__, __LINE__))
+#define TANDEM_ASSERT(condition)                \
+  (__builtin_expect(!!(condition), 1) ? void(0) \
+                                      : ::tandem::AssertFailed(#condition, __FILE__, __LINE__))

@@ -20,11 +20,11 @@ inline constexpr size_t kTrafficGroupsMax = 127;  // as on BIG-IP: one mirroring
 inline constexpr size_t kVirtualsMax = 4096;
 inline constexpr size_t kPoolsMax = 4096;
 inline constexpr size_t kMembersMax = 32768;
-inline constexpr size_t kPoolMembersMax = 4096;   // members of one pool
+inline constexpr size_t kPoolMembersMax = 4096;    // members of one pool
 inline constexpr size_t kSnatAddressesMax = 1024;  // addresses of one SNAT pool
 
-inline constexpr size_t kNeighboursMax = 65536;   // entries of the neighbour table
-inline constexpr size_t kHeldPacketsMax = 512;    // a worker's packets waiting for a neighbour
+inline constexpr size_t kNeighboursMax = 65536;  // entries of the neighbour table
+inline constexpr size_t kHeldPacketsMax = 512;   // a worker's packets waiting for a neighbour
 inline constexpr size_t kHeldPacketsPerNeighbourMax = 16;
 
 inline constexpr size_t kBurstMax = 64;           // packets per burst
@@ -32,8 +32,8 @@ inline constexpr size_t kHandoffRingSize = 1024;  // packets between one pair of
 inline constexpr size_t kFlowsPerPage = 4096;     // slots of one flow-table page
 inline constexpr uint32_t kFlowsPerWorkerMax = 64U << 20;
 
-inline constexpr size_t kFrameMin = 60;          // Ethernet minimum without FCS
-inline constexpr size_t kHeadersMax = 512;       // bytes of one packet the parser may look at
+inline constexpr size_t kFrameMin = 60;             // Ethernet minimum without FCS
+inline constexpr size_t kHeadersMax = 512;          // bytes of one packet the parser may look at
 inline constexpr size_t kOriginatedFrameMax = 640;  // ICMPv4 errors quote up to 576 bytes
 
 }  // namespace tandem

@@ -20,7 +20,9 @@ using Tick = uint32_t;
 
 inline constexpr int kTickShift = 20;
 
-constexpr Tick TickOf(Nanos now) { return static_cast<Tick>(now >> kTickShift); }
+constexpr Tick TickOf(Nanos now) {
+  return static_cast<Tick>(now >> kTickShift);
+}
 
 // Ticks in a span of time, rounded up, so that nothing expires early.
 constexpr uint32_t TicksIn(Nanos span) {
@@ -32,6 +34,8 @@ constexpr int32_t TicksBetween(Tick earlier, Tick later) {
   return static_cast<int32_t>(later - earlier);
 }
 
-constexpr Nanos NanosIn(uint32_t ticks) { return Nanos{ticks} << kTickShift; }
+constexpr Nanos NanosIn(uint32_t ticks) {
+  return Nanos{ticks} << kTickShift;
+}
 
 }  // namespace tandem

@@ -25,7 +25,7 @@ struct LocalAddress {
   uint8_t roles = 0;          // LocalRole
   InterfaceId interface = 0;  // of a self IP; 0: answers on every interface
   TrafficGroupId traffic_group = 0;
-  bool arp = true;            // answers ARP and neighbour solicitations
+  bool arp = true;  // answers ARP and neighbour solicitations
   bool icmp_echo = true;
 };
 

@@ -9,10 +9,10 @@
 
 namespace tandem::config {
 
-using VirtualId = uint16_t;   // 1..kVirtualsMax
-using MemberId = uint16_t;    // 1..kMembersMax; a member of one pool, not a node
-using PoolId = uint16_t;      // 1..kPoolsMax
-using InterfaceId = uint16_t;     // 1..kInterfacesMax; a VLAN of a port, tagged or not
+using VirtualId = uint16_t;      // 1..kVirtualsMax
+using MemberId = uint16_t;       // 1..kMembersMax; a member of one pool, not a node
+using PoolId = uint16_t;         // 1..kPoolsMax
+using InterfaceId = uint16_t;    // 1..kInterfacesMax; a VLAN of a port, tagged or not
 using TrafficGroupId = uint8_t;  // 1..kTrafficGroupsMax; 0 is non-floating (traffic-group-none)
 
 }  // namespace tandem::config

@@ -18,19 +18,19 @@ enum class Facing : uint8_t { kBoth, kClient, kServer };
 
 struct Port {
   std::string name;
-  MacAddress mac{};       // as the device reports it; filled in by io
-  uint16_t mtu = 1500;    // largest IP packet
+  MacAddress mac{};     // as the device reports it; filled in by io
+  uint16_t mtu = 1500;  // largest IP packet
   bool promiscuous = false;
 };
 
 // A VLAN on a port: the IP interface of the device.
 struct Interface {
   std::string name;
-  InterfaceId id = 0;    // 0: hole in Snapshot::interfaces
-  uint16_t port = 0;     // index into Snapshot::ports
-  uint16_t vlan = 0;     // 802.1Q id; 0 = untagged
+  InterfaceId id = 0;  // 0: hole in Snapshot::interfaces
+  uint16_t port = 0;   // index into Snapshot::ports
+  uint16_t vlan = 0;   // 802.1Q id; 0 = untagged
   uint16_t mtu = 1500;
-  MacAddress mac{};      // source MAC of non-floating addresses
+  MacAddress mac{};  // source MAC of non-floating addresses
   Facing facing = Facing::kBoth;
   // Self IPs with their prefix lengths, non-floating first.
   std::vector<IpPrefix> self_ips;
@@ -50,15 +50,15 @@ enum class MemberState : uint8_t {
 };
 
 struct Member {
-  std::string name;      // "10.0.0.1:80"
-  MemberId id = 0;       // 0: hole in Snapshot::members
+  std::string name;  // "10.0.0.1:80"
+  MemberId id = 0;   // 0: hole in Snapshot::members
   PoolId pool = 0;
   IpAddress address;
-  uint16_t port = 0;     // host byte order; 0 = any: the client's destination port is kept
-  uint16_t ratio = 1;    // 1..100
+  uint16_t port = 0;              // host byte order; 0 = any: the client's destination port is kept
+  uint16_t ratio = 1;             // 1..100
   uint32_t connection_limit = 0;  // 0 = none
   MemberState state = MemberState::kEnabled;
-  bool up = true;        // the monitors' verdict: an input, like `state`
+  bool up = true;  // the monitors' verdict: an input, like `state`
 
   bool accepts_new() const { return up && state == MemberState::kEnabled; }
 };
@@ -75,8 +75,8 @@ struct Pool {
   std::string name;
   PoolId id = 0;  // 0: hole in Snapshot::pools
   Balancing balancing = Balancing::kRoundRobin;
-  std::vector<MemberId> members;    // all, in configured order
-  std::vector<MemberId> available;  // those with accepts_new(); what balancing chooses from
+  std::vector<MemberId> members;     // all, in configured order
+  std::vector<MemberId> available;   // those with accepts_new(); what balancing chooses from
   std::vector<MemberId> ratio_ring;  // kRatio: smooth weighted order of one whole round
   std::vector<MemberId> maglev;      // kMaglev*: the lookup table, prime size; empty if no member
 };
@@ -92,13 +92,13 @@ inline constexpr uint32_t kIndefinite = UINT32_MAX;  // ticks: never
 
 // The fastL4 profile; times in ticks (base/time.h), kIndefinite allowed where BIG-IP allows it.
 struct FastL4 {
-  uint32_t idle_timeout = TicksIn(300 * kSecond);           // TCP established, other protocols
+  uint32_t idle_timeout = TicksIn(300 * kSecond);  // TCP established, other protocols
   uint32_t udp_idle_timeout = TicksIn(60 * kSecond);
   uint32_t tcp_handshake_timeout = TicksIn(5 * kSecond);
-  uint32_t tcp_close_timeout = TicksIn(5 * kSecond);        // after the first FIN
-  uint32_t tcp_time_wait_timeout = 0;                       // after both FINs are acknowledged
-  bool reset_on_timeout = true;   // RST to both ends when an established flow idles out
-  bool loose_close = false;       // loosely initiated flows end at the first FIN
+  uint32_t tcp_close_timeout = TicksIn(5 * kSecond);  // after the first FIN
+  uint32_t tcp_time_wait_timeout = 0;                 // after both FINs are acknowledged
+  bool reset_on_timeout = true;  // RST to both ends when an established flow idles out
+  bool loose_close = false;      // loosely initiated flows end at the first FIN
 };
 
 struct SnatPool {
@@ -111,10 +111,10 @@ struct Virtual {
   VirtualId id = 0;  // 0: hole in Snapshot::virtuals
   VirtualType type = VirtualType::kFastL4;
   bool enabled = true;
-  IpPrefix destination;     // host prefix for a plain virtual address
-  uint16_t port = 0;        // host byte order; 0 = any
-  uint8_t protocol = 0;     // IPPROTO_TCP, IPPROTO_UDP, or 0 = any
-  IpPrefix source;          // source filter; length 0 = everyone
+  IpPrefix destination;          // host prefix for a plain virtual address
+  uint16_t port = 0;             // host byte order; 0 = any
+  uint8_t protocol = 0;          // IPPROTO_TCP, IPPROTO_UDP, or 0 = any
+  IpPrefix source;               // source filter; length 0 = everyone
   std::vector<bool> interfaces;  // listens on, indexed by InterfaceId; empty = on all
   PoolId pool = 0;
   bool translate_address = true;  // off: DSR by MAC rewrite (kFastL4), always off for kForwardIp

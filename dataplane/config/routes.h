@@ -17,9 +17,9 @@
 namespace tandem::config {
 
 struct Route {
-  std::string name;     // of the configured route; "" for a connected network
+  std::string name;  // of the configured route; "" for a connected network
   IpPrefix network;
-  IpAddress gateway;    // unset: the destination itself is the next hop (connected)
+  IpAddress gateway;  // unset: the destination itself is the next hop (connected)
   InterfaceId interface = 0;
 };
 

@@ -28,7 +28,8 @@ struct Snapshot {
   std::vector<Pool> pools;                   // indexed by PoolId; [0] is a hole
   std::vector<Member> members;               // indexed by MemberId; [0] is a hole
   std::vector<SnatPool> snat_pools;
-  uint32_t reset_rate_max = 250;  // RSTs and ICMP errors a worker may send per second (tm.maxrejectrate)
+  uint32_t reset_rate_max =
+      250;  // RSTs and ICMP errors a worker may send per second (tm.maxrejectrate)
 
   std::shared_ptr<const RouteTable> routes;
   std::shared_ptr<const Steering> steering;

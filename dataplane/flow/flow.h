@@ -27,30 +27,32 @@ inline constexpr uint32_t kNoSlot = UINT32_MAX;
 // Coarse connection state; the TCP machine (tcp_state.h) moves between them. Protocols without
 // states go straight from kOpening to kEstablished at the first reply.
 enum class State : uint8_t {
-  kFree = 0,       // slot not in use
-  kOpening,        // TCP: client's SYN seen; others: nothing from the server yet
-  kSynAcked,       // TCP: server's SYN-ACK seen
+  kFree = 0,  // slot not in use
+  kOpening,   // TCP: client's SYN seen; others: nothing from the server yet
+  kSynAcked,  // TCP: server's SYN-ACK seen
   kEstablished,
-  kFinClient,      // client's FIN seen
-  kFinServer,      // server's FIN seen
-  kClosing,        // both FINs seen, not all acknowledged
-  kTimeWait,       // both acknowledged
+  kFinClient,  // client's FIN seen
+  kFinServer,  // server's FIN seen
+  kClosing,    // both FINs seen, not all acknowledged
+  kTimeWait,   // both acknowledged
 };
 inline constexpr size_t kStateCount = 8;
-inline constexpr bool IsEmbryonic(State s) { return s == State::kOpening || s == State::kSynAcked; }
+inline constexpr bool IsEmbryonic(State s) {
+  return s == State::kOpening || s == State::kSynAcked;
+}
 
 enum FlowFlag : uint16_t {
-  kTranslateAddress = 1 << 0,   // destination rewritten to the member
-  kTranslateSource = 1 << 1,    // SNAT: source address and port rewritten
-  kOneLegged = 1 << 2,          // DSR: replies bypass us; there is no server key in the index
-  kLooselyInitiated = 1 << 3,   // adopted in mid-stream
-  kClientByRoute = 1 << 4,      // auto last hop off: replies go where the route says
-  kFinAckedClient = 1 << 5,     // the client's FIN has been acknowledged
+  kTranslateAddress = 1 << 0,  // destination rewritten to the member
+  kTranslateSource = 1 << 1,   // SNAT: source address and port rewritten
+  kOneLegged = 1 << 2,         // DSR: replies bypass us; there is no server key in the index
+  kLooselyInitiated = 1 << 3,  // adopted in mid-stream
+  kClientByRoute = 1 << 4,     // auto last hop off: replies go where the route says
+  kFinAckedClient = 1 << 5,    // the client's FIN has been acknowledged
   kFinAckedServer = 1 << 6,
-  kWindowScaled = 1 << 7,       // both SYNs offered window scaling
-  kClientSeen = 1 << 8,         // client_ack is valid
-  kServerSeen = 1 << 9,         // server_ack is valid
-  kFinClientSent = 1 << 10,     // client's FIN seen; client_fin holds its sequence end
+  kWindowScaled = 1 << 7,    // both SYNs offered window scaling
+  kClientSeen = 1 << 8,      // client_ack is valid
+  kServerSeen = 1 << 9,      // server_ack is valid
+  kFinClientSent = 1 << 10,  // client's FIN seen; client_fin holds its sequence end
   kFinServerSent = 1 << 11,
 };
 
@@ -70,7 +72,7 @@ struct FlowCommon {
   uint16_t flags = 0;  // FlowFlag
   config::VirtualId virtual_id = 0;
   config::MemberId member_id = 0;  // 0: none (forwarding)
-  MacAddress client_mac{};  // auto last hop
+  MacAddress client_mac{};         // auto last hop
   config::InterfaceId client_interface = 0;
   NeighbourRef server_neighbour;
   Tick last_seen = 0;
@@ -81,7 +83,7 @@ struct FlowCommon {
   uint8_t client_window_log2 = 0;
   uint8_t server_window_log2 = 0;
   uint8_t window_scales = 0;
-  uint8_t packets_seen = 0;      // saturating; for mirroring after N packets
+  uint8_t packets_seen = 0;       // saturating; for mirroring after N packets
   uint32_t route_generation = 0;  // Snapshot::route_generation that server_neighbour is from
 };
 static_assert(sizeof(FlowCommon) == 40);

@@ -69,7 +69,8 @@ class FlowTable {
   FlowRef FindOne(const Key& key, uint8_t protocol) noexcept;
   // Brings the index line of a hash near; for callers that insert in stages.
   void PrefetchIndex(uint64_t hash) const noexcept;
-  void PrefetchFreeSlot(config::TrafficGroupId group) const noexcept;  // what Insert would take next
+  void PrefetchFreeSlot(
+      config::TrafficGroupId group) const noexcept;  // what Insert would take next
 
   // Makes a flow with both keys (only the client's when `one_legged`). The record is otherwise
   // zero: state kFree until the caller sets it; generation is one above the slot's last.

@@ -14,18 +14,25 @@
 
 namespace tandem::flow {
 
-enum class FlagClass : uint8_t { kSyn, kSynAck, kAck, kFin, kRst, kNone };  // kNone: neither of them
+enum class FlagClass : uint8_t {
+  kSyn,
+  kSynAck,
+  kAck,
+  kFin,
+  kRst,
+  kNone,  // neither of them
+};
 inline constexpr size_t kFlagClassCount = 6;
 
 // RST wins over SYN, SYN over FIN, FIN over ACK. Combinations that Parse refused do not come here.
 FlagClass Classify(uint8_t tcp_flags) noexcept;
 
 enum class TcpAction : uint8_t {
-  kForward,   // forward; the state may have changed
-  kReopen,    // a new SYN on a closing flow: end this flow, admit the packet as a new one
-  kClose,     // forward, then end the flow (valid RST, or the last ACK with TIME_WAIT 0 decided by
-              // the caller from the state kTimeWait)
-  kDrop,      // DropReason::kTcpInvalid
+  kForward,  // forward; the state may have changed
+  kReopen,   // a new SYN on a closing flow: end this flow, admit the packet as a new one
+  kClose,    // forward, then end the flow (valid RST, or the last ACK with TIME_WAIT 0 decided by
+             // the caller from the state kTimeWait)
+  kDrop,     // DropReason::kTcpInvalid
 };
 
 struct TcpCell {
@@ -41,9 +48,9 @@ struct TcpSegment {
   uint8_t flags = 0;
   uint32_t sequence = 0;
   uint32_t acknowledgement = 0;
-  uint16_t window = 0;         // unscaled, as in the header
+  uint16_t window = 0;  // unscaled, as in the header
   uint32_t payload_length = 0;
-  uint8_t window_scale = 0;     // from the options of a SYN
+  uint8_t window_scale = 0;  // from the options of a SYN
   bool has_window_scale = false;
 };
 
@@ -58,6 +65,7 @@ struct TcpVerdict {
 
 // One packet of an existing flow. `one_legged` flows (kOneLegged) never see the server: the client's
 // ACK after its SYN establishes them.
-TcpVerdict TrackTcp(FlowCommon& flow, FlowCold& cold, Side side, const TcpSegment& segment) noexcept;
+TcpVerdict TrackTcp(FlowCommon& flow, FlowCold& cold, Side side,
+                    const TcpSegment& segment) noexcept;
 
 }  // namespace tandem::flow

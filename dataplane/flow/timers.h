@@ -20,8 +20,8 @@ namespace tandem::flow {
 
 class Timers {
  public:
-  static constexpr unsigned kBucketTicksShift = 3;      // a bucket is 8 ticks, about 8.4 ms
-  static constexpr uint32_t kBuckets = 1U << 14;        // horizon about 137 s
+  static constexpr unsigned kBucketTicksShift = 3;  // a bucket is 8 ticks, about 8.4 ms
+  static constexpr uint32_t kBuckets = 1U << 14;    // horizon about 137 s
 
   static size_t BytesNeeded();
 

@@ -30,7 +30,7 @@ struct ClientTuple {
 };
 
 struct Choice {
-  const config::Member* member = nullptr;         // nullptr: none, and `reason` says why
+  const config::Member* member = nullptr;  // nullptr: none, and `reason` says why
   DropReason reason = DropReason::kNone;
 };
 

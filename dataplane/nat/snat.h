@@ -30,7 +30,7 @@ struct SnatRequest {
   config::SourcePort policy = config::SourcePort::kPreserve;
   uint16_t client_port = 0;  // network byte order; 0 for protocols without ports
   uint8_t protocol = 0;
-  unsigned worker = 0;  // that owns the flow
+  unsigned worker = 0;    // that owns the flow
   bool has_ports = true;  // false: protocol without ports, only an address is chosen
 };
 

@@ -46,10 +46,10 @@ size_t BuildArp(FrameBuffer out, const LinkHeader& link, const ArpPacket& arp) n
 
 struct NdPacket {
   bool is_solicitation = false;
-  bool is_router = false;     // flags of an advertisement
+  bool is_router = false;  // flags of an advertisement
   bool is_solicited = false;
   bool is_override = false;
-  IpAddress source;           // of the IPv6 header; unset in duplicate address detection
+  IpAddress source;  // of the IPv6 header; unset in duplicate address detection
   IpAddress destination;
   IpAddress target;
   bool has_link_address = false;  // source (solicitation) or target (advertisement) option
@@ -84,7 +84,13 @@ struct ResetSpec {
 };
 size_t BuildTcpReset(FrameBuffer out, const LinkHeader& link, const ResetSpec& spec) noexcept;
 
-enum class IcmpErrorKind : uint8_t { kPortUnreachable, kHostUnreachable, kAdminProhibited, kTimeExceeded, kTooBig };
+enum class IcmpErrorKind : uint8_t {
+  kPortUnreachable,
+  kHostUnreachable,
+  kAdminProhibited,
+  kTimeExceeded,
+  kTooBig
+};
 // An ICMP error about `packet` from `source` (one of our addresses). `mtu` for kTooBig only.
 size_t BuildIcmpError(FrameBuffer out, const LinkHeader& link, const IpAddress& source,
                       const Packet& packet, const Parsed& parsed, IcmpErrorKind kind,

@@ -52,10 +52,10 @@ struct Parsed {
   uint8_t tcp_flags = 0;  // as in the header: FIN 1, SYN 2, RST 4, PSH 8, ACK 16
   uint8_t ttl = 0;        // TTL or hop limit
   uint16_t vlan = kUntagged;
-  uint16_t l3_offset = 0;    // from the start of the frame
-  uint16_t l4_offset = 0;    // from the start of the frame
-  uint32_t ip_length = 0;    // bytes from l3_offset to the end of the IP packet
-  uint32_t l4_length = 0;    // bytes from l4_offset to the end of the IP packet
+  uint16_t l3_offset = 0;  // from the start of the frame
+  uint16_t l4_offset = 0;  // from the start of the frame
+  uint32_t ip_length = 0;  // bytes from l3_offset to the end of the IP packet
+  uint32_t l4_length = 0;  // bytes from l4_offset to the end of the IP packet
   union {
     FlowKey4 key4;
     FlowKey6 key6;
@@ -75,9 +75,9 @@ void ParseQuoted(const Packet& packet, const Parsed& parsed, Parsed& quoted) noe
 
 // TCP options that Tandem looks at, on packets with SYN only. REQUIRES: parsed.kind == kTcp.
 struct TcpSynOptions {
-  uint8_t window_scale = 0;       // 0..14 (RFC 7323 section 2.3)
+  uint8_t window_scale = 0;  // 0..14 (RFC 7323 section 2.3)
   bool has_window_scale = false;
-  uint16_t mss = 0;               // 0 when absent
+  uint16_t mss = 0;  // 0 when absent
 };
 TcpSynOptions ParseTcpSynOptions(const Packet& packet, const Parsed& parsed) noexcept;
 

@@ -14,7 +14,8 @@ TEST_CASE("ip address: text round trip in both families", "[base]") {
     REQUIRE(address);
     CHECK(address->ToString() == text);
   }
-  for (const char* text : {"", "10.0.0", "10.0.0.256", "10.0.0.1:80", "fe80::1%eth0", "x", " 10.0.0.1"}) {
+  for (const char* text :
+       {"", "10.0.0", "10.0.0.256", "10.0.0.1:80", "fe80::1%eth0", "x", " 10.0.0.1"}) {
     CHECK_FALSE(IpAddress::Parse(text));
   }
 }
@@ -24,7 +25,8 @@ TEST_CASE("ip prefix: parsing bounds the length by the family", "[base]") {
   CHECK(IpPrefix::Parse("10.0.0.1")->length == 32);
   CHECK(IpPrefix::Parse("::/0")->length == 0);
   CHECK(IpPrefix::Parse("2001:db8::1")->length == 128);
-  for (const char* text : {"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "/8"}) {
+  for (const char* text :
+       {"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "/8"}) {
     CHECK_FALSE(IpPrefix::Parse(text));
   }
 }
