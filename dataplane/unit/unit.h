@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A whole Tandem device without I/O: workers with their tables, the rings between them, the
+// neighbour table, and the configuration they read. `io` wraps one for production; tests and the
+// simulator run the same code on scripted packets and time.
+//
+// Thread safety: Turn(w, ...) is called by worker w's thread only. The section marked control is for
+// one control thread. Counters may be read by any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/base/time.h"
+#include "dataplane/config/live_counts.h"
+#include "dataplane/config/publish.h"
+#include "dataplane/config/snapshot.h"
+#include "dataplane/neighbour/table.h"
+#include "dataplane/net/packet.h"
+#include "dataplane/pipeline/counters.h"
+#include "dataplane/pipeline/output.h"
+#include "dataplane/unit/flow_query.h"
+
+namespace tandem::unit {
+
+struct UnitOptions {
+  unsigned workers = 1;                  // 1..kWorkersMax
+  uint32_t flows_ipv4_per_worker = 1U << 20;  // 1..kFlowsPerWorkerMax
+  uint32_t flows_ipv6_per_worker = 1U << 18;
+  uint64_t seed = 1;  // of hashes and of every random choice
+  // Zeroed, 64-byte aligned memory near `worker`'s CPU that outlives the unit; empty on failure.
+  std::function<std::span<std::byte>(size_t bytes, unsigned worker)> allocate;
+};
+
+class Unit {
+ public:
+  // Publishes `first`; workers may turn at once. Aborts when `allocate` fails: ask BytesNeeded first.
+  Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> first);
+  ~Unit();
+  Unit(const Unit&) = delete;
+  Unit& operator=(const Unit&) = delete;
+
+  static size_t BytesNeededPerWorker(const UnitOptions& options);
+
+  // ---- worker threads -----------------------------------------------------------------------
+  // One turn: the received packets (at most kBurstMax), packets other workers handed over, held
+  // packets, timers and queries, each a bounded amount. Every received packet's ownership passes to
+  // the unit. `out` comes in clear.
+  void Turn(unsigned worker, std::span<const net::Packet> received, Nanos now,
+            pipeline::Output& out) noexcept;
+  // What the caller could not transmit of the last turn (it frees them): takes them back from
+  // `forwarded` and counts them under `reason`.
+  void CountUnsent(unsigned worker, std::span<const net::Packet> packets, DropReason reason) noexcept;
+  // Packets inside the unit (held, or in rings) that have to be given back when the device stops,
+  // after all workers ended: appends their handles.
+  void Drain(std::vector<void*>& handles);
+
+  // ---- control thread -----------------------------------------------------------------------
+  void Publish(std::unique_ptr<const config::Snapshot> next);
+  // Frees what workers have let go of; call now and then.
+  void Reclaim();
+  const config::Snapshot& snapshot() const;
+  config::Publisher& publisher();
+
+  // Posts `query` to `worker`; false when that worker still has another. The query must outlive its
+  // `done`.
+  bool Post(unsigned worker, FlowQuery& query);
+
+  // ---- any thread ---------------------------------------------------------------------------
+  unsigned workers() const;
+  const pipeline::WorkerCounters& counters(unsigned worker) const;
+  const config::LiveCounts& live_counts() const;
+  const neighbour::Table& neighbours() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tandem::unit
