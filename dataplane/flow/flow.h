@@ -15,6 +15,7 @@
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/ids.h"
+#include "dataplane/flow/neighbour_ref.h"
 #include "dataplane/net/flow_key.h"
 
 namespace tandem::flow {
@@ -54,15 +55,6 @@ enum FlowFlag : uint16_t {
   kServerSeen = 1 << 9,      // server_ack is valid
   kFinClientSent = 1 << 10,  // client's FIN seen; client_fin holds its sequence end
   kFinServerSent = 1 << 11,
-};
-
-// Where packets to the server side go: an entry of the neighbour table, valid while its generation
-// matches. Value 0 is none.
-struct NeighbourRef {
-  uint16_t index = 0;
-  uint16_t generation = 0;
-
-  friend bool operator==(const NeighbourRef&, const NeighbourRef&) = default;
 };
 
 // What both families share behind their keys; 40 bytes.

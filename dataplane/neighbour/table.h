@@ -23,7 +23,7 @@
 #include "dataplane/base/limits.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/ids.h"
-#include "dataplane/flow/flow.h"
+#include "dataplane/flow/neighbour_ref.h"
 
 namespace tandem::neighbour {
 
@@ -31,8 +31,8 @@ enum class State : uint8_t {
   kFree = 0,
   kIncomplete,  // asked, not answered yet
   kReachable,
-  kStale,       // usable, older than the reachable time; probed while in use
-  kFailed,      // did not answer; packets are dropped until the next try
+  kStale,   // usable, older than the reachable time; probed while in use
+  kFailed,  // did not answer; packets are dropped until the next try
 };
 
 // What a reader needs of an entry, read in one load.
@@ -82,7 +82,7 @@ class Table {
     std::atomic<uint64_t> word{0};  // MAC in the low 48 bits, State above
     std::atomic<uint16_t> generation{1};
     std::atomic<uint16_t> next{0};  // in the hash chain; 0 ends it
-    std::atomic<config::InterfaceId> interface{0};
+    std::atomic<config::InterfaceId> interface { 0 };
     std::atomic<bool> used{false};
     std::array<std::atomic<uint64_t>, 2> address{};  // the bytes of IpAddress
     std::atomic<Tick> confirmed{0};                  // when it last answered

@@ -22,16 +22,16 @@
 namespace tandem::pipeline {
 
 // X(enumerator, exported name, help): why flows ended.
-#define TANDEM_END_REASONS(X)                                                        \
-  X(kClosed, "closed", "both sides closed the connection")                           \
-  X(kReset, "reset", "a valid RST ended the connection")                             \
-  X(kIdle, "idle", "idle for longer than its timeout")                               \
-  X(kHandshakeTimeout, "handshake_timeout", "the TCP handshake was not completed")   \
-  X(kCloseTimeout, "close_timeout", "the close was not completed")                   \
-  X(kReopened, "reopened", "a new SYN on a closing connection replaced it")          \
-  X(kReaped, "reaped", "half open, removed to make room in a full table")            \
-  X(kDeleted, "deleted", "deleted by the operator")                                  \
-  X(kVirtualDeleted, "virtual_deleted", "its virtual server was deleted")            \
+#define TANDEM_END_REASONS(X)                                                      \
+  X(kClosed, "closed", "both sides closed the connection")                         \
+  X(kReset, "reset", "a valid RST ended the connection")                           \
+  X(kIdle, "idle", "idle for longer than its timeout")                             \
+  X(kHandshakeTimeout, "handshake_timeout", "the TCP handshake was not completed") \
+  X(kCloseTimeout, "close_timeout", "the close was not completed")                 \
+  X(kReopened, "reopened", "a new SYN on a closing connection replaced it")        \
+  X(kReaped, "reaped", "half open, removed to make room in a full table")          \
+  X(kDeleted, "deleted", "deleted by the operator")                                \
+  X(kVirtualDeleted, "virtual_deleted", "its virtual server was deleted")          \
   X(kMemberDeleted, "member_deleted", "its pool member was deleted")
 
 enum class EndReason : uint8_t {
@@ -73,8 +73,8 @@ struct WorkerCounters {
   Counter forwarded;
   Counter consumed;
   Counter handed_off;
-  Counter held;  // level
-  Counter originated;  // frames of our own: ARP, RST, ICMP, echo replies
+  Counter held;               // level
+  Counter originated;         // frames of our own: ARP, RST, ICMP, echo replies
   Counter resets_suppressed;  // RSTs and ICMP errors beyond the rate limit
   Counter flows_created;
   Counter flows_ipv4;  // level

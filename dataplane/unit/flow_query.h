@@ -21,10 +21,10 @@ namespace tandem::unit {
 // Unset fields match everything. Names follow `tmsh show sys connection`: cs = client side, ss =
 // server side. Ports in host byte order, 0 = any.
 struct FlowFilter {
-  IpPrefix cs_client_addr;   // unset address: any
-  IpPrefix cs_server_addr;   // the virtual server's address
-  IpPrefix ss_client_addr;   // the SNAT address
-  IpPrefix ss_server_addr;   // the member
+  IpPrefix cs_client_addr;  // unset address: any
+  IpPrefix cs_server_addr;  // the virtual server's address
+  IpPrefix ss_client_addr;  // the SNAT address
+  IpPrefix ss_server_addr;  // the member
   uint16_t cs_client_port = 0;
   uint16_t cs_server_port = 0;
   uint16_t ss_client_port = 0;

@@ -28,7 +28,7 @@
 namespace tandem::unit {
 
 struct UnitOptions {
-  unsigned workers = 1;                  // 1..kWorkersMax
+  unsigned workers = 1;                       // 1..kWorkersMax
   uint32_t flows_ipv4_per_worker = 1U << 20;  // 1..kFlowsPerWorkerMax
   uint32_t flows_ipv6_per_worker = 1U << 18;
   uint64_t seed = 1;  // of hashes and of every random choice
@@ -54,7 +54,8 @@ class Unit {
             pipeline::Output& out) noexcept;
   // What the caller could not transmit of the last turn (it frees them): takes them back from
   // `forwarded` and counts them under `reason`.
-  void CountUnsent(unsigned worker, std::span<const net::Packet> packets, DropReason reason) noexcept;
+  void CountUnsent(unsigned worker, std::span<const net::Packet> packets,
+                   DropReason reason) noexcept;
   // Packets inside the unit (held, or in rings) that have to be given back when the device stops,
   // after all workers ended: appends their handles.
   void Drain(std::vector<void*>& handles);

@@ -24,7 +24,7 @@ ROOMS = {
     'net': ['base'],
     'config': ['base', 'net'],
     'flow': ['base', 'net', 'config/ids.h'],
-    'neighbour': ['base', 'net', 'config'],
+    'neighbour': ['base', 'net', 'config', 'flow/neighbour_ref.h'],
     'lb': LEFT_OF_LB,
     'nat': LEFT_OF_LB,
     'pipeline': LEFT_OF_PIPELINE,

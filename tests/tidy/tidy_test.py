@@ -14,6 +14,7 @@ BAD = {
         ({'dataplane/net/a.h': '#include "dataplane/flow/flow.h"\n'}, 'may not include'),
         ({'dataplane/flow/a.h': '#include "dataplane/config/snapshot.h"\n'}, 'may not include'),
         ({'dataplane/config/a.h': '#include "dataplane/flow/flow.h"\n'}, 'may not include'),
+        ({'dataplane/neighbour/a.h': '#include "dataplane/flow/flow.h"\n'}, 'may not include'),
         ({'dataplane/lb/a.h': '#include "dataplane/nat/snat.h"\n'}, 'may not include'),
         ({'dataplane/unit/a.cc': '#include "dataplane/io/port.h"\n'}, 'may not include'),
         ({'dataplane/io/a.cc': '#include "control/flags.h"\n'}, 'may not include'),
