@@ -110,7 +110,8 @@ IpAddress IpPrefix::Broadcast() const {
 size_t IpAddressHash::operator()(const IpAddress& address) const noexcept {
   uint64_t halves[2];
   std::memcpy(halves, address.bytes().data(), 16);
-  return HashPair(halves[0], halves[1], 0);
+  // Not 0: the first half of every IPv4 address is, and it would swallow the second.
+  return HashPair(halves[0], halves[1], 0x9e3779b97f4a7c15);
 }
 
 std::string ToString(const MacAddress& mac) {

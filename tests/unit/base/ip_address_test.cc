@@ -2,6 +2,8 @@
 #include "dataplane/base/ip_address.h"
 
 #include <catch2/catch.hpp>
+#include <set>
+#include <string>
 
 #include "dataplane/base/time.h"
 
@@ -40,6 +42,16 @@ TEST_CASE("ip prefix: contains its own network and nothing of the other family",
   CHECK_FALSE(IpPrefix::Parse("0.0.0.0/0")->Contains(*IpAddress::Parse("::1")));
   CHECK_FALSE(IpPrefix::Parse("::/0")->Contains(*IpAddress::Parse("10.0.0.1")));
   CHECK(IpPrefix::Parse("2001:db8:8000::/33")->Contains(*IpAddress::Parse("2001:db8:ffff::1")));
+}
+
+TEST_CASE("ip address: the hash tells addresses of both families apart", "[base]") {
+  std::set<size_t> hashes;
+  for (int i = 0; i < 100; ++i) {
+    const std::string last = std::to_string(i);
+    hashes.insert(tandem::IpAddressHash()(*IpAddress::Parse("10.0.0." + last)));
+    hashes.insert(tandem::IpAddressHash()(*IpAddress::Parse("2001:db8::" + last)));
+  }
+  CHECK(hashes.size() == 200);
 }
 
 TEST_CASE("mac address: text round trip, strict form", "[base]") {
