@@ -31,7 +31,8 @@ struct LocalAddress {
 
 class AddressIndex {
  public:
-  // Merges the roles when the address is there already.
+  // Merges when the address is there already: the roles add up, it answers what either answers, and
+  // interface and traffic group stay those of the first.
   void Add(const LocalAddress& address);
   const LocalAddress* Find(const IpAddress& address) const noexcept;
   const std::unordered_map<IpAddress, LocalAddress, IpAddressHash>& all() const { return all_; }

@@ -32,8 +32,10 @@ extern const std::array<uint8_t, kRssKeySize> kDefaultRssKey;
 
 class Steering {
  public:
-  // REQUIRES: 1 <= workers <= kWorkersMax.
-  explicit Steering(unsigned workers, std::span<const uint8_t, kRssKeySize> key = kDefaultRssKey);
+  // `reta_size` is that of the smallest redirection table among the ports: what a larger one repeats.
+  // REQUIRES: 1 <= workers <= kWorkersMax; reta_size a power of two in 1..kRetaSize.
+  explicit Steering(unsigned workers, std::span<const uint8_t, kRssKeySize> key = kDefaultRssKey,
+                    size_t reta_size = kRetaSize);
 
   unsigned workers() const { return workers_; }
 
@@ -45,12 +47,33 @@ class Steering {
   uint32_t HashOf(uint32_t address, uint16_t port) const noexcept;
   uint32_t HashOf(const net::Ipv6Bytes& address, uint16_t port) const noexcept;
 
-  // What io writes into a NIC of `size` entries (a power of two <= kRetaSize, or any).
-  uint16_t RetaEntry(size_t index) const { return static_cast<uint16_t>(index % workers_); }
+  // For those who try many ports of one address: the address's share of the hash, computed once.
+  struct AddressHash {
+    uint32_t hash = 0;
+    uint32_t port_offset = 0;  // where the port follows in the hashed bytes
+  };
+  AddressHash HashAddress(uint32_t address) const noexcept { return {HashOf(address, 0), 4}; }
+  AddressHash HashAddress(const net::Ipv6Bytes& address) const noexcept {
+    return {HashOf(address, 0), 16};
+  }
+  unsigned OwnerOf(AddressHash address, uint16_t port) const noexcept {
+    const uint32_t port_hash =
+        partial_[address.port_offset][port & 0xff] ^ partial_[address.port_offset + 1][port >> 8];
+    return Owner(address.hash ^ port_hash);
+  }
+
+  // What io writes into entry `index` of a NIC's table of at least reta_size() entries.
+  uint16_t RetaEntry(size_t index) const {
+    return static_cast<uint16_t>((index & reta_mask_) % workers_);
+  }
+  size_t reta_size() const { return reta_mask_ + 1; }
   std::span<const uint8_t, kRssKeySize> key() const { return key_; }
 
  private:
+  unsigned Owner(uint32_t hash) const noexcept { return (hash & reta_mask_) % workers_; }
+
   unsigned workers_;
+  uint32_t reta_mask_;
   std::array<uint8_t, kRssKeySize> key_;
   // Toeplitz is linear: one table of 256 partial hashes for each input byte, 18 bytes at most.
   std::vector<std::array<uint32_t, 256>> partial_;

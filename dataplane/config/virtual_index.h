@@ -4,7 +4,8 @@
 //
 // Precedence is BIG-IP's: the most specific destination prefix first, then the most specific source
 // prefix, then a port over any port, then a protocol over any protocol. A virtual that does not
-// listen on the packet's interface is passed over; a disabled one is found (the caller refuses).
+// listen on the packet's interface is passed over; a disabled one is found (the caller refuses). Of
+// two virtuals that agree in everything the one with the lower id wins.
 //
 // Theory of operation: virtuals that agree in (family, destination length, source length, port or
 // any, protocol or any) form a class. There are few classes; they are tried from the most specific
@@ -37,17 +38,29 @@ class VirtualIndex {
   const Virtual* Find(const Query& query) const noexcept;
 
  private:
-  struct ClassKey;
+  // Addresses as two 64-bit words, as they lie in memory.
+  struct Words {
+    uint64_t high = 0;
+    uint64_t low = 0;
+  };
   struct Class {
     bool v4 = true;
     uint8_t destination_length = 0;
     uint8_t source_length = 0;
     bool any_port = false;
     bool any_protocol = false;
+    Words destination_mask;
+    Words source_mask;
     // Hash of the masked fields -> virtuals (compared in full); several only when they differ in
     // interfaces or collide.
     std::unordered_multimap<uint64_t, const Virtual*> virtuals;
   };
+
+  static Words WordsOf(const IpAddress& address) noexcept;
+  static uint64_t HashOf(const Class& group, const Query& query) noexcept;
+  static bool Matches(const Class& group, const Virtual& candidate, const Query& query) noexcept;
+  Class& ClassOf(const Virtual& virtual_server);
+
   std::vector<Class> classes_;  // most specific first
 };
 

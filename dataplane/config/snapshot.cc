@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/config/snapshot.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+namespace tandem::config {
+namespace {
+
+constexpr uint16_t kRatioMax = 100;  // bounds a ring at kPoolMembersMax * kRatioMax entries
+
+// The members of one ratio. Equal ratios take turns in configured order, so that only the next of
+// each group competes.
+struct RatioGroup {
+  int64_t ratio = 0;
+  std::vector<size_t> members;  // positions in Pool::available
+  size_t next = 0;
+  int64_t rounds = 0;  // picks of members[next] so far
+};
+
+uint16_t RatioOf(const Member& member) {
+  return std::clamp<uint16_t>(member.ratio, 1, kRatioMax);
+}
+
+std::vector<RatioGroup> GroupByRatio(const Pool& pool, const std::vector<Member>& members) {
+  unsigned divisor = 0;
+  for (const MemberId id : pool.available) {
+    divisor = std::gcd(divisor, unsigned{RatioOf(members[id])});
+  }
+  std::map<unsigned, RatioGroup> groups;
+  for (size_t i = 0; i < pool.available.size(); ++i) {
+    const unsigned ratio = RatioOf(members[pool.available[i]]) / divisor;
+    groups[ratio].ratio = ratio;
+    groups[ratio].members.push_back(i);
+  }
+  std::vector<RatioGroup> result;
+  for (auto& [ratio, group] : groups)
+    result.push_back(std::move(group));
+  return result;
+}
+
+// Smooth weighted round robin as nginx does it: every member gains its ratio each step, the richest
+// is picked (the first of equals) and pays the sum of all ratios.
+void FillRatioRing(Pool& pool, const std::vector<Member>& members) {
+  std::vector<RatioGroup> groups = GroupByRatio(pool, members);
+  int64_t total = 0;
+  for (const RatioGroup& group : groups) {
+    total += group.ratio * static_cast<int64_t>(group.members.size());
+  }
+  pool.ratio_ring.reserve(static_cast<size_t>(total));
+  for (int64_t step = 1; step <= total; ++step) {
+    RatioGroup* best = nullptr;
+    int64_t best_credit = 0;
+    for (RatioGroup& group : groups) {
+      const int64_t credit = group.ratio * step - group.rounds * total;
+      if (best == nullptr || credit > best_credit ||
+          (credit == best_credit && group.members[group.next] < best->members[best->next])) {
+        best = &group;
+        best_credit = credit;
+      }
+    }
+    pool.ratio_ring.push_back(pool.available[best->members[best->next]]);
+    if (++best->next == best->members.size()) {
+      best->next = 0;
+      ++best->rounds;
+    }
+  }
+}
+
+void FillPool(Pool& pool, const std::vector<Member>& members) {
+  pool.available.clear();
+  pool.ratio_ring.clear();
+  for (const MemberId id : pool.members) {
+    if (members[id].accepts_new()) pool.available.push_back(id);
+  }
+  if (pool.balancing == Balancing::kRatio && !pool.available.empty()) FillRatioRing(pool, members);
+}
+
+void FillVlanMap(Snapshot& snapshot) {
+  snapshot.vlan_map.assign(snapshot.ports.size(), {});
+  for (const Interface& interface : snapshot.interfaces) {
+    if (interface.id == 0) continue;
+    auto& map = snapshot.vlan_map[interface.port];
+    if (map.size() <= interface.vlan) map.resize(size_t{interface.vlan} + 1);
+    map[interface.vlan] = interface.id;
+  }
+}
+
+void AddVirtualAddresses(Snapshot& snapshot, const Virtual& virtual_server) {
+  // What a forwarding virtual matches is addressed to somebody else. A disabled virtual refuses new
+  // flows, but those that exist still need its address resolved.
+  if (virtual_server.type != VirtualType::kForwardIp && virtual_server.destination.is_host()) {
+    snapshot.addresses.Add({.address = virtual_server.destination.address,
+                            .roles = kVirtualAddress,
+                            .traffic_group = virtual_server.traffic_group,
+                            .icmp_echo = virtual_server.enabled});
+  }
+  if (virtual_server.snat != SnatKind::kPool) return;
+  for (const IpAddress& address : snapshot.snat_pools[virtual_server.snat_pool].addresses) {
+    snapshot.addresses.Add({.address = address,
+                            .roles = kSnatAddress,
+                            .traffic_group = virtual_server.traffic_group,
+                            .icmp_echo = false});
+  }
+}
+
+}  // namespace
+
+void Snapshot::Finish() {
+  FillVlanMap(*this);
+  for (Pool& pool : pools) {
+    if (pool.id != 0) FillPool(pool, members);
+  }
+  virtual_index.Build(virtuals);
+  addresses = AddressIndex();
+  for (const Interface& interface : interfaces) {
+    if (interface.id == 0) continue;
+    for (const IpPrefix& self_ip : interface.self_ips) {
+      addresses.Add({.address = self_ip.address, .roles = kSelfIp, .interface = interface.id});
+    }
+  }
+  for (const Virtual& virtual_server : virtuals) {
+    if (virtual_server.id != 0) AddVirtualAddresses(*this, virtual_server);
+  }
+}
+
+}  // namespace tandem::config
