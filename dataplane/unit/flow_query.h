@@ -32,7 +32,8 @@ struct FlowFilter {
   uint8_t protocol = 0;
   config::VirtualId virtual_id = 0;
   config::MemberId member_id = 0;
-  uint32_t idle_ticks_min = 0;
+  uint32_t idle_ticks_min = 0;  // since the last packet
+  uint32_t age_ticks_min = 0;   // since the first
   bool orphaned = false;  // only flows whose virtual or member is in the configuration no more
 };
 
@@ -60,9 +61,15 @@ struct FlowQuery {
   Action action = Action::kShow;
   FlowFilter filter;
   // kShow: at most results.capacity() flows are reported; reserved by control, never grown by the
-  // worker. `matched` counts all.
+  // worker.
   std::vector<FlowInfo> results;
   uint64_t matched = 0;
+  // kShow: where the walk begins, in the worker's own numbering: 0, or the `next` of an earlier
+  // query. The worker stops when it finds a flow that `results` has no room for, and says in `next`
+  // where to go on; `next` is 0 when it walked to the end. So control reads a table of any size in
+  // pieces of its own choice.
+  uint64_t begin = 0;
+  uint64_t next = 0;
   // Set by the worker with release order when it is done with the query; nothing above may be
   // touched by control before.
   std::atomic<bool> done{false};
