@@ -21,5 +21,5 @@ build, target, *configured = arguments
 difference = set(present) ^ set(configured)
 for header in sorted(difference):
     print(f'{header}: not what the build was configured with; run meson setup --reconfigure')
-built = subprocess.run(['ninja', '-C', build, '-k', '0', target])
+built = subprocess.run(['ninja', '--quiet', '-C', build, '-k', '0', target])
 sys.exit(1 if difference or built.returncode else 0)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The build directories of tools/test and tools/quickstart."""
+
+import os
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+RELEASE = TOP / 'build-release'
+ASAN = TOP / 'build-asan'
+
+_SETUP = {
+    RELEASE: (['--buildtype=debugoptimized'], {}),
+    ASAN: (['--buildtype=debugoptimized', '-Db_sanitize=address,undefined', '-Db_lundef=false'],
+           {'CC': 'clang-14', 'CXX': 'clang++-14'}),
+}
+
+# libprotobuf and Abseil come from Debian without instrumentation: a container that they grew looks
+# overflown to code that is instrumented.
+SANITIZER_ENVIRONMENT = {
+    'ASAN_OPTIONS': 'detect_container_overflow=0:abort_on_error=0',
+    'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1',
+}
+
+
+def build(directory, targets=(), log=None):
+    """Configures `directory` when it is new and builds; output goes to `log` (a file) or nowhere.
+
+    Raises subprocess.CalledProcessError.
+    """
+    arguments, environment = _SETUP[directory]
+    environment = {**os.environ, **environment}
+    if not (directory / 'build.ninja').exists():
+        subprocess.run(['meson', 'setup', directory, TOP, *arguments], check=True, env=environment,
+                       stdout=log, stderr=subprocess.STDOUT)
+    subprocess.run(['ninja', '-C', directory, *targets], check=True, env=environment,
+                   stdout=log, stderr=subprocess.STDOUT)
+
+
+def give_back(directory):
+    """Hands what root built to the user behind sudo, so that a later build needs no root."""
+    uid, gid = os.environ.get('SUDO_UID'), os.environ.get('SUDO_GID')
+    if os.getuid() == 0 and uid and gid and directory.exists():
+        subprocess.run(['chown', '-R', f'{uid}:{gid}', directory], check=True)
+
+
+def program(directory, name):
+    """The path of the executable `name` in `directory`."""
+    found = [path for path in directory.glob(f'**/{name}') if path.is_file()]
+    if len(found) != 1:
+        raise FileNotFoundError(f'{name} in {directory}: found {len(found)}, wanted one')
+    return found[0]

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and runs every test suite for tools/test, and counts."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, build, give_back
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def add(self, title, passed, failed, began):
+        self.passed += passed
+        self.failed += failed
+        print(f'== {title}: {passed} passed, {failed} failed, {time.monotonic() - began:.0f} s',
+              flush=True)
+
+
+def run_build(directory, tally):
+    """Whether it builds; a build that fails counts as one failed test."""
+    title = f'build {directory.name}'
+    began = time.monotonic()
+    directory.mkdir(exist_ok=True)
+    log_path = directory / 'build.log'
+    try:
+        with open(log_path, 'w') as log:
+            build(directory, log=log)
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(log_path.read_text()[-6000:])
+        print(error)
+        tally.add(title, 0, 1, began)
+        return False
+    print(f'== {title}: {time.monotonic() - began:.0f} s', flush=True)
+    return True
+
+
+def run_meson(directory, arguments, environment, tally):
+    """Runs meson's tests of `directory`; every result but OK is a failure, a skip too."""
+    began = time.monotonic()
+    log_path = directory / 'meson-logs' / 'testlog.json'
+    log_path.unlink(missing_ok=True)
+    subprocess.run(['meson', 'test', '-C', directory, '--no-rebuild', *arguments],
+                   env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+    results = []
+    if log_path.exists():
+        results = [json.loads(line) for line in log_path.read_text().splitlines()]
+    failures = [result for result in results if result['result'] != 'OK']
+    for result in failures:
+        print(f'FAILED {result["name"]} ({result["result"]}) in {directory.name}')
+        print((result.get('stdout', '') + result.get('stderr', ''))[-4000:])
+    if not results:
+        print(f'FAILED {directory.name}: meson ran no test')
+    tally.add(f'suites of {directory.name}', len(results) - len(failures),
+              len(failures) if results else 1, began)
+
+
+def run_end_to_end(directory, workers, environment, tally, only=()):
+    """Runs tests/e2e against the daemon of `directory`."""
+    began = time.monotonic()
+    log_path = directory / f'e2e-{workers}.json'
+    log_path.unlink(missing_ok=True)
+    subprocess.run(['/usr/bin/python3', TOP / 'tests/e2e/run.py', '--build', directory,
+                    '--workers', str(workers), '--json', log_path, *only],
+                   env={**os.environ, **environment})
+    result = {'passed': 0, 'failed': 1}
+    if log_path.exists():
+        result = json.loads(log_path.read_text())
+    tally.add(f'end to end, {directory.name}, workers {workers}', result['passed'],
+              result['failed'], began)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--quick', action='store_true')
+    quick = parser.parse_args().quick
+    tally = Tally()
+    released = run_build(RELEASE, tally)
+    if released:
+        run_meson(RELEASE, [], {}, tally)
+    if not quick:
+        sanitized = run_build(ASAN, tally)
+        if sanitized:
+            run_meson(ASAN, ['--no-suite', 'tidy', '--timeout-multiplier', '4'],
+                      SANITIZER_ENVIRONMENT, tally)
+        if released:
+            run_end_to_end(RELEASE, 1, {}, tally)
+            run_end_to_end(RELEASE, 2, {}, tally)
+        if sanitized:
+            run_end_to_end(ASAN, 2, SANITIZER_ENVIRONMENT, tally)
+    for directory in (RELEASE, ASAN):
+        give_back(directory)
+    print(f'{tally.passed} passed, {tally.failed} failed')
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
