@@ -90,7 +90,7 @@ GOOD = [
      'dataplane/flow/meson.build': f"# {SPDX}\nlibrary('a.cc')\n"},
     {'dataplane/io/a.cc': f'// {SPDX}\n#include <rte_mbuf.h>\nvoid F() {{ printf("x"); throw 1; }}\n',
      'dataplane/io/meson.build': f"# {SPDX}\nforeach name : ['a']\n"},
-    {'control/a.cc': f'// {SPDX}\n#include "proto/a.pb.h"\n// {MARK}(#7): more\nstd::mutex m;\n',
+    {'control/a.cc': f'// {SPDX}\n#include "absl/status/status.h"\n#include "proto/a.pb.h"\n// {MARK}(#7): more\nstd::mutex m;\n',
      'proto/a.proto': f'// {SPDX}\n', 'meson.build': f"# {SPDX}\n'control/a.cc'\n"},
     {'tools/run': f'#!/bin/sh\n# {SPDX}\ntrue\n', 'README.md': 'a\n', 'empty': ''},
     {'dataplane/base/assert.h': f'// {SPDX}\n#pragma once\nvoid F() {{ std::fprintf(stderr, "x"); }}\n'},

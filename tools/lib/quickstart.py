@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The show behind tools/quickstart, which has installed the packages."""
+
+import argparse
+import collections
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from builds import RELEASE, build, give_back
+from device import Device
+from netlab import Lab, existing_namespaces, remove_namespace
+from topology import build_network, start_servers
+
+PREFIX = 'tandem-'
+SPACES = [PREFIX + name for name in ('client', 'device', 'server1', 'server2', 'server3')]
+STATE = Path('/run/tandem-quickstart')  # configuration, logs, admin socket
+HERE = Path(__file__).parent
+PAGES = 12
+
+
+class Steps:
+    """Prints each step's title, and how long it took once the next one begins."""
+
+    def __init__(self, began):
+        self.began = self.first = began
+        self.title = 'packages'
+        print('== packages', flush=True)
+
+    def next(self, title):
+        now = time.time()
+        if self.title:
+            print(f'   ({self.title}: {now - self.began:.1f} s)', flush=True)
+        self.title, self.began = title, now
+        if title:
+            print(f'\n== {title}', flush=True)
+
+
+def show(space, *command, quiet=False):
+    """Prints a command as the user would type it, runs it, prints what it says and returns that."""
+    words = [f"'{word}'" if re.search(r'[^\w./:=@+,-]', word) else word for word in map(str, command)]
+    prefix = ['ip', 'netns', 'exec', space.name] if space else []
+    print('$', *prefix, *words, flush=True)
+    result = subprocess.run([*prefix, *map(str, command)], capture_output=True, text=True, timeout=60)
+    if result.returncode:
+        raise RuntimeError(f'exit status {result.returncode}\n{result.stdout}{result.stderr}')
+    if not quiet:
+        print(''.join(f'  {line}\n' for line in result.stdout.splitlines()), end='', flush=True)
+    return result.stdout
+
+
+def fetch_pages(client, url):
+    """Fetches the page PAGES times, each over a connection of its own, and says who answered."""
+    answers = [show(client, 'curl', '-s', '--max-time', '10', url)]
+    for _ in range(PAGES - 1):
+        answers.append(client.run('curl', '-s', '--max-time', '10', url).stdout)
+    counts = collections.Counter(answer.strip() for answer in answers)
+    print(f'  {PAGES} pages:', ', '.join(f'{count} x "{text}"' for text, count in sorted(counts.items())))
+    if len(counts) != 3:
+        raise RuntimeError('round robin over three servers should have reached three')
+
+
+def demonstrate(spaces, device, steps):
+    client = spaces['client']
+    steps.next('web pages: TCP virtual, round robin over three servers')
+    fetch_pages(client, 'http://10.0.0.100/')
+    steps.next('web pages over IPv6')
+    fetch_pages(client, 'http://[2001:db8::100]/')
+    steps.next('name lookup: UDP virtual, least connections')
+    for name in ('www.example.com', 'example.org'):
+        show(client, 'dig', '+short', '+tries=1', '@10.0.0.100', name, 'TXT')
+    steps.next('iperf3: bulk transfer, consistent hash of the client')
+    text = show(client, 'iperf3', '-c', '10.0.0.100', '-t', '3', '-f', 'm', quiet=True)
+    for line in text.splitlines():
+        if line.endswith(('sender', 'receiver')):
+            print(f'  {line}')
+    steps.next('what the device says: tandemctl')
+    for words in (['show', 'virtual'], ['show', 'pool'], ['show', 'connection']):
+        show(None, *device.command(*words))
+        print()
+
+
+def what_next(keep, device):
+    ctl = ' '.join(device.command())
+    if not keep:
+        print('''What next
+  sudo ./tools/quickstart --keep     the same, left running to play with
+  sudo ./tools/test                  every test suite, the end-to-end cases too
+  deploy/README.md                   a real machine: NICs, hugepages, the service
+  dataplane/README.md                how it works inside''')
+        return
+    print(f'''It runs. Try
+  sudo ip netns exec tandem-client curl http://10.0.0.100/
+  sudo ip netns exec tandem-client iperf3 -c 10.0.0.100
+  sudo {ctl} show connection
+  sudo {ctl} show drops
+  sudo {ctl} modify pool web member 10.0.1.10:80 state forced-offline
+  sudo {ctl} --help
+Change {device.config_path} and `load` it; the log is {device.log_path}.
+Take it down with
+  sudo ./tools/quickstart --down''')
+
+
+def take_down():
+    """Removes what a run with --keep, or one that was killed, has left."""
+    left = [name for name in existing_namespaces(PREFIX) if name in SPACES]
+    for name in left:
+        remove_namespace(name)
+    shutil.rmtree(STATE, ignore_errors=True)
+    print('took down', ', '.join(left) if left else 'nothing: nothing was there')
+
+
+def build_programs():
+    RELEASE.mkdir(exist_ok=True)
+    log_path = RELEASE / 'build.log'
+    try:
+        with open(log_path, 'w') as log:
+            build(RELEASE, ['tandemd', 'tandemctl'], log=log)
+    except subprocess.CalledProcessError:
+        print(log_path.read_text()[-4000:])
+        raise
+    finally:
+        give_back(RELEASE)
+
+
+def run(keep, began):
+    steps = Steps(began)
+    steps.next('build, into build-release/ (minutes, the first time)')
+    build_programs()
+    lab = Lab(PREFIX, STATE)
+    device = None
+    done = False
+    try:
+        steps.next('network: client, device, three servers, a wire each')
+        spaces = build_network(lab)
+        start_servers(spaces, HERE / 'servers.py')
+        steps.next('tandemd between them')
+        device = Device(spaces['device'], RELEASE)
+        device.start((HERE / 'quickstart.textproto').read_text())
+        show(None, *device.command('show', 'port'))
+        demonstrate(spaces, device, steps)
+        done = True
+    except BaseException:
+        if device:
+            print(f'\ntandemd said last:\n{device.log_tail(20)}', file=sys.stderr)
+        raise
+    finally:
+        # From here on nothing may stop the cleaning up.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if not (keep and done):
+            steps.next('take down')
+            lab.close()
+            shutil.rmtree(STATE, ignore_errors=True)
+        steps.next('')
+    print(f'\nAll of it took {time.time() - steps.first:.0f} s.\n')
+    what_next(keep, device)
+
+
+def stop_on_signal(number, frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--began', type=float, default=time.time())
+    parser.add_argument('--keep', action='store_true')
+    parser.add_argument('--down', action='store_true')
+    arguments = parser.parse_args()
+    if arguments.down:
+        return take_down()
+    left = [name for name in existing_namespaces(PREFIX) if name in SPACES]
+    if left:
+        sys.exit(f'quickstart: {", ".join(left)} exist: another run is going on or was kept.\n'
+                 'Take it down with: sudo ./tools/quickstart --down')
+    signal.signal(signal.SIGTERM, stop_on_signal)
+    signal.signal(signal.SIGHUP, stop_on_signal)
+    try:
+        run(arguments.keep, arguments.began)
+    except KeyboardInterrupt:
+        sys.exit('\nquickstart: stopped; everything is taken down')
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        sys.exit(f'\nquickstart: {error}\neverything is taken down')
+
+
+if __name__ == '__main__':
+    main()
