@@ -68,10 +68,12 @@ struct FlowCommon {
   config::InterfaceId client_interface = 0;
   NeighbourRef server_neighbour;
   Tick last_seen = 0;
-  // TCP: highest acknowledgement each side sent, that is, the sequence number it expects next.
+  // TCP: highest acknowledgement each side sent, that is, the sequence number it expects next. Until
+  // the side was seen to acknowledge, an estimate: the end of what the other side sent.
   uint32_t client_ack = 0;
   uint32_t server_ack = 0;
-  // TCP: log2 of the largest window each side advertised; both window scales, client's low nibble.
+  // TCP: bit width of the largest window each side advertised, scaled (the window is below 2^width);
+  // both window scales, client's low nibble.
   uint8_t client_window_log2 = 0;
   uint8_t server_window_log2 = 0;
   uint8_t window_scales = 0;
@@ -100,7 +102,8 @@ struct alignas(64) FlowHot6 {
 };
 static_assert(sizeof(FlowHot6) == 128);
 
-// Links are slot numbers. `generation` survives the slot's reuse and grows with each new flow.
+// Links are slot numbers, kNoSlot or marks of timers.cc. `generation` survives the slot's reuse and
+// grows with each new flow.
 struct FlowCold {
   uint32_t timer_next = kNoSlot;
   uint32_t timer_previous = kNoSlot;
@@ -108,7 +111,7 @@ struct FlowCold {
   uint32_t embryonic_previous = kNoSlot;
   uint32_t generation = 0;
   Tick created = 0;
-  uint32_t client_fin = 0;  // TCP sequence number behind each side's FIN
+  uint32_t client_fin = 0;  // TCP sequence number behind each side's FIN, before it the side's SYN
   uint32_t server_fin = 0;
 };
 static_assert(sizeof(FlowCold) == 32);

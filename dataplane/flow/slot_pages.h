@@ -8,13 +8,14 @@
 // Thread safety: one worker. Allocate and Free are O(1) amortised; freeing never allocates.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "dataplane/base/limits.h"
 #include "dataplane/config/ids.h"
+#include "dataplane/flow/bit_tree.h"
+#include "dataplane/flow/memory_carver.h"
 
 namespace tandem::flow {
 
@@ -39,9 +40,40 @@ class SlotPages {
   uint32_t capacity() const { return capacity_; }
 
  private:
-  struct Page;
-  Page* pages_ = nullptr;
-  uint32_t capacity_ = 0;
+  struct Page {
+    uint64_t used_words[kFlowsPerPage / 64];  // one bit a slot
+    uint64_t full_words;                      // one bit a word of `used_words` without a zero
+    uint32_t used;                            // slots that do not exist are not counted
+    uint32_t logical;
+    config::TrafficGroupId group;
+  };
+  struct Memory {
+    Page* pages;
+    uint64_t* returned_pages;  // BitTree: pages below pages_begun_ that are in the pool again
+    // Of each group, one after the other:
+    uint32_t* logical_begun;      // logical numbers below it have been given out
+    uint64_t* logical_returned;   // BitTree: those of them that are free again
+    uint64_t* logical_with_room;  // BitTree: those that have a free slot
+    uint16_t* physical;           // logical number -> page
+  };
+  static constexpr size_t kGroups = kTrafficGroupsMax + 1;
+
+  static uint32_t PageCount(uint32_t capacity);
+  static Memory Carve(MemoryCarver& carver, uint32_t page_count);
+
+  BitTree ReturnedPages() const { return BitTree(memory_.returned_pages); }
+  BitTree LogicalReturned(config::TrafficGroupId group) const;
+  BitTree LogicalWithRoom(config::TrafficGroupId group) const;
+  uint16_t& Physical(config::TrafficGroupId group, uint32_t logical) const;
+  uint32_t SlotsOf(uint32_t page) const;
+  uint32_t NextPage() const noexcept;
+  void BeginPage(uint32_t page, config::TrafficGroupId group) noexcept;
+  void ReturnPage(uint32_t page) noexcept;
+
+  Memory memory_;
+  uint32_t page_count_;
+  uint32_t pages_begun_ = 0;  // pages from here on were never used and are untouched memory
+  uint32_t capacity_;
   uint32_t used_ = 0;
 };
 

@@ -19,12 +19,14 @@
 // Limits: `capacity` is fixed. Insert on a full table says kFull and changes nothing.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/index.h"
+#include "dataplane/flow/memory_carver.h"
 #include "dataplane/flow/slot_pages.h"
 
 namespace tandem::flow {
@@ -72,8 +74,9 @@ class FlowTable {
   void PrefetchFreeSlot(
       config::TrafficGroupId group) const noexcept;  // what Insert would take next
 
-  // Makes a flow with both keys (only the client's when `one_legged`). The record is otherwise
-  // zero: state kFree until the caller sets it; generation is one above the slot's last.
+  // Makes a flow that is found by both keys (only by the client's when `one_legged`). The record
+  // holds keys, protocol and kOneLegged and is otherwise zero: state kFree until the caller sets it.
+  // Its generation is one above the slot's last. Two equal keys are kServerKeyTaken, by no slot.
   [[nodiscard]] InsertResult Insert(config::TrafficGroupId group, const Key& client,
                                     const Key& server, uint8_t protocol, bool one_legged) noexcept;
   // REQUIRES: not armed, not in the embryonic list (timers.h takes it out).
@@ -90,11 +93,24 @@ class FlowTable {
   const SlotPages& pages() const { return pages_; }
 
  private:
+  struct Memory {
+    Hot* hot;
+    FlowCold* cold;
+    std::span<std::byte> pages;
+    std::span<std::byte> index;
+  };
+  static Memory Carve(MemoryCarver& carver, uint32_t capacity);
+  FlowTable(const Memory& memory, uint32_t capacity, uint64_t seed);
+
+  bool Matches(Index::Reference reference, const Key& key, uint8_t protocol) const noexcept;
+  void PrefetchFlow(Index::Reference reference) const noexcept;
+  FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
+
   Hot* hot_;
   FlowCold* cold_;
   SlotPages pages_;
   Index index_;
-  uint64_t seed_;
+  std::array<uint64_t, 4> secrets_;  // key the hash
 };
 
 extern template class FlowTable<FlowHot4>;

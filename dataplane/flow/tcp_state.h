@@ -2,10 +2,23 @@
 //
 // How TCP packets move a flow from state to state: one explicit cell for every state, side and
 // flag class (RFC 9293 section 3.3.2, seen from the middle). The endpoints own sequence numbers; the
-// machine keeps just enough of them to tell a RST or SYN of the connection from a stranger's
-// (RFC 5961).
+// machine keeps just enough of them to tell a segment of the connection from a stranger's (RFC 5961).
 //
-// Pure: reads and writes the FlowHot and FlowCold it is given.
+// A cell holds for a segment that passes the check of its class. One that does not is forwarded and
+// changes nothing: the endpoint, which knows better, answers or ignores it.
+//   kSyn     in kFinClient, kFinServer: begins at or behind all that the client was seen to send.
+//   kSynAck  in kOpening, kSynAcked: acknowledges the client's SYN.
+//   kAck     in kSynAcked from the client: acknowledges the server's SYN; from the server: carries
+//            data or acknowledges some, which a server does only after the handshake.
+//            In kClosing: leaves no FIN unacknowledged.
+//   kFin     ends within the window of the other side; from the client in kSynAcked it also
+//            acknowledges the server's SYN.
+//   kRst     begins within the window of the other side, from what that side acknowledged on; a
+//            server's answer to the SYN acknowledges the SYN (RFC 9293 section 3.10.7.3).
+// While a side has not been seen to acknowledge anything, what it expects is estimated from what the
+// other side sent. A taken-over flow of which neither side was seen is judged leniently.
+//
+// Pure: reads and writes the FlowCommon and FlowCold it is given.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +53,8 @@ struct TcpCell {
   TcpAction action;
 };
 
-// The table itself, for the exhaustive test and for documentation.
+// The table itself, for the exhaustive test and for documentation. One-legged flows use the rows of
+// kSynAcked for the client's ACK and FIN in kOpening: the SYN-ACK went by another way.
 const TcpCell& CellOf(State state, Side side, FlagClass flags) noexcept;
 
 // A TCP segment as the machine sees it; host byte order.
@@ -55,7 +69,8 @@ struct TcpSegment {
 };
 
 // Records the client's first packet of a new flow and gives it its first state (kOpening for a SYN;
-// kEstablished with kLooselyInitiated for an adopted one).
+// for an adopted one kEstablished, or kFinClient when it is a FIN, with kLooselyInitiated). A RST
+// begins no flow: REQUIRES none.
 void StartTcp(FlowCommon& flow, FlowCold& cold, const TcpSegment& segment) noexcept;
 
 struct TcpVerdict {

@@ -10,10 +10,12 @@
 // its budget: what it cannot do now it does in the next call, late but never skipped.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "dataplane/base/time.h"
+#include "dataplane/flow/bit_tree.h"
 #include "dataplane/flow/flow.h"
 
 namespace tandem::flow {
@@ -26,7 +28,7 @@ class Timers {
   static size_t BytesNeeded();
 
   // `memory`: BytesNeeded() bytes, 64-byte aligned, zeroed. `cold` is the table's array, which holds
-  // the links.
+  // the links (of a slot that is neither armed nor embryonic: as FlowCold starts).
   Timers(std::span<std::byte> memory, FlowCold* cold, Tick now);
 
   // Files `slot` to come up no earlier than `deadline`, at most one bucket after. Re-arms when armed.
@@ -52,11 +54,18 @@ class Timers {
   uint32_t LagTicks(Tick now) const noexcept;
 
  private:
+  // Bucket numbers are ticks without their lowest bits, so they wrap with the tick.
+  static constexpr uint32_t kBucketMask = UINT32_MAX >> kBucketTicksShift;
+
   uint32_t PopDue(Tick now) noexcept;  // moves the cursor on; kNoSlot when nothing is due
+  int32_t BucketsTo(uint32_t bucket) const noexcept;
+  uint32_t BucketsToOccupied() const noexcept;
+  void Unlink(uint32_t slot) noexcept;
 
   FlowCold* cold_;
-  uint32_t* heads_;  // kBuckets list heads
-  uint32_t cursor_;  // bucket number (unwrapped) that is being emptied
+  uint32_t* heads_;   // of each bucket: slot + 1, 0 for none
+  BitTree occupied_;  // buckets that are not empty
+  uint32_t cursor_;   // number of the bucket being emptied; those before it are empty
   uint32_t embryonic_oldest_ = kNoSlot;
   uint32_t embryonic_youngest_ = kNoSlot;
 };

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/flow/slot_pages.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "dataplane/base/assert.h"
+
+namespace tandem::flow {
+namespace {
+
+static_assert(kFlowsPerPage == 64 * 64, "one summary word covers a page");
+static_assert(kFlowsPerWorkerMax / kFlowsPerPage <= BitTree::kSizeMax);
+
+constexpr uint32_t kPageSlots = kFlowsPerPage;
+constexpr uint32_t kNone = UINT32_MAX;
+
+uint32_t LowestZero(uint64_t word) {
+  return static_cast<uint32_t>(std::countr_one(word));
+}
+
+}  // namespace
+
+uint32_t SlotPages::PageCount(uint32_t capacity) {
+  return (capacity + kPageSlots - 1) / kPageSlots;
+}
+
+SlotPages::Memory SlotPages::Carve(MemoryCarver& carver, uint32_t page_count) {
+  const size_t tree = BitTree::WordsNeeded(page_count);
+  return {
+      .pages = carver.Take<Page>(page_count),
+      .returned_pages = carver.Take<uint64_t>(tree),
+      .logical_begun = carver.Take<uint32_t>(kGroups),
+      .logical_returned = carver.Take<uint64_t>(kGroups * tree),
+      .logical_with_room = carver.Take<uint64_t>(kGroups * tree),
+      .physical = carver.Take<uint16_t>(kGroups * page_count),
+  };
+}
+
+size_t SlotPages::BytesNeeded(uint32_t capacity) {
+  MemoryCarver carver;
+  Carve(carver, PageCount(capacity));
+  return carver.used();
+}
+
+SlotPages::SlotPages(std::span<std::byte> memory, uint32_t capacity)
+    : page_count_(PageCount(capacity)), capacity_(capacity) {
+  TANDEM_ASSERT(capacity > 0 && capacity <= kFlowsPerWorkerMax);
+  MemoryCarver carver(memory);
+  memory_ = Carve(carver, page_count_);
+}
+
+BitTree SlotPages::LogicalReturned(config::TrafficGroupId group) const {
+  return BitTree(memory_.logical_returned + group * BitTree::WordsNeeded(page_count_));
+}
+
+BitTree SlotPages::LogicalWithRoom(config::TrafficGroupId group) const {
+  return BitTree(memory_.logical_with_room + group * BitTree::WordsNeeded(page_count_));
+}
+
+uint16_t& SlotPages::Physical(config::TrafficGroupId group, uint32_t logical) const {
+  return memory_.physical[size_t{group} * page_count_ + logical];
+}
+
+// The last page may be a part only.
+uint32_t SlotPages::SlotsOf(uint32_t page) const {
+  return std::min(kPageSlots, capacity_ - page * kPageSlots);
+}
+
+// The page that the pool would give, or kNone.
+uint32_t SlotPages::NextPage() const noexcept {
+  const uint32_t returned = ReturnedPages().FirstFrom(0);
+  if (returned != BitTree::kNone) return returned;
+  return pages_begun_ < page_count_ ? pages_begun_ : kNone;
+}
+
+void SlotPages::BeginPage(uint32_t page, config::TrafficGroupId group) noexcept {
+  if (page == pages_begun_) {
+    ++pages_begun_;
+  } else {
+    ReturnedPages().Clear(page);
+  }
+  uint32_t logical = LogicalReturned(group).FirstFrom(0);
+  if (logical == BitTree::kNone) {
+    logical = memory_.logical_begun[group]++;
+  } else {
+    LogicalReturned(group).Clear(logical);
+  }
+  Page& state = memory_.pages[page];
+  state = Page{};
+  for (uint32_t slot = SlotsOf(page); slot < kPageSlots; ++slot) {
+    state.used_words[slot / 64] |= uint64_t{1} << (slot % 64);
+  }
+  for (uint32_t word = 0; word < 64; ++word) {
+    if (~state.used_words[word] == 0) state.full_words |= uint64_t{1} << word;
+  }
+  state.logical = logical;
+  state.group = group;
+  Physical(group, logical) = static_cast<uint16_t>(page);
+  LogicalWithRoom(group).Set(logical);
+}
+
+void SlotPages::ReturnPage(uint32_t page) noexcept {
+  Page& state = memory_.pages[page];
+  LogicalWithRoom(state.group).Clear(state.logical);
+  LogicalReturned(state.group).Set(state.logical);
+  ReturnedPages().Set(page);
+}
+
+uint32_t SlotPages::Peek(config::TrafficGroupId group) const noexcept {
+  TANDEM_ASSERT(group < kGroups);
+  const uint32_t logical = LogicalWithRoom(group).FirstFrom(0);
+  if (logical == BitTree::kNone) {
+    const uint32_t page = NextPage();
+    return page == kNone ? kNone : page * kPageSlots;
+  }
+  const uint32_t page = Physical(group, logical);
+  const Page& state = memory_.pages[page];
+  const uint32_t word = LowestZero(state.full_words);
+  return page * kPageSlots + word * 64 + LowestZero(state.used_words[word]);
+}
+
+uint32_t SlotPages::Allocate(config::TrafficGroupId group) noexcept {
+  const uint32_t slot = Peek(group);
+  if (slot == kNone) return kNone;
+  const uint32_t page = slot / kPageSlots;
+  if (LogicalWithRoom(group).FirstFrom(0) == BitTree::kNone) BeginPage(page, group);
+  Page& state = memory_.pages[page];
+  const uint32_t word = slot % kPageSlots / 64;
+  state.used_words[word] |= uint64_t{1} << (slot % 64);
+  if (~state.used_words[word] == 0) state.full_words |= uint64_t{1} << word;
+  if (++state.used == SlotsOf(page)) LogicalWithRoom(group).Clear(state.logical);
+  ++used_;
+  return slot;
+}
+
+void SlotPages::Free(uint32_t slot) noexcept {
+  TANDEM_ASSERT(IsUsed(slot));
+  const uint32_t page = slot / kPageSlots;
+  Page& state = memory_.pages[page];
+  const uint32_t word = slot % kPageSlots / 64;
+  state.used_words[word] &= ~(uint64_t{1} << (slot % 64));
+  state.full_words &= ~(uint64_t{1} << word);
+  if (state.used == SlotsOf(page)) LogicalWithRoom(state.group).Set(state.logical);
+  --used_;
+  if (--state.used == 0) ReturnPage(page);
+}
+
+bool SlotPages::IsUsed(uint32_t slot) const noexcept {
+  if (slot >= capacity_) return false;
+  const Page& state = memory_.pages[slot / kPageSlots];
+  return (state.used_words[slot % kPageSlots / 64] >> (slot % 64) & 1) != 0;
+}
+
+config::TrafficGroupId SlotPages::GroupOf(uint32_t slot) const noexcept {
+  return memory_.pages[slot / kPageSlots].group;
+}
+
+uint32_t SlotPages::LogicalSlot(uint32_t slot) const noexcept {
+  return memory_.pages[slot / kPageSlots].logical * kPageSlots + slot % kPageSlots;
+}
+
+}  // namespace tandem::flow
