@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
+#include <absl/status/status.h>
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/time.h"
 #include "dataplane/unit/unit.h"
