@@ -7,7 +7,6 @@
 
 #include <absl/status/status.h>
 
-
 namespace tandem::control {
 namespace {
 
@@ -75,7 +74,8 @@ std::optional<IpAddress> ParseConfigAddress(std::string_view text) {
 
 std::optional<IpPrefix> ParseConfigPrefix(std::string_view text) {
   auto prefix = IpPrefix::Parse(text);
-  if (prefix && prefix->address.is_v4() && text.find(':') != std::string_view::npos) return std::nullopt;
+  if (prefix && prefix->address.is_v4() && text.find(':') != std::string_view::npos)
+    return std::nullopt;
   return prefix;
 }
 

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/config_compile.h"
+
+#include <netinet/in.h>
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "control/config_endpoint.h"
+#include "control/config_lcores.h"
+#include "control/config_networks.h"
+#include "control/config_report.h"
+#include "control/text.h"
+#include "dataplane/base/assert.h"
+#include "dataplane/lb/maglev.h"
+
+namespace tandem::control {
+namespace {
+
+namespace v1 = config::v1;
+
+// Validate has parsed all of these before.
+template <class T>
+T Must(std::optional<T> value) {
+  TANDEM_ASSERT(value.has_value());
+  return *std::move(value);
+}
+
+Endpoint MustEndpoint(std::string_view text) {
+  const auto endpoint = ParseEndpoint(text);
+  TANDEM_ASSERT(endpoint.ok());
+  return *endpoint;
+}
+
+uint32_t Ticks(int32_t value, Nanos unit) {
+  return value < 0 ? config::kIndefinite : TicksIn(static_cast<Nanos>(value) * unit);
+}
+
+config::FastL4 CompileProfile(const v1::FastL4Profile& profile) {
+  return {.idle_timeout = Ticks(profile.idle_timeout(), kSecond),
+          .udp_idle_timeout = Ticks(profile.udp_idle_timeout(), kSecond),
+          .tcp_handshake_timeout = Ticks(profile.tcp_handshake_timeout(), kSecond),
+          .tcp_close_timeout = Ticks(profile.tcp_close_timeout(), kSecond),
+          .tcp_time_wait_timeout = Ticks(profile.tcp_time_wait_timeout(), kMillisecond),
+          .reset_on_timeout = profile.reset_on_timeout(),
+          .loose_close = profile.loose_close()};
+}
+
+config::Facing CompileFacing(v1::Vlan::Facing facing) {
+  switch (facing) {
+    case v1::Vlan::BOTH:
+      return config::Facing::kBoth;
+    case v1::Vlan::CLIENT:
+      return config::Facing::kClient;
+    case v1::Vlan::SERVER:
+      return config::Facing::kServer;
+  }
+  return config::Facing::kBoth;
+}
+
+config::Balancing CompileBalancing(v1::Pool::LoadBalancingMode mode) {
+  switch (mode) {
+    case v1::Pool::ROUND_ROBIN:
+      return config::Balancing::kRoundRobin;
+    case v1::Pool::RATIO_MEMBER:
+      return config::Balancing::kRatio;
+    case v1::Pool::LEAST_CONNECTIONS_MEMBER:
+      return config::Balancing::kLeastConnections;
+    case v1::Pool::MAGLEV_SOURCE:
+      return config::Balancing::kMaglevSource;
+    case v1::Pool::MAGLEV_FIVE_TUPLE:
+      return config::Balancing::kMaglevFiveTuple;
+  }
+  return config::Balancing::kRoundRobin;
+}
+
+config::MemberState CompileState(v1::Pool::Member::State state) {
+  switch (state) {
+    case v1::Pool::Member::ENABLED:
+      return config::MemberState::kEnabled;
+    case v1::Pool::Member::DISABLED:
+      return config::MemberState::kDisabled;
+    case v1::Pool::Member::FORCED_OFFLINE:
+      return config::MemberState::kForcedOffline;
+  }
+  return config::MemberState::kEnabled;
+}
+
+config::VirtualType CompileType(v1::Virtual::Type type) {
+  switch (type) {
+    case v1::Virtual::FASTL4:
+      return config::VirtualType::kFastL4;
+    case v1::Virtual::FORWARDING_IP:
+      return config::VirtualType::kForwardIp;
+    case v1::Virtual::REJECT:
+      return config::VirtualType::kReject;
+  }
+  return config::VirtualType::kReject;
+}
+
+uint8_t CompileProtocol(v1::Virtual::Protocol protocol) {
+  switch (protocol) {
+    case v1::Virtual::ANY:
+      return 0;
+    case v1::Virtual::TCP:
+      return IPPROTO_TCP;
+    case v1::Virtual::UDP:
+      return IPPROTO_UDP;
+  }
+  return 0;
+}
+
+config::SnatKind CompileSnat(v1::SourceAddressTranslation::Type type) {
+  switch (type) {
+    case v1::SourceAddressTranslation::NONE:
+      return config::SnatKind::kNone;
+    case v1::SourceAddressTranslation::AUTOMAP:
+      return config::SnatKind::kAutomap;
+    case v1::SourceAddressTranslation::SNAT:
+      return config::SnatKind::kPool;
+  }
+  return config::SnatKind::kNone;
+}
+
+config::SourcePort CompileSourcePort(v1::Virtual::SourcePort policy) {
+  switch (policy) {
+    case v1::Virtual::PRESERVE:
+      return config::SourcePort::kPreserve;
+    case v1::Virtual::PRESERVE_STRICT:
+      return config::SourcePort::kPreserveStrict;
+    case v1::Virtual::CHANGE:
+      return config::SourcePort::kChange;
+  }
+  return config::SourcePort::kPreserve;
+}
+
+config::NoFlowAction CompileNoFlow(v1::Virtual::NoFlowAction action) {
+  switch (action) {
+    case v1::Virtual::RESET:
+      return config::NoFlowAction::kReset;
+    case v1::Virtual::DROP:
+      return config::NoFlowAction::kDrop;
+    case v1::Virtual::LOOSE_INITIATION:
+      return config::NoFlowAction::kLooseInitiation;
+  }
+  return config::NoFlowAction::kReset;
+}
+
+template <class Objects>
+std::vector<std::string> NamesOf(const Objects& objects) {
+  std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(objects.size()));
+  for (const auto& object : objects)
+    names.push_back(object.name());
+  return names;
+}
+
+template <class Objects>
+absl::flat_hash_map<std::string, int> IndexOf(const Objects& objects) {
+  absl::flat_hash_map<std::string, int> index;
+  for (int i = 0; i < objects.size(); ++i)
+    index.emplace(objects[i].name(), i);
+  return index;
+}
+
+absl::Status AssignIds(const v1::Config& config, ConfigIds& ids) {
+  std::vector<std::string> members;
+  for (const v1::Pool& pool : config.pool()) {
+    for (const auto& member : pool.member())
+      members.push_back(MemberKey(pool.name(), MemberName(member)));
+  }
+  absl::Status status = ids.virtuals.Assign(NamesOf(config.virtual_()));
+  status.Update(ids.pools.Assign(NamesOf(config.pool())));
+  status.Update(ids.members.Assign(members));
+  status.Update(ids.interfaces.Assign(NamesOf(config.vlan())));
+  status.Update(ids.traffic_groups.Assign(NamesOf(config.traffic_group())));
+  return status;
+}
+
+class Compiler {
+ public:
+  Compiler(const CompileInput& input, const ConfigIds& ids, config::Snapshot& out)
+      : input_(input), config_(input.config), ids_(ids), out_(out) {}
+
+  absl::Status Run() {
+    out_.generation = input_.previous == nullptr ? 1 : input_.previous->generation + 1;
+    out_.reset_rate_max = config_.limits().reset_rate();
+    if (const absl::Status status = Ports(); !status.ok()) return status;
+    TrafficGroups();
+    Interfaces();
+    SelfIps();
+    SnatPools();
+    Pools();
+    Virtuals();
+    Steer();
+    if (const absl::Status status = Routes(); !status.ok()) return status;
+    out_.Finish();
+    FloatSelfIps();
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Ports();
+  void TrafficGroups();
+  void Interfaces();
+  void SelfIps();
+  void SnatPools();
+  void Pools();
+  void CompileMember(const v1::Pool& pool, const v1::Pool::Member& member, config::Pool& to);
+  void Virtuals();
+  void CompileVirtual(const v1::Virtual& from, config::Virtual& to) const;
+  std::vector<bool> ListensOn(const v1::Virtual& from) const;
+  void Steer();
+  absl::Status Routes();
+  bool SameInterfaces() const;
+  void FloatSelfIps();
+
+  config::InterfaceId InterfaceOf(std::string_view vlan) const {
+    return ids_.interfaces.Find(vlan);
+  }
+  config::TrafficGroupId GroupOf(std::string_view name) const {
+    return static_cast<config::TrafficGroupId>(ids_.traffic_groups.Find(name));
+  }
+
+  const CompileInput& input_;
+  const v1::Config& config_;
+  const ConfigIds& ids_;
+  config::Snapshot& out_;
+  absl::flat_hash_map<std::string, uint16_t> port_index_;
+};
+
+absl::Status Compiler::Ports() {
+  const auto configured = IndexOf(config_.port());
+  for (const PortFacts& facts : input_.ports) {
+    const auto found = configured.find(facts.name);
+    if (found == configured.end()) continue;
+    const v1::Port& port = config_.port(found->second);
+    port_index_.emplace(facts.name, static_cast<uint16_t>(out_.ports.size()));
+    out_.ports.push_back({.name = port.name(),
+                          .mac = facts.mac,
+                          .mtu = facts.mtu != 0 ? facts.mtu : static_cast<uint16_t>(port.mtu()),
+                          .promiscuous = port.promiscuous()});
+  }
+  for (const v1::Port& port : config_.port()) {
+    if (port_index_.contains(port.name())) continue;
+    return absl::FailedPreconditionError(
+        Cat("port ", Quote(port.name()), ": the running device has no such port"));
+  }
+  if (out_.ports.size() == input_.ports.size()) return absl::OkStatus();
+  return absl::FailedPreconditionError(Cat("the running device has ", input_.ports.size(),
+                                           " ports, the configuration ", out_.ports.size()));
+}
+
+void Compiler::TrafficGroups() {
+  out_.traffic_groups.resize(size_t{ids_.traffic_groups.HighestUsed()} + 1);
+  for (const v1::TrafficGroup& from : config_.traffic_group()) {
+    const config::TrafficGroupId id = GroupOf(from.name());
+    config::TrafficGroup& to = out_.traffic_groups[id];
+    to.name = from.name();
+    to.id = id;
+    to.has_mac = from.has_mac();
+    if (from.has_mac()) to.mac = Must(ParseMac(from.mac()));
+  }
+}
+
+void Compiler::Interfaces() {
+  out_.interfaces.resize(size_t{ids_.interfaces.HighestUsed()} + 1);
+  for (const v1::Vlan& from : config_.vlan()) {
+    const config::InterfaceId id = InterfaceOf(from.name());
+    const uint16_t port = port_index_.at(from.port());
+    const uint16_t port_mtu = out_.ports[port].mtu;
+    const auto mtu = static_cast<uint16_t>(from.mtu());
+    config::Interface& to = out_.interfaces[id];
+    to.name = from.name();
+    to.id = id;
+    to.port = port;
+    to.vlan = static_cast<uint16_t>(from.tag());
+    to.mtu = mtu == 0 ? port_mtu : std::min(mtu, port_mtu);
+    to.mac = out_.ports[port].mac;
+    to.facing = CompileFacing(from.facing());
+  }
+}
+
+void Compiler::SelfIps() {
+  for (const bool floating : {false, true}) {
+    for (const v1::SelfIp& from : config_.self_ip()) {
+      if (from.has_traffic_group() != floating) continue;
+      out_.interfaces[InterfaceOf(from.vlan())].self_ips.push_back(
+          Must(ParseConfigPrefix(from.address())));
+    }
+  }
+}
+
+void Compiler::SnatPools() {
+  for (const v1::SnatPool& from : config_.snat_pool()) {
+    config::SnatPool& to = out_.snat_pools.emplace_back();
+    to.name = from.name();
+    for (const std::string& address : from.members())
+      to.addresses.push_back(Must(ParseConfigAddress(address)));
+  }
+}
+
+void Compiler::CompileMember(const v1::Pool& pool, const v1::Pool::Member& member,
+                             config::Pool& to) {
+  const std::string name = MemberName(member);
+  const std::string key = MemberKey(pool.name(), name);
+  const config::MemberId id = ids_.members.Find(key);
+  bool up = true;
+  if (input_.members_up != nullptr) {
+    const auto verdict = input_.members_up->find(key);
+    if (verdict != input_.members_up->end()) up = verdict->second;
+  }
+  out_.members[id] = {.name = name,
+                      .id = id,
+                      .pool = to.id,
+                      .address = Must(ParseConfigAddress(member.address())),
+                      .port = static_cast<uint16_t>(member.port()),
+                      .ratio = static_cast<uint16_t>(member.ratio()),
+                      .connection_limit = member.connection_limit(),
+                      .state = CompileState(member.state()),
+                      .up = up};
+  to.members.push_back(id);
+}
+
+void Compiler::Pools() {
+  out_.pools.resize(size_t{ids_.pools.HighestUsed()} + 1);
+  out_.members.resize(size_t{ids_.members.HighestUsed()} + 1);
+  for (const v1::Pool& from : config_.pool()) {
+    const config::PoolId id = ids_.pools.Find(from.name());
+    config::Pool& to = out_.pools[id];
+    to.name = from.name();
+    to.id = id;
+    to.balancing = CompileBalancing(from.load_balancing_mode());
+    for (const auto& member : from.member())
+      CompileMember(from, member, to);
+    lb::FillMaglev(to, out_.members);
+  }
+}
+
+std::vector<bool> Compiler::ListensOn(const v1::Virtual& from) const {
+  if (from.vlans_size() == 0) return {};
+  std::vector<bool> listens(out_.interfaces.size(), from.vlans_disabled());
+  for (const std::string& vlan : from.vlans())
+    listens[InterfaceOf(vlan)] = !from.vlans_disabled();
+  return listens;
+}
+
+void Compiler::CompileVirtual(const v1::Virtual& from, config::Virtual& to) const {
+  const Endpoint destination = MustEndpoint(from.destination());
+  const bool translates = from.type() == v1::Virtual::FASTL4 && from.translate_address();
+  to.name = from.name();
+  to.type = CompileType(from.type());
+  to.enabled = from.enabled();
+  to.destination = destination.prefix;
+  to.port = destination.port;
+  to.protocol = CompileProtocol(from.ip_protocol());
+  to.source = from.has_source() ? Must(ParseConfigPrefix(from.source()))
+                                : Everything(destination.prefix.address.is_v4());
+  to.interfaces = ListensOn(from);
+  to.pool = from.has_pool() ? ids_.pools.Find(from.pool()) : config::PoolId{0};
+  to.translate_address = translates;
+  to.translate_port = translates && from.translate_port();
+  to.snat = CompileSnat(from.source_address_translation().type());
+  to.source_port = CompileSourcePort(from.source_port());
+  to.auto_last_hop = from.auto_last_hop();
+  to.no_flow = CompileNoFlow(from.no_flow_action());
+  to.connection_limit = from.connection_limit();
+  to.traffic_group = GroupOf(from.traffic_group());
+}
+
+void Compiler::Virtuals() {
+  const auto profiles = IndexOf(config_.profile_fastl4());
+  const auto snat_pools = IndexOf(config_.snat_pool());
+  out_.virtuals.resize(size_t{ids_.virtuals.HighestUsed()} + 1);
+  for (const v1::Virtual& from : config_.virtual_()) {
+    const config::VirtualId id = ids_.virtuals.Find(from.name());
+    config::Virtual& to = out_.virtuals[id];
+    to.id = id;
+    CompileVirtual(from, to);
+    if (to.snat == config::SnatKind::kPool) {
+      to.snat_pool = static_cast<uint16_t>(snat_pools.at(from.source_address_translation().pool()));
+    }
+    to.profile =
+        CompileProfile(from.has_profile() ? config_.profile_fastl4(profiles.at(from.profile()))
+                                          : v1::FastL4Profile::default_instance());
+  }
+}
+
+void Compiler::Steer() {
+  const unsigned workers = WorkerCount(config_.device());
+  const config::Snapshot* previous = input_.previous;
+  if (previous != nullptr && previous->steering->workers() == workers) {
+    out_.steering = previous->steering;
+  } else {
+    out_.steering = std::make_shared<const config::Steering>(workers);
+  }
+}
+
+auto RouteFields(const config::Route& route) {
+  return std::tie(route.network, route.gateway, route.interface, route.name);
+}
+
+// In one order, whatever a table made of it.
+std::vector<config::Route> Sorted(std::vector<config::Route> routes) {
+  std::sort(routes.begin(), routes.end(), [](const config::Route& a, const config::Route& b) {
+    return RouteFields(a) < RouteFields(b);
+  });
+  return routes;
+}
+
+bool Equal(const std::vector<config::Route>& a, const std::vector<config::Route>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const config::Route& x, const config::Route& y) {
+                      return RouteFields(x) == RouteFields(y);
+                    });
+}
+
+bool Compiler::SameInterfaces() const {
+  const auto& before = input_.previous->interfaces;
+  return std::equal(before.begin(), before.end(), out_.interfaces.begin(), out_.interfaces.end(),
+                    [](const config::Interface& a, const config::Interface& b) {
+                      return std::tie(a.id, a.port, a.vlan, a.mtu, a.mac, a.self_ips) ==
+                             std::tie(b.id, b.port, b.vlan, b.mtu, b.mac, b.self_ips);
+                    });
+}
+
+absl::Status Compiler::Routes() {
+  std::vector<config::Route> routes;
+  Networks connected;
+  for (const config::Interface& interface : out_.interfaces) {
+    for (const IpPrefix& self_ip : interface.self_ips) {
+      // Several self IPs on one network are one route.
+      const auto known = connected.Find(self_ip);
+      const bool is_new =
+          !known || routes[static_cast<size_t>(*known)].network.length != self_ip.length;
+      if (!is_new) continue;
+      connected.Add(self_ip, static_cast<int>(routes.size()));
+      routes.push_back(
+          {.name = "", .network = self_ip.Network(), .gateway = {}, .interface = interface.id});
+    }
+  }
+  for (const v1::Route& from : config_.route()) {
+    const IpAddress gateway = Must(ParseConfigAddress(from.gateway()));
+    const IpPrefix network = from.network() == "default" ? Everything(gateway.is_v4())
+                                                         : Must(ParseConfigPrefix(from.network()));
+    const auto via = static_cast<size_t>(Must(connected.Find(gateway)));
+    routes.push_back({.name = from.name(),
+                      .network = network,
+                      .gateway = gateway,
+                      .interface = routes[via].interface});
+  }
+  const config::Snapshot* previous = input_.previous;
+  const bool same_routes =
+      previous != nullptr && Equal(Sorted(previous->routes->routes()), Sorted(routes));
+  if (same_routes) {
+    out_.routes = previous->routes;
+  } else {
+    auto table = input_.make_routes(std::move(routes));
+    if (!table.ok()) return table.status();
+    out_.routes = *std::move(table);
+  }
+  const uint32_t generation = previous == nullptr ? 0 : previous->route_generation;
+  out_.route_generation = generation + (same_routes && SameInterfaces() ? 0 : 1);
+  return absl::OkStatus();
+}
+
+// Finish knows self IPs without their traffic groups; in an index the first one to add an address
+// says which group it has.
+void Compiler::FloatSelfIps() {
+  config::AddressIndex index;
+  for (const v1::SelfIp& self_ip : config_.self_ip()) {
+    if (!self_ip.has_traffic_group()) continue;
+    index.Add({.address = Must(ParseConfigPrefix(self_ip.address())).address,
+               .roles = config::kSelfIp,
+               .interface = InterfaceOf(self_ip.vlan()),
+               .traffic_group = GroupOf(self_ip.traffic_group())});
+  }
+  if (index.all().empty()) return;
+  for (const auto& [address, local] : out_.addresses.all())
+    index.Add(local);
+  out_.addresses = std::move(index);
+}
+
+}  // namespace
+
+absl::StatusOr<Compiled> Compile(const CompileInput& input) {
+  Compiled result{std::make_unique<config::Snapshot>(), input.ids};
+  if (const absl::Status status = AssignIds(input.config, result.ids); !status.ok()) return status;
+  const absl::Status status = Compiler(input, result.ids, *result.snapshot).Run();
+  if (!status.ok()) return status;
+  return result;
+}
+
+std::string MemberName(const v1::Pool::Member& member) {
+  return FormatEndpoint(Must(ParseConfigAddress(member.address())),
+                        static_cast<uint16_t>(member.port()));
+}
+
+std::string MemberKey(std::string_view pool, std::string_view member_name) {
+  return Cat(pool, "/", member_name);
+}
+
+}  // namespace tandem::control
