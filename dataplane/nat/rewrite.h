@@ -27,7 +27,8 @@ void DecrementTtl(net::Packet& packet, const net::Parsed& parsed) noexcept;
 // a packet that we sent out there: translates the quoted packet back into what the other end had
 // sent, the outer destination to that end, and, when the error comes from the flow's own endpoint
 // whose address is translated, the outer source. Fixes the quoted IP and L4 checksums as far as
-// they are present, and the ICMP checksum (RFC 5508 section 4).
+// they are present, and the ICMP checksum (RFC 5508 section 4). Decrements the TTL of the error, as
+// Rewrite does.
 void RewriteIcmpError(net::Packet& packet, const net::Parsed& parsed, const net::Parsed& quoted,
                       const flow::FlowHot4& flow, flow::Side side) noexcept;
 void RewriteIcmpError(net::Packet& packet, const net::Parsed& parsed, const net::Parsed& quoted,

@@ -21,8 +21,9 @@ class TestPacket {
       : TestPacket(frame, headroom, frame.size()) {}
 
   // Like a chained mbuf: only the first `contiguous` bytes of `frame` are there.
-  static TestPacket Split(const std::vector<uint8_t>& frame, size_t contiguous) {
-    return TestPacket(frame, kHeadroom, contiguous);
+  static TestPacket Split(const std::vector<uint8_t>& frame, size_t contiguous,
+                          uint16_t headroom = kHeadroom) {
+    return TestPacket(frame, headroom, contiguous);
   }
 
   net::Packet& packet() { return packet_; }
