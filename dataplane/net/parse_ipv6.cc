@@ -113,6 +113,7 @@ DropReason WalkExtensions(std::span<const uint8_t> frame, size_t l3, size_t end,
     offset += ExtensionSize(next, header[1]);
     next = header[0];
     if (offset > end || offset > kChainEndMax) return DropReason::kIpExtensionBad;
+    if (offset > frame.size()) return DropReason::kHeaderSplit;
   }
   chain.protocol = next;
   chain.l4_offset = offset;

@@ -62,13 +62,12 @@ void CheckOffsets(const Packet& packet, const Parsed& parsed) {
   TANDEM_ASSERT(parsed.l3_offset + parsed.ip_length <= packet.length);
   TANDEM_ASSERT(parsed.l4_offset + parsed.l4_length == parsed.l3_offset + parsed.ip_length);
   TANDEM_ASSERT(parsed.l4_length >= HeaderSizeMin(parsed.kind));
-  TANDEM_ASSERT(parsed.l4_offset <= packet.length);
   size_t header_size = HeaderSizeMin(parsed.kind);
   if (parsed.kind == Kind::kTcp) {
     header_size = (packet.data[parsed.l4_offset + 12] >> 4) * size_t{4};
     TANDEM_ASSERT(header_size >= kTcpSize && header_size <= parsed.l4_length);
   }
-  if (header_size > 0) TANDEM_ASSERT(parsed.l4_offset + header_size <= packet.contiguous);
+  TANDEM_ASSERT(parsed.l4_offset + header_size <= packet.contiguous);
   if (parsed.kind != Kind::kNd) TANDEM_ASSERT(parsed.l4_offset + header_size <= kHeadersMax);
 }
 
