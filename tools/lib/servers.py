@@ -45,7 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header('Content-Type', 'text/plain')
         self.send_header('Content-Length', str(size))
         self.send_header('X-Server', self.name)
-        self.send_header('X-Client', self.client_address[0])
+        self.send_header('X-Client', self.client_address[0].removeprefix('::ffff:'))
+        self.send_header('X-Client-Port', str(self.client_address[1]))
         if digest:
             self.send_header('Digest', digest)
         self.end_headers()

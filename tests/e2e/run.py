@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the end-to-end cases: the real daemon between namespaces, with real clients and servers.
+
+    run.py --build DIR [--workers N] [--only WORD] [--json FILE] [--list]
+
+Prints a line a case. A case passes when it does what it says and packets are conserved afterwards
+(received == forwarded + consumed + drops). Needs root.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import cases_admin
+import cases_hostile
+import cases_operation
+import cases_traffic
+import cases_translation
+from world import World
+
+MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile)
+CASE_SECONDS = 180
+
+
+def all_cases():
+    """Public functions named case_* of every module, in the order of the files."""
+    for module in MODULES:
+        for name, function in vars(module).items():
+            if name.startswith('case_'):
+                yield function.__doc__.strip().splitlines()[0].rstrip('.'), function
+
+
+def alarm(number, frame):
+    raise TimeoutError(f'not done after {CASE_SECONDS} s')
+
+
+def run_case(world, function):
+    """None, or what went wrong."""
+    signal.alarm(CASE_SECONDS)
+    try:
+        if world.device.process.poll() is not None:
+            world.start_device()
+        function(world)
+        if world.device.process.poll() is not None:
+            raise RuntimeError(f'tandemd ended with status {world.device.process.returncode}')
+        world.check_conservation()
+        return None
+    except Exception:
+        return traceback.format_exc() + '\ntandemd said last:\n' + world.device.log_tail()
+    finally:
+        signal.alarm(0)
+
+
+def run_all(world, cases):
+    """Messages of failed cases by title; prints a line each."""
+    failures = {}
+    for title, function in cases:
+        began = time.monotonic()
+        message = run_case(world, function)
+        print(f'{"FAIL" if message else "ok  "} {title} ({time.monotonic() - began:.1f} s)', flush=True)
+        if message:
+            failures[title] = message
+            print(message, flush=True)
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--build', type=Path, help='build directory with tandemd and tandemctl')
+    parser.add_argument('--workers', type=int, default=1)
+    parser.add_argument('--only', default='', help='cases whose title has this word')
+    parser.add_argument('--json', type=Path, help='file for the counts')
+    parser.add_argument('--list', action='store_true', help='print the titles and stop')
+    arguments = parser.parse_args()
+    cases = [case for case in all_cases() if arguments.only in case[0]]
+    if arguments.list:
+        print('\n'.join(title for title, _ in cases))
+        return 0
+    if not cases or not arguments.build or os.getuid() != 0:
+        sys.exit('needs --build, root and a case to run')
+    signal.signal(signal.SIGALRM, alarm)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    directory = tempfile.mkdtemp(prefix='tandem-e2e-')
+    world = World(arguments.build.resolve(), arguments.workers, directory)
+    try:
+        world.open()
+        failures = run_all(world, cases)
+    except Exception:
+        traceback.print_exc()
+        failures = dict.fromkeys((title for title, _ in cases), 'the set-up failed')
+    finally:
+        world.close()
+        shutil.rmtree(directory)
+    print(f'{len(cases) - len(failures)} passed, {len(failures)} failed')
+    if arguments.json:
+        arguments.json.write_text(json.dumps(
+            {'passed': len(cases) - len(failures), 'failed': len(failures)}))
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
