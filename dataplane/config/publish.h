@@ -7,8 +7,8 @@
 // returned; calling again says that it is done with it. A worker that stops calling (it ends, or
 // sleeps for long) goes offline, so that nobody waits for it.
 //
-// Thread safety: Current, Online and Offline by the worker named, everything else by one control
-// thread. Construction before, destruction after all workers.
+// Thread safety: Current, Online and Offline by the worker named, StartGrace and GraceOver by any
+// thread, everything else by one control thread. Construction before, destruction after all workers.
 #pragma once
 
 #include <atomic>

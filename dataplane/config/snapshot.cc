@@ -113,6 +113,11 @@ void Snapshot::Finish() {
     if (pool.id != 0) FillPool(pool, members);
   }
   virtual_index.Build(virtuals);
+  member_addresses.clear();
+  for (const Member& member : members) {
+    if (member.id != 0) member_addresses.insert(member.address);
+  }
+  has_masquerade_mac = std::ranges::any_of(traffic_groups, &TrafficGroup::has_mac);
   addresses = AddressIndex();
   for (const Interface& interface : interfaces) {
     if (interface.id == 0) continue;

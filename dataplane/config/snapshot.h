@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "dataplane/config/address_index.h"
@@ -37,6 +38,8 @@ struct Snapshot {
   // Derived by Finish.
   VirtualIndex virtual_index;
   AddressIndex addresses;
+  std::unordered_set<IpAddress, IpAddressHash> member_addresses;
+  bool has_masquerade_mac = false;                   // of any traffic group
   std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
 
   // Builds everything derived, including each pool's available list, ratio ring and address index.
@@ -60,6 +63,9 @@ struct Snapshot {
   }
   const Pool* FindPool(PoolId id) const {
     return id < pools.size() && pools[id].id != 0 ? &pools[id] : nullptr;
+  }
+  bool IsMemberAddress(const IpAddress& address) const {
+    return member_addresses.contains(address);
   }
   // The MAC a floating address of `group` uses on `interface`.
   const MacAddress& MacOf(const Interface& interface, TrafficGroupId group) const {
