@@ -152,6 +152,10 @@ bool SlotPages::IsUsed(uint32_t slot) const noexcept {
   return (state.used_words[slot % kPageSlots / 64] >> (slot % 64) & 1) != 0;
 }
 
+uint32_t SlotPages::SlotsTouched() const noexcept {
+  return std::min(capacity_, pages_begun_ * kPageSlots);
+}
+
 config::TrafficGroupId SlotPages::GroupOf(uint32_t slot) const noexcept {
   return memory_.pages[slot / kPageSlots].group;
 }

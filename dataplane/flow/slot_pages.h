@@ -37,6 +37,8 @@ class SlotPages {
   uint32_t LogicalSlot(uint32_t slot) const noexcept;
 
   uint32_t used() const { return used_; }
+  // No slot at or above this has ever been handed out.
+  uint32_t SlotsTouched() const noexcept;
   uint32_t capacity() const { return capacity_; }
 
  private:

@@ -16,7 +16,8 @@ enum PacketFlag : uint16_t {
   kIpChecksumGood = 1 << 0,  // the NIC verified the IPv4 header checksum
   kIpChecksumBad = 1 << 1,
   kL4ChecksumBad = 1 << 2,
-  kHandedOff = 1 << 3,  // came from another worker, which named this one the owner
+  kHandedOff = 1 << 3,   // came from another worker, which named this one the owner
+  kOriginated = 1 << 4,  // turned into an answer of our own; not counted as forwarded
 };
 
 struct Packet {

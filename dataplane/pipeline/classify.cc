@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/classify.h"
+
+#include <cstring>
+
+#include "dataplane/pipeline/local.h"
+#include "dataplane/pipeline/neighbours.h"
+
+namespace tandem::pipeline {
+namespace {
+
+bool IsOurMac(const config::Snapshot& snapshot, const config::Interface& interface,
+              const uint8_t* mac) {
+  if (std::memcmp(mac, interface.mac.data(), 6) == 0) return true;
+  if (!snapshot.has_masquerade_mac) return false;
+  for (const config::TrafficGroup& group : snapshot.traffic_groups) {
+    if (group.has_mac && std::memcmp(mac, group.mac.data(), 6) == 0) return true;
+  }
+  return false;
+}
+
+// IP traffic sent to a group, by MAC or by address, is nobody's here.
+bool IsForGroup(const net::Parsed& parsed) {
+  if ((parsed.flags & net::kGroupMac) != 0) return true;
+  if (parsed.is_ipv6()) return parsed.key6.destination.bytes[0] == 0xff;
+  uint8_t first = 0;
+  std::memcpy(&first, &parsed.key4.destination, 1);
+  return first >= 0xe0;
+}
+
+}  // namespace
+
+Business Classify(Context& context, Work& work) noexcept {
+  const net::Parsed& parsed = work.parsed;
+  if (parsed.drop != DropReason::kNone) {
+    Drop(context, work.packet, parsed.drop);
+    return Business::kDone;
+  }
+  const config::InterfaceId id = context.snapshot->InterfaceOf(work.packet.port, parsed.vlan);
+  if (id == 0) {
+    Drop(context, work.packet, DropReason::kVlanUnknown);
+    return Business::kDone;
+  }
+  work.interface = &context.snapshot->interfaces[id];
+  if ((parsed.flags & net::kGroupMac) == 0 &&
+      !IsOurMac(*context.snapshot, *work.interface, work.packet.data)) {
+    Drop(context, work.packet, DropReason::kMacNotOurs);
+    return Business::kDone;
+  }
+  if (parsed.kind == net::Kind::kArp) {
+    HandleArp(context, work);
+    return Business::kDone;
+  }
+  if (parsed.kind == net::Kind::kNd) {
+    HandleNd(context, work);
+    return Business::kDone;
+  }
+  if (IsForGroup(parsed)) {
+    Drop(context, work.packet, DropReason::kMulticast);
+    return Business::kDone;
+  }
+  if (parsed.kind == net::Kind::kIcmpError) return Business::kIcmpError;
+  if (parsed.kind == net::Kind::kIcmpQuery && AnswerEcho(context, work)) return Business::kDone;
+  if (parsed.kind == net::Kind::kIcmpOther &&
+      context.snapshot->addresses.Find(DestinationOf(parsed)) != nullptr) {
+    Drop(context, work.packet, DropReason::kIcmpUnknown);
+    return Business::kDone;
+  }
+  return Business::kTraffic;
+}
+
+}  // namespace tandem::pipeline

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the steps of the pipeline share: a worker's own state, what workers have in common, and the
+// turn they are in. Steps are free functions over a Context; the order they run in is worker.cc.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/prng.h"
+#include "dataplane/base/time.h"
+#include "dataplane/config/live_counts.h"
+#include "dataplane/config/snapshot.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/flow/timers.h"
+#include "dataplane/lb/select.h"
+#include "dataplane/neighbour/resolver.h"
+#include "dataplane/neighbour/table.h"
+#include "dataplane/net/parse.h"
+#include "dataplane/pipeline/counters.h"
+#include "dataplane/pipeline/exchange.h"
+#include "dataplane/pipeline/held.h"
+#include "dataplane/pipeline/output.h"
+#include "dataplane/pipeline/rate_limiter.h"
+
+namespace tandem::pipeline {
+
+// A worker's flows of one family.
+template <class Hot>
+struct FlowSet {
+  FlowSet(std::span<std::byte> memory, uint32_t capacity, uint64_t seed, Tick now)
+      : table(memory.first(flow::FlowTable<Hot>::BytesNeeded(capacity)), capacity, seed),
+        timers(memory.subspan(flow::FlowTable<Hot>::BytesNeeded(capacity)), &table.cold(0), now) {}
+
+  static size_t BytesNeeded(uint32_t capacity) {
+    return flow::FlowTable<Hot>::BytesNeeded(capacity) + flow::Timers::BytesNeeded();
+  }
+
+  flow::FlowTable<Hot> table;
+  flow::Timers timers;
+};
+
+// One for all workers.
+struct Shared {
+  explicit Shared(unsigned workers) : exchange(workers) {}
+
+  config::LiveCounts live;
+  neighbour::Table neighbours;
+  Exchange exchange;
+};
+
+// A packet in the pipeline.
+struct Work {
+  net::Packet packet;
+  net::Parsed parsed;
+  const config::Interface* interface = nullptr;  // it arrived on
+};
+
+// What a worker's tables are made for.
+struct Sizing {
+  uint32_t flows_ipv4 = 0;
+  uint32_t flows_ipv6 = 0;
+  Tick start = 0;  // the time when it begins
+};
+
+struct Context {
+  Context(unsigned worker_index, Shared& shared_state, std::span<std::byte> memory,
+          const Sizing& sizing, uint64_t seed)
+      : worker(worker_index),
+        shared(shared_state),
+        flows4(memory, sizing.flows_ipv4, seed, sizing.start),
+        flows6(memory.subspan(FlowSet<flow::FlowHot4>::BytesNeeded(sizing.flows_ipv4)),
+               sizing.flows_ipv6, seed + 1, sizing.start),
+        selector(Prng(seed + 2)),
+        prng(seed + 3) {}
+
+  const unsigned worker;
+  Shared& shared;
+  WorkerCounters counters;
+  FlowSet<flow::FlowHot4> flows4;
+  FlowSet<flow::FlowHot6> flows6;
+  lb::Selector selector;
+  Prng prng;
+  HeldPackets held;
+  RateLimiter reject_limiter;
+  neighbour::Resolver* resolver = nullptr;  // worker 0's; nullptr elsewhere
+
+  // Of the turn.
+  const config::Snapshot* snapshot = nullptr;
+  Nanos now = 0;
+  Tick tick = 0;
+  Output* out = nullptr;
+
+  template <class Hot>
+  FlowSet<Hot>& flows() {
+    if constexpr (Hot::kIsIpv6) {
+      return flows6;
+    } else {
+      return flows4;
+    }
+  }
+};
+
+// The end of a packet that goes nowhere.
+inline void Drop(Context& context, const net::Packet& packet, DropReason reason) noexcept {
+  context.counters.CountDrop(reason);
+  context.out->Release(packet.handle);
+}
+
+// The end of a packet that was meant for the device itself.
+inline void Consume(Context& context, const net::Packet& packet) noexcept {
+  context.counters.consumed.Add(1);
+  context.out->Release(packet.handle);
+}
+
+// Keys of the packet's family.
+template <class Hot>
+const typename Hot::Key& KeyOf(const net::Parsed& parsed) {
+  if constexpr (Hot::kIsIpv6) {
+    return parsed.key6;
+  } else {
+    return parsed.key4;
+  }
+}
+
+inline IpAddress AddressOf(uint32_t address) {
+  return IpAddress::V4(address);
+}
+inline IpAddress AddressOf(const net::Ipv6Bytes& address) {
+  return IpAddress::V6(address.bytes);
+}
+
+inline IpAddress SourceOf(const net::Parsed& parsed) {
+  return parsed.is_ipv6() ? AddressOf(parsed.key6.source) : AddressOf(parsed.key4.source);
+}
+inline IpAddress DestinationOf(const net::Parsed& parsed) {
+  return parsed.is_ipv6() ? AddressOf(parsed.key6.destination) : AddressOf(parsed.key4.destination);
+}
+
+}  // namespace tandem::pipeline

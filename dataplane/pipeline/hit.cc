@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/hit.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <rte_tcp.h>
+
+#include "dataplane/nat/rewrite.h"
+#include "dataplane/net/frame.h"
+#include "dataplane/pipeline/lifecycle.h"
+#include "dataplane/pipeline/refuse.h"
+
+namespace tandem::pipeline {
+namespace {
+
+using flow::Side;
+using flow::State;
+
+constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
+
+// Flows without states are established by the first packet back.
+template <class Hot>
+void TrackStateless(Context& context, uint32_t slot, Side side) {
+  flow::FlowCommon& common = context.flows<Hot>().table.hot(slot).common;
+  if (common.state != State::kOpening || side != Side::kServer) return;
+  common.state = State::kEstablished;
+  StateChanged<Hot>(context, slot);
+}
+
+// The virtual's say on when a flow ends early. Read only when the state has changed.
+template <class Hot>
+bool EndsNow(const Context& context, const flow::FlowCommon& common) {
+  const config::Virtual* virtual_server = context.snapshot->FindVirtual(common.virtual_id);
+  if (virtual_server == nullptr) return false;
+  const config::FastL4& profile = virtual_server->profile;
+  if (common.state == State::kTimeWait) return profile.tcp_time_wait_timeout == 0;
+  return profile.loose_close && (common.flags & flow::kLooselyInitiated) != 0 &&
+         (common.state == State::kFinClient || common.state == State::kFinServer);
+}
+
+template <class Hot>
+void CountOnObjects(Context& context, const Hot& flow, Side side, uint32_t bytes) {
+  ObjectCounters& virtual_counters = context.counters.virtuals[flow.common.virtual_id];
+  ObjectCounters& member_counters = context.counters.members[flow.common.member_id];
+  if (side == Side::kClient) {
+    virtual_counters.packets_in.Add(1);
+    virtual_counters.bytes_in.Add(bytes);
+    member_counters.packets_in.Add(1);
+    member_counters.bytes_in.Add(bytes);
+  } else {
+    virtual_counters.packets_out.Add(1);
+    virtual_counters.bytes_out.Add(bytes);
+    member_counters.packets_out.Add(1);
+    member_counters.bytes_out.Add(bytes);
+  }
+}
+
+const MacAddress& SourceMac(const Context& context, const NextHop& hop,
+                            config::VirtualId virtual_id) {
+  if (!context.snapshot->has_masquerade_mac) return hop.interface->mac;
+  const config::Virtual* virtual_server = context.snapshot->FindVirtual(virtual_id);
+  return virtual_server == nullptr
+             ? hop.interface->mac
+             : context.snapshot->MacOf(*hop.interface, virtual_server->traffic_group);
+}
+
+template <class Hot>
+void Translate(Work& work, const Hot& flow, Side side) {
+  constexpr uint16_t kTranslated = flow::kTranslateAddress | flow::kTranslateSource;
+  if ((flow.common.flags & kTranslated) != 0) {
+    nat::Rewrite(work.packet, work.parsed, flow, side);
+  } else {
+    nat::DecrementTtl(work.packet, work.parsed);
+  }
+}
+
+}  // namespace
+
+flow::TcpSegment SegmentOf(const Work& work) noexcept {
+  const auto* header =
+      reinterpret_cast<const rte_tcp_hdr*>(work.packet.data + work.parsed.l4_offset);
+  flow::TcpSegment segment;
+  segment.flags = work.parsed.tcp_flags;
+  segment.sequence = ntohl(header->sent_seq);
+  segment.acknowledgement = ntohl(header->recv_ack);
+  segment.window = ntohs(header->rx_win);
+  segment.payload_length = work.parsed.l4_length - (header->data_off >> 4) * 4U;
+  if ((segment.flags & kSyn) != 0) {
+    const net::TcpSynOptions options = net::ParseTcpSynOptions(work.packet, work.parsed);
+    segment.window_scale = options.window_scale;
+    segment.has_window_scale = options.has_window_scale;
+  }
+  return segment;
+}
+
+bool FitsThrough(Context& context, const Work& work, const NextHop& hop) noexcept {
+  if (work.parsed.ttl <= 1) {
+    DropWithIcmp(context, work, DropReason::kTtlExpired, net::IcmpErrorKind::kTimeExceeded);
+    return false;
+  }
+  if (work.parsed.ip_length > hop.interface->mtu) {
+    DropWithIcmp(context, work, DropReason::kMtuExceeded, net::IcmpErrorKind::kTooBig,
+                 hop.interface->mtu);
+    return false;
+  }
+  return true;
+}
+
+bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noexcept {
+  switch (hop.status) {
+    case NextHop::Status::kReady:
+      return true;
+    case NextHop::Status::kNoRoute:
+      Drop(context, work.packet, DropReason::kNoRoute);
+      return false;
+    case NextHop::Status::kFailed:
+      Drop(context, work.packet, DropReason::kNeighbourUnresolved);
+      return false;
+    case NextHop::Status::kIncomplete:
+      if (context.held.Add(work.packet, hop.interface->id, hop.address, context.tick)) {
+        context.counters.held.Add(1);
+      } else {
+        Drop(context, work.packet, DropReason::kNeighbourQueueFull);
+      }
+      return false;
+  }
+  return false;
+}
+
+template <class Hot>
+void Emit(Context& context, Work& work, const Hot& flow, Side side, const NextHop& hop) noexcept {
+  Translate(work, flow, side);
+  const net::LinkHeader link{hop.mac, SourceMac(context, hop, flow.common.virtual_id),
+                             hop.interface->vlan};
+  if (!net::SetLink(work.packet, work.parsed, link)) {
+    Drop(context, work.packet, DropReason::kHeaderSplit);
+    return;
+  }
+  work.packet.port = hop.interface->port;
+  CountOnObjects(context, flow, side, work.packet.length);
+  context.counters.forwarded.Add(1);
+  context.out->Transmit(work.packet);
+}
+
+template <class Hot>
+HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  Hot& hot = flows.table.hot(ref.slot);
+  const NextHop hop =
+      ref.side == Side::kClient ? NextHopToServer(context, hot) : NextHopToClient(context, hot);
+  if (!NeighbourReady(context, work, hop) || !FitsThrough(context, work, hop)) {
+    return HitResult::kDone;
+  }
+  if (ref.side == Side::kClient) RememberServer(context, hot.common, hop);
+
+  hot.common.last_seen = context.tick;
+  if (hot.common.packets_seen != UINT8_MAX) ++hot.common.packets_seen;
+  if (work.parsed.kind != net::Kind::kTcp) {
+    TrackStateless<Hot>(context, ref.slot, ref.side);
+    Emit(context, work, hot, ref.side, hop);
+    return HitResult::kDone;
+  }
+
+  const flow::TcpVerdict verdict =
+      flow::TrackTcp(hot.common, flows.table.cold(ref.slot), ref.side, SegmentOf(work));
+  if (verdict.action == flow::TcpAction::kReopen) {
+    EndFlow<Hot>(context, ref.slot, EndReason::kReopened);
+    return HitResult::kReopen;
+  }
+  if (verdict.action == flow::TcpAction::kDrop) {
+    Drop(context, work.packet, DropReason::kTcpInvalid);
+    return HitResult::kDone;
+  }
+  Emit(context, work, hot, ref.side, hop);
+  if (verdict.action == flow::TcpAction::kClose) {
+    EndFlow<Hot>(context, ref.slot, EndReason::kReset);
+  } else if (verdict.state_changed) {
+    if (EndsNow<Hot>(context, hot.common)) {
+      EndFlow<Hot>(context, ref.slot, EndReason::kClosed);
+    } else {
+      StateChanged<Hot>(context, ref.slot);
+    }
+  }
+  return HitResult::kDone;
+}
+
+template void Emit(Context&, Work&, const flow::FlowHot4&, Side, const NextHop&) noexcept;
+template void Emit(Context&, Work&, const flow::FlowHot6&, Side, const NextHop&) noexcept;
+template HitResult ProcessHit<flow::FlowHot4>(Context&, Work&, flow::FlowRef) noexcept;
+template HitResult ProcessHit<flow::FlowHot6>(Context&, Work&, flow::FlowRef) noexcept;
+
+}  // namespace tandem::pipeline

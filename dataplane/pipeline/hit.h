@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A packet of a known flow: next hop, state, rewrite, out. The next hop comes first, so that a packet
+// that has to wait for a neighbour has changed nothing yet.
+#pragma once
+
+#include "dataplane/flow/tcp_state.h"
+#include "dataplane/pipeline/context.h"
+#include "dataplane/pipeline/next_hop.h"
+
+namespace tandem::pipeline {
+
+enum class HitResult : uint8_t {
+  kDone,    // the packet is transmitted, held or dropped
+  kReopen,  // the flow was ended by a new SYN; the packet wants to be admitted
+};
+
+template <class Hot>
+HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept;
+
+// TTL and egress MTU. False: the packet is dropped, its sender told. REQUIRES: hop.interface.
+[[nodiscard]] bool FitsThrough(Context& context, const Work& work, const NextHop& hop) noexcept;
+
+// False: the packet is held until the neighbour answers, or dropped.
+[[nodiscard]] bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noexcept;
+
+// Sends a packet of the flow that came in on `side` to `hop`: translation, link header, counters.
+// REQUIRES: FitsThrough and NeighbourReady.
+template <class Hot>
+void Emit(Context& context, Work& work, const Hot& flow, flow::Side side,
+          const NextHop& hop) noexcept;
+
+// What the TCP machine needs of a packet. REQUIRES: kind kTcp.
+flow::TcpSegment SegmentOf(const Work& work) noexcept;
+
+}  // namespace tandem::pipeline

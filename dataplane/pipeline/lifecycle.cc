@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/lifecycle.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "dataplane/pipeline/refuse.h"
+
+namespace tandem::pipeline {
+namespace {
+
+using flow::FlowHot4;
+using flow::FlowHot6;
+using flow::State;
+
+EndReason ReasonOfTimeout(const flow::FlowCommon& flow) {
+  switch (flow.state) {
+    case State::kOpening:
+    case State::kSynAcked:
+      return flow.protocol == IPPROTO_TCP ? EndReason::kHandshakeTimeout : EndReason::kIdle;
+    case State::kFree:
+    case State::kEstablished:
+      return EndReason::kIdle;
+    case State::kFinClient:
+    case State::kFinServer:
+    case State::kClosing:
+      return EndReason::kCloseTimeout;
+    case State::kTimeWait:
+      return EndReason::kClosed;
+  }
+  return EndReason::kIdle;
+}
+
+// The profile of a flow whose virtual is gone: the sweep will end it, the defaults do until then.
+const config::FastL4& ProfileOf(const Context& context, const flow::FlowCommon& flow) {
+  static constexpr config::FastL4 kDefault;
+  const config::Virtual* virtual_server = context.snapshot->FindVirtual(flow.virtual_id);
+  return virtual_server != nullptr ? virtual_server->profile : kDefault;
+}
+
+template <class Hot>
+void ExpireOne(Context& context, uint32_t slot) noexcept {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  const Hot& hot = flows.table.hot(slot);
+  const config::FastL4& profile = ProfileOf(context, hot.common);
+  const uint32_t timeout = TimeoutOf(profile, hot.common);
+  const int32_t silent = TicksBetween(hot.common.last_seen, context.tick);
+  if (timeout == config::kIndefinite || silent < static_cast<int32_t>(timeout)) {
+    Arm<Hot>(context, slot);
+    return;
+  }
+  if (hot.common.protocol == IPPROTO_TCP && hot.common.state == State::kEstablished &&
+      profile.reset_on_timeout) {
+    ResetBothEnds(context, hot);
+  }
+  EndFlow<Hot>(context, slot, ReasonOfTimeout(hot.common));
+}
+
+}  // namespace
+
+uint32_t TimeoutOf(const config::FastL4& profile, const flow::FlowCommon& flow) noexcept {
+  if (flow.protocol == IPPROTO_UDP) return profile.udp_idle_timeout;
+  if (flow.protocol != IPPROTO_TCP) return profile.idle_timeout;
+  switch (flow.state) {
+    case State::kOpening:
+    case State::kSynAcked:
+      return profile.tcp_handshake_timeout;
+    case State::kFree:
+    case State::kEstablished:
+      return profile.idle_timeout;
+    case State::kFinClient:
+    case State::kFinServer:
+    case State::kClosing:
+      return profile.tcp_close_timeout;
+    case State::kTimeWait:
+      return profile.tcp_time_wait_timeout;
+  }
+  return profile.idle_timeout;
+}
+
+template <class Hot>
+void Arm(Context& context, uint32_t slot) noexcept {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  const flow::FlowCommon& common = flows.table.hot(slot).common;
+  // An indefinite flow comes round at the horizon, should its profile change meanwhile.
+  const uint32_t timeout =
+      std::min(TimeoutOf(ProfileOf(context, common), common), uint32_t{INT32_MAX} / 2);
+  flows.timers.Arm(slot, common.last_seen + timeout);
+}
+
+template <class Hot>
+void BeginFlow(Context& context, uint32_t slot) noexcept {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  if (flow::IsEmbryonic(flows.table.hot(slot).common.state)) flows.timers.AddEmbryonic(slot);
+  Arm<Hot>(context, slot);
+  context.counters.flows_created.Add(1);
+  (Hot::kIsIpv6 ? context.counters.flows_ipv6 : context.counters.flows_ipv4).Add(1);
+}
+
+template <class Hot>
+void StateChanged(Context& context, uint32_t slot) noexcept {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  if (!flow::IsEmbryonic(flows.table.hot(slot).common.state)) flows.timers.RemoveEmbryonic(slot);
+  Arm<Hot>(context, slot);
+}
+
+template <class Hot>
+void EndFlow(Context& context, uint32_t slot, EndReason reason) noexcept {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  const flow::FlowCommon& common = flows.table.hot(slot).common;
+  context.shared.live.ReleaseVirtual(common.virtual_id);
+  if (common.member_id != 0) context.shared.live.ReleaseMember(common.member_id);
+  flows.timers.Disarm(slot);
+  flows.timers.RemoveEmbryonic(slot);
+  flows.table.Erase(slot);
+  context.counters.ends[static_cast<size_t>(reason)].Add(1);
+  (Hot::kIsIpv6 ? context.counters.flows_ipv6 : context.counters.flows_ipv4).Subtract(1);
+}
+
+void Expire(Context& context, unsigned budget) noexcept {
+  context.flows4.timers.Advance(context.tick, budget,
+                                [&context](uint32_t slot) { ExpireOne<FlowHot4>(context, slot); });
+  context.flows6.timers.Advance(context.tick, budget,
+                                [&context](uint32_t slot) { ExpireOne<FlowHot6>(context, slot); });
+}
+
+template void Arm<FlowHot4>(Context&, uint32_t) noexcept;
+template void Arm<FlowHot6>(Context&, uint32_t) noexcept;
+template void BeginFlow<FlowHot4>(Context&, uint32_t) noexcept;
+template void BeginFlow<FlowHot6>(Context&, uint32_t) noexcept;
+template void StateChanged<FlowHot4>(Context&, uint32_t) noexcept;
+template void StateChanged<FlowHot6>(Context&, uint32_t) noexcept;
+template void EndFlow<FlowHot4>(Context&, uint32_t, EndReason) noexcept;
+template void EndFlow<FlowHot6>(Context&, uint32_t, EndReason) noexcept;
+
+}  // namespace tandem::pipeline

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/next_hop.h"
+
+#include "dataplane/pipeline/neighbours.h"
+
+namespace tandem::pipeline {
+namespace {
+
+const config::Interface* InterfaceAt(const Context& context, config::InterfaceId id) {
+  const auto& interfaces = context.snapshot->interfaces;
+  return id < interfaces.size() && interfaces[id].id != 0 ? &interfaces[id] : nullptr;
+}
+
+// Status and MAC of a neighbour that is known by reference.
+void ReadNeighbour(Context& context, NextHop& hop) {
+  const neighbour::View view = context.shared.neighbours.Read(hop.neighbour);
+  if (view.usable()) {
+    context.shared.neighbours.MarkUsed(hop.neighbour);
+    hop.mac = view.mac;
+    hop.status = NextHop::Status::kReady;
+  } else if (view.state == neighbour::State::kFailed) {
+    hop.status = NextHop::Status::kFailed;
+  } else {
+    hop.status = NextHop::Status::kIncomplete;
+  }
+}
+
+// With address translation off the member is not in the keys.
+template <class Hot>
+IpAddress ServerAddressOf(const Context& context, const Hot& flow) {
+  if ((flow.common.flags & flow::kOneLegged) != 0) {
+    const config::Member* member = context.snapshot->FindMember(flow.common.member_id);
+    if (member != nullptr) return member->address;
+  }
+  return AddressOf(flow.server.source);
+}
+
+}  // namespace
+
+NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept {
+  NextHop hop;
+  const config::Route* route = context.snapshot->routes->Lookup(destination);
+  if (route == nullptr) return hop;
+  hop.interface = InterfaceAt(context, route->interface);
+  if (hop.interface == nullptr) return hop;
+  hop.address = route->gateway.is_unset() ? destination : route->gateway;
+  hop.neighbour = context.shared.neighbours.Find(route->interface, hop.address);
+  if (hop.neighbour.index == 0) {
+    hop.status = NextHop::Status::kIncomplete;
+    AskNeighbour(context, route->interface, hop.address);
+    return hop;
+  }
+  ReadNeighbour(context, hop);
+  return hop;
+}
+
+template <class Hot>
+NextHop NextHopToServer(Context& context, const Hot& flow) noexcept {
+  const flow::NeighbourRef known = flow.common.server_neighbour;
+  if (known.index != 0 && flow.common.route_generation == context.snapshot->route_generation) {
+    const neighbour::View view = context.shared.neighbours.Read(known);
+    if (view.usable()) {
+      NextHop hop;
+      hop.interface = InterfaceAt(context, context.shared.neighbours.InterfaceOf(known));
+      if (hop.interface != nullptr) {
+        context.shared.neighbours.MarkUsed(known);
+        hop.status = NextHop::Status::kReady;
+        hop.neighbour = known;
+        hop.mac = view.mac;
+        return hop;
+      }
+    }
+  }
+  return FindNextHop(context, ServerAddressOf(context, flow));
+}
+
+template <class Hot>
+NextHop NextHopToClient(Context& context, const Hot& flow) noexcept {
+  if ((flow.common.flags & flow::kClientByRoute) != 0) {
+    return FindNextHop(context, AddressOf(flow.client.source));
+  }
+  NextHop hop;
+  hop.interface = InterfaceAt(context, flow.common.client_interface);
+  if (hop.interface == nullptr) return hop;  // its VLAN was deleted
+  hop.mac = flow.common.client_mac;
+  hop.status = NextHop::Status::kReady;
+  return hop;
+}
+
+template NextHop NextHopToServer(Context&, const flow::FlowHot4&) noexcept;
+template NextHop NextHopToServer(Context&, const flow::FlowHot6&) noexcept;
+template NextHop NextHopToClient(Context&, const flow::FlowHot4&) noexcept;
+template NextHop NextHopToClient(Context&, const flow::FlowHot6&) noexcept;
+
+}  // namespace tandem::pipeline

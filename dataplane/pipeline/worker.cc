@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/worker.h"
+
+#include "dataplane/pipeline/admit.h"
+#include "dataplane/pipeline/classify.h"
+#include "dataplane/pipeline/hit.h"
+#include "dataplane/pipeline/icmp_error.h"
+#include "dataplane/pipeline/lifecycle.h"
+#include "dataplane/pipeline/neighbours.h"
+#include "dataplane/pipeline/steer.h"
+
+namespace tandem::pipeline {
+namespace {
+
+constexpr unsigned kExpireBudget = 64;     // flows whose timer came up, a turn
+constexpr unsigned kNeighbourBudget = 32;  // neighbour entries looked at, a tick
+
+}  // namespace
+
+void Worker::ProcessBurst(std::span<const net::Packet> packets, Origin origin) noexcept {
+  const size_t traffic = ParseAndClassify(packets, origin);
+  Find(traffic);
+  inserted_ = false;
+  size_t next4 = 0;
+  size_t next6 = 0;
+  for (size_t i = 0; i < traffic; ++i) {
+    Work& work = works_[i];
+    if (work.parsed.is_ipv6()) {
+      Settle(work, batch6_.lookups[next6++]);
+    } else {
+      Settle(work, batch4_.lookups[next4++]);
+    }
+  }
+}
+
+void Worker::CountArrival(const net::Packet& packet, Origin origin) noexcept {
+  switch (origin) {
+    case Origin::kWire: {
+      context_.counters.received.Add(1);
+      PortCounters& port = context_.counters.ports[packet.port];
+      port.received_packets.Add(1);
+      port.received_bytes.Add(packet.length);
+      break;
+    }
+    case Origin::kOtherWorker:
+      context_.counters.handed_in.Add(1);
+      break;
+    case Origin::kHeld:
+      context_.counters.held.Subtract(1);
+      break;
+  }
+}
+
+// Returns how many packets, in works_[0..], have a flow to be found. The others have ended.
+size_t Worker::ParseAndClassify(std::span<const net::Packet> packets, Origin origin) noexcept {
+  size_t traffic = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    if (i + 2 < packets.size()) __builtin_prefetch(packets[i + 2].data);
+    CountArrival(packets[i], origin);
+    Work& work = works_[traffic];
+    work.packet = packets[i];
+    net::Parse(work.packet, work.parsed);
+    switch (Classify(context_, work)) {
+      case Business::kDone:
+        break;
+      case Business::kIcmpError:
+        ProcessIcmpError(context_, work);
+        break;
+      case Business::kTraffic:
+        ++traffic;
+        break;
+    }
+  }
+  return traffic;
+}
+
+void Worker::Find(size_t count) noexcept {
+  batch4_.count = 0;
+  batch6_.count = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const net::Parsed& parsed = works_[i].parsed;
+    if (parsed.is_ipv6()) {
+      flow::Lookup<flow::FlowHot6>& lookup = batch6_.lookups[batch6_.count++];
+      lookup.key = &parsed.key6;
+      lookup.protocol = parsed.protocol;
+    } else {
+      flow::Lookup<flow::FlowHot4>& lookup = batch4_.lookups[batch4_.count++];
+      lookup.key = &parsed.key4;
+      lookup.protocol = parsed.protocol;
+    }
+  }
+  context_.flows4.table.Find({batch4_.lookups.data(), batch4_.count});
+  context_.flows6.table.Find({batch6_.lookups.data(), batch6_.count});
+}
+
+template <class Hot>
+void Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
+  flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
+  flow::FlowRef ref = lookup.found;
+  // Earlier packets of this burst may have begun the flow, or ended it.
+  if (inserted_) ref = table.FindOne(*lookup.key, lookup.protocol);
+  if (ref) {
+    const uint64_t ended_before = table.size();
+    const HitResult result = ProcessHit<Hot>(context_, work, ref);
+    inserted_ = inserted_ || table.size() != ended_before;
+    if (result == HitResult::kDone) return;
+  } else if (HandOff(context_, work,
+                     OwnerOf(context_, *work.interface, *lookup.key, lookup.protocol))) {
+    return;
+  }
+  Admit<Hot>(context_, work);
+  inserted_ = true;
+}
+
+void Worker::Tidy() noexcept {
+  Expire(context_, kExpireBudget);
+  if (context_.tick == tidied_) return;
+  tidied_ = context_.tick;
+  if (context_.resolver != nullptr) RunResolver(context_, kNeighbourBudget);
+  if (context_.held.size() > 0) ReleaseHeld();
+}
+
+void Worker::ReleaseHeld() noexcept {
+  std::array<net::Packet, Output::kReleasedMax> ready;
+  size_t count = 0;
+  context_.held.Settle(
+      context_.shared.neighbours, context_.tick, ready.size(),
+      [&](const net::Packet& packet) { ready[count++] = packet; },
+      [&](const net::Packet& packet) {
+        context_.counters.held.Subtract(1);
+        Drop(context_, packet, DropReason::kNeighbourUnresolved);
+      });
+  ProcessBurst({ready.data(), count}, Origin::kHeld);
+}
+
+}  // namespace tandem::pipeline

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of a packet, for one burst, on one worker. Start reading here.
+//
+// Thread safety: one worker's thread.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "dataplane/pipeline/context.h"
+
+namespace tandem::pipeline {
+
+enum class Origin : uint8_t { kWire, kOtherWorker, kHeld };
+
+class Worker {
+ public:
+  explicit Worker(Context& context) : context_(context) {}
+
+  // Takes at most kBurstMax packets through the pipeline. The context's turn is set; each packet is
+  // transmitted, held, handed off or dropped when this returns.
+  void ProcessBurst(std::span<const net::Packet> packets, Origin origin) noexcept;
+
+  // Housekeeping of a turn, each piece bounded: held packets whose neighbour is settled, timers,
+  // and, on worker 0, the neighbour table.
+  void Tidy() noexcept;
+
+ private:
+  template <class Hot>
+  struct Batch {
+    std::array<flow::Lookup<Hot>, kBurstMax> lookups;
+    size_t count = 0;
+  };
+
+  void CountArrival(const net::Packet& packet, Origin origin) noexcept;
+  size_t ParseAndClassify(std::span<const net::Packet> packets, Origin origin) noexcept;
+  void Find(size_t count) noexcept;
+  template <class Hot>
+  void Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
+  void ReleaseHeld() noexcept;
+
+  Context& context_;
+  std::array<Work, kBurstMax> works_;
+  Batch<flow::FlowHot4> batch4_;
+  Batch<flow::FlowHot6> batch6_;
+  bool inserted_ = false;  // a flow began since Find: a miss may be a hit by now
+  Tick tidied_ = 0;
+};
+
+}  // namespace tandem::pipeline
