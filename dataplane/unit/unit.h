@@ -32,6 +32,7 @@ struct UnitOptions {
   uint32_t flows_ipv4_per_worker = 1U << 20;  // 1..kFlowsPerWorkerMax
   uint32_t flows_ipv6_per_worker = 1U << 18;
   uint64_t seed = 1;  // of hashes and of every random choice
+  Nanos start = 0;    // the time of the first turn, within a day
   // Zeroed, 64-byte aligned memory near `worker`'s CPU that outlives the unit; empty on failure.
   std::function<std::span<std::byte>(size_t bytes, unsigned worker)> allocate;
 };

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/unit/unit.h"
+
+#include <atomic>
+
+#include "dataplane/base/assert.h"
+#include "dataplane/neighbour/resolver.h"
+#include "dataplane/pipeline/worker.h"
+#include "dataplane/unit/flow_walk.h"
+
+namespace tandem::unit {
+
+struct Unit::Impl {
+  // Everything one worker thread touches, on lines of its own.
+  struct alignas(64) PerWorker {
+    PerWorker(unsigned index, pipeline::Shared& shared, const UnitOptions& options,
+              std::span<std::byte> memory)
+        : context(
+              index, shared, memory,
+              {options.flows_ipv4_per_worker, options.flows_ipv6_per_worker, TickOf(options.start)},
+              options.seed + index * 0x10001ULL),
+          worker(context) {}
+
+    pipeline::Context context;
+    pipeline::Worker worker;
+    FlowWalk walk;
+    std::atomic<FlowQuery*> posted{nullptr};  // control -> worker
+  };
+
+  explicit Impl(const UnitOptions& options)
+      : shared(options.workers),
+        publisher(options.workers),
+        resolver(shared.neighbours, publisher) {}
+
+  pipeline::Shared shared;
+  config::Publisher publisher;
+  neighbour::Resolver resolver;
+  std::vector<std::unique_ptr<PerWorker>> workers;
+};
+
+size_t Unit::BytesNeededPerWorker(const UnitOptions& options) {
+  return pipeline::FlowSet<flow::FlowHot4>::BytesNeeded(options.flows_ipv4_per_worker) +
+         pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(options.flows_ipv6_per_worker);
+}
+
+Unit::Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> first)
+    : impl_(std::make_unique<Impl>(options)) {
+  TANDEM_ASSERT(options.workers >= 1 && options.workers <= kWorkersMax);
+  impl_->publisher.Publish(std::move(first));
+  for (unsigned i = 0; i < options.workers; ++i) {
+    const std::span<std::byte> memory = options.allocate(BytesNeededPerWorker(options), i);
+    TANDEM_ASSERT(!memory.empty());
+    impl_->workers.push_back(std::make_unique<Impl::PerWorker>(i, impl_->shared, options, memory));
+    impl_->publisher.Online(i);
+  }
+  impl_->workers[0]->context.resolver = &impl_->resolver;
+}
+
+Unit::~Unit() = default;
+
+void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos now,
+                pipeline::Output& out) noexcept {
+  Impl::PerWorker& mine = *impl_->workers[worker];
+  pipeline::Context& context = mine.context;
+  context.snapshot = impl_->publisher.Current(worker);
+  context.now = now;
+  context.tick = TickOf(now);
+  context.out = &out;
+  mine.worker.ProcessBurst(received, pipeline::Origin::kWire);
+
+  std::array<net::Packet, kBurstMax> handed_in;
+  const size_t count = impl_->shared.exchange.Collect(worker, handed_in);
+  if (count > 0) {
+    mine.worker.ProcessBurst({handed_in.data(), count}, pipeline::Origin::kOtherWorker);
+  }
+  mine.worker.Tidy();
+
+  if (!mine.walk.active()) {
+    FlowQuery* query = mine.posted.load(std::memory_order_acquire);
+    if (query != nullptr) mine.walk.Begin(*query);
+  }
+  if (mine.walk.active()) {
+    mine.walk.Step(context);
+    if (!mine.walk.active()) mine.posted.store(nullptr, std::memory_order_release);
+  }
+  context.counters.turns.Add(1);
+  if (!received.empty() || count > 0) context.counters.busy_turns.Add(1);
+}
+
+void Unit::CountUnsent(unsigned worker, std::span<const net::Packet> packets,
+                       DropReason reason) noexcept {
+  pipeline::WorkerCounters& counters = impl_->workers[worker]->context.counters;
+  for (const net::Packet& packet : packets) {
+    if ((packet.flags & net::kOriginated) != 0) {
+      counters.originated.Subtract(1);
+    } else {
+      counters.forwarded.Subtract(1);
+      counters.CountDrop(reason);
+    }
+  }
+}
+
+void Unit::Drain(std::vector<void*>& handles) {
+  for (unsigned i = 0; i < impl_->workers.size(); ++i) {
+    pipeline::Context& context = impl_->workers[i]->context;
+    const auto take = [&](const net::Packet& packet) {
+      context.counters.CountDrop(DropReason::kShutdown);
+      handles.push_back(packet.handle);
+    };
+    std::array<net::Packet, kBurstMax> packets;
+    while (const size_t count = impl_->shared.exchange.Collect(i, packets)) {
+      context.counters.handed_in.Add(count);
+      for (size_t k = 0; k < count; ++k)
+        take(packets[k]);
+    }
+    context.counters.held.Subtract(context.held.size());
+    context.held.TakeAll(take);
+  }
+}
+
+void Unit::Publish(std::unique_ptr<const config::Snapshot> next) {
+  impl_->publisher.Publish(std::move(next));
+}
+
+void Unit::Reclaim() {
+  impl_->publisher.Reclaim();
+}
+
+const config::Snapshot& Unit::snapshot() const {
+  return impl_->publisher.Latest();
+}
+
+config::Publisher& Unit::publisher() {
+  return impl_->publisher;
+}
+
+bool Unit::Post(unsigned worker, FlowQuery& query) {
+  Impl::PerWorker& target = *impl_->workers[worker];
+  if (target.posted.load(std::memory_order_acquire) != nullptr) return false;
+  query.done.store(false, std::memory_order_relaxed);
+  target.posted.store(&query, std::memory_order_release);
+  return true;
+}
+
+unsigned Unit::workers() const {
+  return static_cast<unsigned>(impl_->workers.size());
+}
+
+const pipeline::WorkerCounters& Unit::counters(unsigned worker) const {
+  return impl_->workers[worker]->context.counters;
+}
+
+const config::LiveCounts& Unit::live_counts() const {
+  return impl_->shared.live;
+}
+
+const neighbour::Table& Unit::neighbours() const {
+  return impl_->shared.neighbours;
+}
+
+}  // namespace tandem::unit
