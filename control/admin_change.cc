@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/admin_change.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "control/admin_show.h"
+#include "control/config_endpoint.h"
+#include "control/text.h"
+
+namespace tandem::control {
+namespace {
+
+namespace v1 = admin::v1;
+using config::v1::Config;
+using Member = config::v1::Pool::Member;
+
+// nullopt for what is not a state, or one of a newer tandemctl.
+std::optional<Member::State> StateOf(v1::ModifyMember::State state) {
+  if (state == v1::ModifyMember::ENABLED) return Member::ENABLED;
+  if (state == v1::ModifyMember::DISABLED) return Member::DISABLED;
+  if (state == v1::ModifyMember::FORCED_OFFLINE) return Member::FORCED_OFFLINE;
+  return std::nullopt;
+}
+
+Member* FindMember(config::v1::Pool& pool, const Endpoint& wanted) {
+  for (Member& member : *pool.mutable_member()) {
+    const auto address = ParseConfigAddress(member.address());
+    if (address && wanted == Endpoint{HostPrefix(*address), static_cast<uint16_t>(member.port())}) {
+      return &member;
+    }
+  }
+  return nullptr;
+}
+
+template <class List>
+auto* FindNamed(List& list, const std::string& name) {
+  const auto found =
+      std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.name() == name; });
+  return found == list.end() ? nullptr : &*found;
+}
+
+void Finish(Operations& operations, const absl::Status& status, v1::Response& response) {
+  if (!status.ok()) {
+    const auto code = absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) ||
+                              absl::IsResourceExhausted(status)
+                          ? v1::Response::REFUSED
+                          : v1::Response::FAILED;
+    return Fail(response, code, std::string(status.message()));
+  }
+  response.mutable_applied()->set_config_generation(operations.unit().snapshot().generation);
+}
+
+}  // namespace
+
+void ModifyMember(Operations& operations, const v1::ModifyMember& request, v1::Response& response) {
+  const auto state = StateOf(request.state());
+  if (!state) {
+    return Fail(response, v1::Response::INVALID,
+                "a member's state is enabled, disabled or forced-offline");
+  }
+  const auto wanted = ParseEndpoint(request.member());
+  if (!wanted.ok()) {
+    return Fail(response, v1::Response::INVALID,
+                Cat("member \"", request.member(), "\": ", wanted.status().message()));
+  }
+  Config next = operations.running();
+  config::v1::Pool* pool = FindNamed(*next.mutable_pool(), request.pool());
+  if (pool == nullptr) {
+    return Fail(response, v1::Response::NOT_FOUND,
+                Cat("there is no pool \"", request.pool(), "\""));
+  }
+  Member* member = FindMember(*pool, *wanted);
+  if (member == nullptr) {
+    return Fail(response, v1::Response::NOT_FOUND,
+                Cat("pool \"", pool->name(), "\" has no member \"", request.member(), "\""));
+  }
+  member->set_state(*state);
+  Finish(operations, operations.Apply(next, /*check_only=*/false), response);
+}
+
+void ModifyVirtual(Operations& operations, const v1::ModifyVirtual& request,
+                   v1::Response& response) {
+  if (request.state() != v1::ModifyVirtual::ENABLED &&
+      request.state() != v1::ModifyVirtual::DISABLED) {
+    return Fail(response, v1::Response::INVALID, "a virtual's state is enabled or disabled");
+  }
+  Config next = operations.running();
+  config::v1::Virtual* object = FindNamed(*next.mutable_virtual_(), request.name());
+  if (object == nullptr) {
+    return Fail(response, v1::Response::NOT_FOUND,
+                Cat("there is no virtual \"", request.name(), "\""));
+  }
+  object->set_enabled(request.state() == v1::ModifyVirtual::ENABLED);
+  Finish(operations, operations.Apply(next, /*check_only=*/false), response);
+}
+
+void LoadConfiguration(Operations& operations, const v1::Load& request, v1::Response& response) {
+  const std::string name = request.name().empty() ? "configuration" : request.name();
+  const absl::Status status = request.text().empty()
+                                  ? operations.Reload(request.verify())
+                                  : operations.ApplyText(request.text(), name, request.verify());
+  Finish(operations, status, response);
+}
+
+void SaveConfiguration(Operations& operations, v1::Response& response) {
+  if (const absl::Status status = operations.Save(); !status.ok()) {
+    return Fail(response, v1::Response::FAILED, std::string(status.message()));
+  }
+  response.mutable_saved()->set_path(operations.facts().config_path);
+}
+
+}  // namespace tandem::control
