@@ -68,12 +68,12 @@ struct FlowCommon {
   config::InterfaceId client_interface = 0;
   NeighbourRef server_neighbour;
   Tick last_seen = 0;
-  // TCP: highest acknowledgement each side sent, that is, the sequence number it expects next. Until
-  // the side was seen to acknowledge, an estimate: the end of what the other side sent.
+  // TCP: highest acknowledgement each side sent, that is, the sequence number it expects next.
+  // Until the side was seen to acknowledge, an estimate: the end of what the other side sent.
   uint32_t client_ack = 0;
   uint32_t server_ack = 0;
-  // TCP: bit width of the largest window each side advertised, scaled (the window is below 2^width);
-  // both window scales, client's low nibble.
+  // TCP: bit width of the largest window each side advertised, scaled (the window is below
+  // 2^width); both window scales, client's low nibble.
   uint8_t client_window_log2 = 0;
   uint8_t server_window_log2 = 0;
   uint8_t window_scales = 0;

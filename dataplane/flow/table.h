@@ -63,7 +63,8 @@ class FlowTable {
   // Bytes of 64-byte aligned, zeroed memory that a table of `capacity` flows needs.
   static size_t BytesNeeded(uint32_t capacity);
 
-  // `memory` outlives the table. `seed` keys the hash. REQUIRES: 0 < capacity <= kFlowsPerWorkerMax.
+  // `memory` outlives the table. `seed` keys the hash.
+  // REQUIRES: 0 < capacity <= kFlowsPerWorkerMax.
   FlowTable(std::span<std::byte> memory, uint32_t capacity, uint64_t seed);
 
   uint64_t Hash(const Key& key, uint8_t protocol) const noexcept;
@@ -75,8 +76,8 @@ class FlowTable {
       config::TrafficGroupId group) const noexcept;  // what Insert would take next
 
   // Makes a flow that is found by both keys (only by the client's when `one_legged`). The record
-  // holds keys, protocol and kOneLegged and is otherwise zero: state kFree until the caller sets it.
-  // Its generation is one above the slot's last. Two equal keys are kServerKeyTaken, by no slot.
+  // holds keys, protocol and kOneLegged and is otherwise zero: state kFree until the caller sets
+  // it. Its generation is one above the slot's last. Two equal keys are kServerKeyTaken, by no slot.
   [[nodiscard]] InsertResult Insert(config::TrafficGroupId group, const Key& client,
                                     const Key& server, uint8_t protocol, bool one_legged) noexcept;
   // REQUIRES: not armed, not in the embryonic list (timers.h takes it out).

@@ -399,7 +399,8 @@ bool CompletesHandshake(const FlowCommon& flow, const FlowCold& cold, Side side,
   if (side == Side::kClient) {
     return IsWithin(segment.acknowledgement, cold.server_fin, flow.client_window_log2);
   }
-  return segment.payload_length > 0 || !IsAtOrAfter(cold.client_fin, segment.acknowledgement);
+  return ExpectationOf(flow, side).Admits(segment.sequence) &&
+         (segment.payload_length > 0 || !IsAtOrAfter(cold.client_fin, segment.acknowledgement));
 }
 
 bool IsFinOfFlow(const FlowCommon& flow, const FlowCold& cold, Side side,

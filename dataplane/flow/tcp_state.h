@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How TCP packets move a flow from state to state: one explicit cell for every state, side and
-// flag class (RFC 9293 section 3.3.2, seen from the middle). The endpoints own sequence numbers; the
-// machine keeps just enough of them to tell a segment of the connection from a stranger's (RFC 5961).
+// flag class (RFC 9293 section 3.3.2, seen from the middle). The endpoints own sequence numbers;
+// the machine keeps just enough of them to tell a segment of the connection from a stranger's
+// (RFC 5961).
 //
 // A cell holds for a segment that passes the check of its class. One that does not is forwarded and
 // changes nothing: the endpoint, which knows better, answers or ignores it.
 //   kSyn     in kFinClient, kFinServer: begins at or behind all that the client was seen to send.
 //   kSynAck  in kOpening, kSynAcked: acknowledges the client's SYN.
-//   kAck     in kSynAcked from the client: acknowledges the server's SYN; from the server: carries
-//            data or acknowledges some, which a server does only after the handshake.
-//            In kClosing: leaves no FIN unacknowledged.
+//   kAck     in kSynAcked from the client: acknowledges the server's SYN; from the server: is within
+//            the client's window and carries or acknowledges data, which a server does only after
+//            the handshake. In kClosing: leaves no FIN unacknowledged.
 //   kFin     ends within the window of the other side; from the client in kSynAcked it also
 //            acknowledges the server's SYN.
 //   kRst     begins within the window of the other side, from what that side acknowledged on; a
 //            server's answer to the SYN acknowledges the SYN (RFC 9293 section 3.10.7.3).
-// While a side has not been seen to acknowledge anything, what it expects is estimated from what the
-// other side sent. A taken-over flow of which neither side was seen is judged leniently.
+// While a side has not been seen to acknowledge anything, what it expects is estimated from what
+// the other side sent. A taken-over flow of which neither side was seen is judged leniently.
 //
 // Pure: reads and writes the FlowCommon and FlowCold it is given.
 #pragma once
@@ -78,8 +79,8 @@ struct TcpVerdict {
   bool state_changed = false;
 };
 
-// One packet of an existing flow. `one_legged` flows (kOneLegged) never see the server: the client's
-// ACK after its SYN establishes them.
+// One packet of an existing flow. Of one-legged flows (kOneLegged) the server is never seen: the
+// client's ACK after its SYN establishes them.
 TcpVerdict TrackTcp(FlowCommon& flow, FlowCold& cold, Side side,
                     const TcpSegment& segment) noexcept;
 

@@ -27,11 +27,12 @@ class Timers {
 
   static size_t BytesNeeded();
 
-  // `memory`: BytesNeeded() bytes, 64-byte aligned, zeroed. `cold` is the table's array, which holds
-  // the links (of a slot that is neither armed nor embryonic: as FlowCold starts).
+  // `memory`: BytesNeeded() bytes, 64-byte aligned, zeroed. `cold` is the table's array, which
+  // holds the links; those of a slot that is neither armed nor embryonic are as FlowCold starts.
   Timers(std::span<std::byte> memory, FlowCold* cold, Tick now);
 
-  // Files `slot` to come up no earlier than `deadline`, at most one bucket after. Re-arms when armed.
+  // Files `slot` to come up no earlier than `deadline`, at most one bucket after. Re-arms when
+  // armed. A deadline that has passed comes up at once, even within the Advance that is running.
   void Arm(uint32_t slot, Tick deadline) noexcept;
   void Disarm(uint32_t slot) noexcept;  // no effect when not armed
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Zeroed memory of exactly the size asked for, aligned to cache lines, so that the address sanitizer
-// sees the first byte beyond it.
+// Zeroed memory of exactly the size asked for, aligned to cache lines, so that the address
+// sanitizer sees the first byte beyond it.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/flow/table.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstring>
@@ -226,4 +229,135 @@ TEMPLATE_TEST_CASE("flow table: agrees with a map under random operations", "[fl
   Compare<TestType>(100, 20000, prng);
   Compare<TestType>(4096, 100000, prng);
   Compare<TestType>(5000, 100000, prng);
+}
+
+TEMPLATE_TEST_CASE("flow table: every key is found after long churn at full occupancy", "[flow]",
+                   FlowHot4, FlowHot6) {
+  using Key = typename TestType::Key;
+  const uint64_t seed = tandem::flow::FreshSeed();
+  INFO("seed " << seed);
+  Prng prng(seed);
+  constexpr uint32_t kCapacity = 50000;
+  Table<TestType> table(kCapacity, prng.Next());
+  // Flow n has the keys 2n and 2n + 1.
+  std::vector<uint64_t> flow_in(kCapacity);
+  uint64_t next_flow = 0;
+  const auto insert = [&] {
+    const InsertResult result = table.flows.Insert(1, MakeKey<Key>(2 * next_flow),
+                                                   MakeKey<Key>(2 * next_flow + 1), kTcp, false);
+    REQUIRE(result.status == InsertStatus::kInserted);
+    flow_in[result.slot] = next_flow++;
+  };
+  while (next_flow < kCapacity)
+    insert();
+  for (int i = 0; i < 200000; ++i) {
+    table.flows.Erase(prng.Below(kCapacity));
+    insert();
+  }
+  REQUIRE(table.flows.size() == kCapacity);
+  for (uint32_t slot = 0; slot < kCapacity; ++slot) {
+    for (const Side side : {Side::kClient, Side::kServer}) {
+      const uint64_t number = 2 * flow_in[slot] + static_cast<uint64_t>(side);
+      const FlowRef found = table.flows.FindOne(MakeKey<Key>(number), kTcp);
+      REQUIRE(found.slot == slot);
+      REQUIRE(found.side == side);
+    }
+  }
+}
+
+TEST_CASE("flow table: a full table says so and changes nothing", "[flow]") {
+  Table<FlowHot4> table(5);
+  for (uint64_t flow = 0; flow < 5; ++flow) {
+    const InsertResult result = table.flows.Insert(1, MakeKey<FlowKey4>(2 * flow),
+                                                   MakeKey<FlowKey4>(2 * flow + 1), kTcp, false);
+    REQUIRE(result.status == InsertStatus::kInserted);
+  }
+  const auto insert_another = [&] {
+    return table.flows.Insert(1, MakeKey<FlowKey4>(100), MakeKey<FlowKey4>(101), kTcp, false);
+  };
+  CHECK(insert_another().status == InsertStatus::kFull);
+  CHECK(table.flows.size() == 5);
+  CHECK_FALSE(table.flows.FindOne(MakeKey<FlowKey4>(100), kTcp));
+  CHECK_FALSE(table.flows.FindOne(MakeKey<FlowKey4>(101), kTcp));
+  table.flows.Erase(3);
+  const InsertResult result = insert_another();
+  CHECK(result.status == InsertStatus::kInserted);
+  CHECK(result.slot == 3);
+  CHECK(table.flows.cold(3).generation == 2);
+}
+
+TEST_CASE("flow table: the protocol tells flows with equal keys apart", "[flow]") {
+  Table<FlowHot4> table(5);
+  const auto client = MakeKey<FlowKey4>(1);
+  const auto server = MakeKey<FlowKey4>(2);
+  const uint32_t tcp = table.flows.Insert(1, client, server, kTcp, false).slot;
+  const uint32_t udp = table.flows.Insert(1, client, server, kUdp, false).slot;
+  CHECK(table.flows.FindOne(client, kTcp).slot == tcp);
+  CHECK(table.flows.FindOne(server, kUdp).slot == udp);
+  CHECK_FALSE(table.flows.FindOne(server, 1));
+}
+
+// Keys that differ in everything the index does not look at: same bucket, same tag.
+TEST_CASE("flow table: keys with equal tags in one bucket are told apart", "[flow]") {
+  const uint64_t seed = tandem::flow::FreshSeed();
+  INFO("seed " << seed);
+  // Up to 32 buckets, so that equal upper five bits mean the same one.
+  Table<FlowHot4> table(30, seed);
+  std::vector<FlowKey4> keys;
+  const uint64_t wanted = table.flows.Hash(MakeKey<FlowKey4>(0), kTcp);
+  for (uint64_t number = 0; keys.size() < 23; ++number) {
+    const auto key = MakeKey<FlowKey4>(number);
+    const uint64_t difference = table.flows.Hash(key, kTcp) ^ wanted;
+    if (difference >> 59 == 0 && static_cast<uint16_t>(difference) == 0) keys.push_back(key);
+  }
+  std::vector<FlowKey4> inserted;
+  for (const FlowKey4& key : keys) {
+    const InsertResult result = table.flows.Insert(1, key, FlowKey4{}, kTcp, true);
+    if (result.status == InsertStatus::kInserted) inserted.push_back(key);
+  }
+  // Two buckets have twenty places; should the boundary of a bucket run through the range of upper
+  // bits, there are more.
+  CHECK(inserted.size() >= 10);
+  CHECK(table.flows.size() == inserted.size());
+  for (size_t i = 0; i < inserted.size(); ++i) {
+    for (size_t k = 0; k < inserted.size(); ++k) {
+      REQUIRE(bool{table.flows.FindOne(inserted[k], kTcp)} == (k >= i));
+    }
+    std::array<Lookup<FlowHot4>, kBurstMax> lookups;
+    for (size_t k = 0; k < inserted.size(); ++k) {
+      lookups[k] = {.key = &inserted[k], .protocol = kTcp};
+    }
+    table.flows.Find({lookups.data(), inserted.size()});
+    for (size_t k = 0; k < inserted.size(); ++k)
+      REQUIRE(bool{lookups[k].found} == (k >= i));
+    table.flows.Erase(table.flows.FindOne(inserted[i], kTcp).slot);
+  }
+  CHECK(table.flows.size() == 0);
+}
+
+TEST_CASE("flow table: a flow costs at most 128 bytes for IPv4, 192 for IPv6", "[flow]") {
+  constexpr uint32_t kFlows = 1'000'000;
+  // The timer wheel's fixed part included.
+  CHECK(FlowTable<FlowHot4>::BytesNeeded(kFlows) + Timers::BytesNeeded() <= uint64_t{128} * kFlows);
+  CHECK(FlowTable<FlowHot6>::BytesNeeded(kFlows) + Timers::BytesNeeded() <= uint64_t{192} * kFlows);
+}
+
+TEST_CASE("flow table: ten million flows cost no memory before they exist", "[flow]") {
+  constexpr uint32_t kFlows = 10'000'000;
+  const size_t bytes = FlowTable<FlowHot4>::BytesNeeded(kFlows);
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  madvise(memory, bytes, MADV_NOHUGEPAGE);  // so that residency is counted finely
+  FlowTable<FlowHot4> table({static_cast<std::byte*>(memory), bytes}, kFlows, 1);
+  for (uint64_t flow = 0; flow < 10; ++flow) {
+    const auto result =
+        table.Insert(1, MakeKey<FlowKey4>(2 * flow), MakeKey<FlowKey4>(2 * flow + 1), kTcp, false);
+    REQUIRE(result.status == InsertStatus::kInserted);
+  }
+  constexpr size_t kPageSize = 4096;
+  std::vector<unsigned char> resident((bytes + kPageSize - 1) / kPageSize);
+  REQUIRE(mincore(memory, bytes, resident.data()) == 0);
+  CHECK(std::count(resident.begin(), resident.end(), 1) < 100);
+  munmap(memory, bytes);
 }
