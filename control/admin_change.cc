@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/admin_change.h"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 
 #include "control/admin_show.h"
-#include "control/config_endpoint.h"
-#include "control/text.h"
+#include "control/config_edit.h"
 
 namespace tandem::control {
 namespace {
@@ -24,21 +22,11 @@ std::optional<Member::State> StateOf(v1::ModifyMember::State state) {
   return std::nullopt;
 }
 
-Member* FindMember(config::v1::Pool& pool, const Endpoint& wanted) {
-  for (Member& member : *pool.mutable_member()) {
-    const auto address = ParseConfigAddress(member.address());
-    if (address && wanted == Endpoint{HostPrefix(*address), static_cast<uint16_t>(member.port())}) {
-      return &member;
-    }
-  }
-  return nullptr;
-}
-
-template <class List>
-auto* FindNamed(List& list, const std::string& name) {
-  const auto found =
-      std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.name() == name; });
-  return found == list.end() ? nullptr : &*found;
+void Refuse(const absl::Status& status, v1::Response& response) {
+  const auto code = absl::IsNotFound(status)          ? v1::Response::NOT_FOUND
+                    : absl::IsInvalidArgument(status) ? v1::Response::INVALID
+                                                      : v1::Response::FAILED;
+  Fail(response, code, std::string(status.message()));
 }
 
 void Finish(Operations& operations, const absl::Status& status, v1::Response& response) {
@@ -60,23 +48,9 @@ void ModifyMember(Operations& operations, const v1::ModifyMember& request, v1::R
     return Fail(response, v1::Response::INVALID,
                 "a member's state is enabled, disabled or forced-offline");
   }
-  const auto wanted = ParseEndpoint(request.member());
-  if (!wanted.ok()) {
-    return Fail(response, v1::Response::INVALID,
-                Cat("member \"", request.member(), "\": ", wanted.status().message()));
-  }
   Config next = operations.running();
-  config::v1::Pool* pool = FindNamed(*next.mutable_pool(), request.pool());
-  if (pool == nullptr) {
-    return Fail(response, v1::Response::NOT_FOUND,
-                Cat("there is no pool \"", request.pool(), "\""));
-  }
-  Member* member = FindMember(*pool, *wanted);
-  if (member == nullptr) {
-    return Fail(response, v1::Response::NOT_FOUND,
-                Cat("pool \"", pool->name(), "\" has no member \"", request.member(), "\""));
-  }
-  member->set_state(*state);
+  const absl::Status status = SetMemberState(next, request.pool(), request.member(), *state);
+  if (!status.ok()) return Refuse(status, response);
   Finish(operations, operations.Apply(next, /*check_only=*/false), response);
 }
 
@@ -87,12 +61,9 @@ void ModifyVirtual(Operations& operations, const v1::ModifyVirtual& request,
     return Fail(response, v1::Response::INVALID, "a virtual's state is enabled or disabled");
   }
   Config next = operations.running();
-  config::v1::Virtual* object = FindNamed(*next.mutable_virtual_(), request.name());
-  if (object == nullptr) {
-    return Fail(response, v1::Response::NOT_FOUND,
-                Cat("there is no virtual \"", request.name(), "\""));
-  }
-  object->set_enabled(request.state() == v1::ModifyVirtual::ENABLED);
+  const absl::Status status =
+      SetVirtualEnabled(next, request.name(), request.state() == v1::ModifyVirtual::ENABLED);
+  if (!status.ok()) return Refuse(status, response);
   Finish(operations, operations.Apply(next, /*check_only=*/false), response);
 }
 

@@ -60,8 +60,8 @@ struct FlowQuery {
 
   Action action = Action::kShow;
   FlowFilter filter;
-  // kShow: at most results.capacity() flows are reported; reserved by control, never grown by the
-  // worker.
+  // kShow: at most results.capacity() flows are reported; reserved by control (one at least), never
+  // grown by the worker.
   std::vector<FlowInfo> results;
   uint64_t matched = 0;
   // kShow: where the walk begins, in the worker's own numbering: 0, or the `next` of an earlier

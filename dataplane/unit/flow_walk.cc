@@ -10,6 +10,9 @@
 namespace tandem::unit {
 namespace {
 
+// FlowQuery::begin and next: the slot, and above it the family.
+constexpr int kFamilyShift = 32;
+
 using pipeline::AddressOf;
 
 bool InPrefix(const IpPrefix& prefix, const IpAddress& address) {
@@ -26,13 +29,15 @@ bool IsOrphaned(const config::Snapshot& snapshot, const flow::FlowCommon& common
 }
 
 template <class Hot>
-bool Matches(const pipeline::Context& context, const FlowFilter& filter, const Hot& hot) {
+bool Matches(const pipeline::Context& context, const FlowFilter& filter, const Hot& hot,
+             Tick created) {
   const flow::FlowCommon& common = hot.common;
   if (filter.orphaned && !IsOrphaned(*context.snapshot, common)) return false;
   if (filter.protocol != 0 && filter.protocol != common.protocol) return false;
   if (filter.virtual_id != 0 && filter.virtual_id != common.virtual_id) return false;
   if (filter.member_id != 0 && filter.member_id != common.member_id) return false;
-  if (TicksBetween(common.last_seen, context.tick) < static_cast<int32_t>(filter.idle_ticks_min)) {
+  if (TicksBetween(common.last_seen, context.tick) < static_cast<int32_t>(filter.idle_ticks_min) ||
+      context.tick - created < filter.age_ticks_min) {
     return false;
   }
   return PortIs(filter.cs_client_port, hot.client.source_port) &&
@@ -85,8 +90,9 @@ pipeline::EndReason ReasonOf(const pipeline::Context& context, const FlowFilter&
 
 void FlowWalk::Begin(FlowQuery& query) noexcept {
   query_ = &query;
-  ipv6_ = false;
-  next_slot_ = 0;
+  ipv6_ = query.begin >> kFamilyShift != 0;
+  next_slot_ = static_cast<uint32_t>(query.begin);
+  query.next = 0;
 }
 
 template <class Hot>
@@ -98,15 +104,18 @@ bool FlowWalk::StepFamily(pipeline::Context& context) noexcept {
   for (; next_slot_ < end && ended < kEndsPerTurn; ++next_slot_) {
     if (!table.IsLive(next_slot_)) continue;
     const Hot& hot = table.hot(next_slot_);
-    if (!Matches(context, query_->filter, hot)) continue;
+    if (!Matches(context, query_->filter, hot, table.cold(next_slot_).created)) continue;
     ++query_->matched;
     switch (query_->action) {
       case FlowQuery::Action::kCount:
         break;
       case FlowQuery::Action::kShow:
-        if (query_->results.size() < query_->results.capacity()) {
-          query_->results.push_back(InfoOf<Hot>(context, next_slot_));
+        if (query_->results.size() == query_->results.capacity()) {
+          --query_->matched;
+          query_->next = uint64_t{ipv6_} << kFamilyShift | next_slot_;
+          return true;
         }
+        query_->results.push_back(InfoOf<Hot>(context, next_slot_));
         break;
       case FlowQuery::Action::kDelete:
         pipeline::EndFlow<Hot>(context, next_slot_, ReasonOf(context, query_->filter, hot.common));
@@ -121,9 +130,9 @@ void FlowWalk::Step(pipeline::Context& context) noexcept {
   const bool family_done =
       ipv6_ ? StepFamily<flow::FlowHot6>(context) : StepFamily<flow::FlowHot4>(context);
   if (!family_done) return;
-  next_slot_ = 0;
-  if (!ipv6_) {
+  if (!ipv6_ && query_->next == 0) {
     ipv6_ = true;
+    next_slot_ = 0;
     return;
   }
   FlowQuery* query = query_;

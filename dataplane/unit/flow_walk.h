@@ -23,7 +23,7 @@ class FlowWalk {
 
  private:
   template <class Hot>
-  bool StepFamily(pipeline::Context& context) noexcept;  // true when the family is done
+  bool StepFamily(pipeline::Context& context) noexcept;  // true: family done, or results full
 
   FlowQuery* query_ = nullptr;
   bool ipv6_ = false;

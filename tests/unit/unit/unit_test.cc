@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -244,6 +245,39 @@ TEST_CASE("unit: a query shows the flow, another deletes it", "[unit]") {
   CHECK(shown == 1);
   CHECK(device.Sum(&pipeline::WorkerCounters::flows_ipv4) == 0);
   CHECK(device.unit().live_counts().OfVirtual(1) == 0);
+}
+
+TEST_CASE("unit: queries read the flows in pieces, each once", "[unit]") {
+  Device device(1);
+  for (uint16_t port = 1000; port < 1010; ++port) {
+    device.Send(0, 0, Syn(port));
+  }
+  std::vector<uint16_t> ports;
+  uint64_t begin = 0;
+  do {
+    unit::FlowQuery query;
+    query.begin = begin;
+    query.results.reserve(3);
+    REQUIRE(device.unit().Post(0, query));
+    device.Pass(20 * kMillisecond);
+    REQUIRE(query.done.load());
+    CHECK(query.matched == query.results.size());
+    for (const unit::FlowInfo& info : query.results) {
+      ports.push_back(info.cs_client_port);
+    }
+    begin = query.next;
+  } while (begin != 0);
+  std::sort(ports.begin(), ports.end());
+  REQUIRE(ports.size() == 10);
+  CHECK(ports.front() == 1000);
+  CHECK(ports.back() == 1009);
+
+  unit::FlowQuery young;
+  young.action = unit::FlowQuery::Action::kCount;
+  young.filter.age_ticks_min = TicksIn(100 * kSecond);
+  REQUIRE(device.unit().Post(0, young));
+  device.Pass(20 * kMillisecond);
+  CHECK(young.matched == 0);
 }
 
 TEST_CASE("unit: a silent neighbour loses the held packets, with the reason", "[unit]") {
