@@ -74,6 +74,16 @@ uint32_t SlotPages::NextPage() const noexcept {
   return pages_begun_ < page_count_ ? pages_begun_ : kNone;
 }
 
+// Slots of a short page that do not exist are used for ever.
+void SlotPages::MarkMissing(Page& page, uint32_t slots) noexcept {
+  const uint32_t partial = slots / 64;
+  page.used_words[partial] = ~uint64_t{0} << (slots % 64);
+  for (uint32_t word = partial + 1; word < 64; ++word)
+    page.used_words[word] = ~uint64_t{0};
+  const uint32_t first_full = partial + (slots % 64 != 0);
+  if (first_full < 64) page.full_words = ~uint64_t{0} << first_full;
+}
+
 void SlotPages::BeginPage(uint32_t page, config::TrafficGroupId group) noexcept {
   if (page == pages_begun_) {
     ++pages_begun_;
@@ -88,12 +98,8 @@ void SlotPages::BeginPage(uint32_t page, config::TrafficGroupId group) noexcept 
   }
   Page& state = memory_.pages[page];
   state = Page{};
-  for (uint32_t slot = SlotsOf(page); slot < kPageSlots; ++slot) {
-    state.used_words[slot / 64] |= uint64_t{1} << (slot % 64);
-  }
-  for (uint32_t word = 0; word < 64; ++word) {
-    if (~state.used_words[word] == 0) state.full_words |= uint64_t{1} << word;
-  }
+  const uint32_t slots = SlotsOf(page);
+  if (slots < kPageSlots) MarkMissing(state, slots);
   state.logical = logical;
   state.group = group;
   Physical(group, logical) = static_cast<uint16_t>(page);

@@ -69,6 +69,7 @@ class SlotPages {
   uint16_t& Physical(config::TrafficGroupId group, uint32_t logical) const;
   uint32_t SlotsOf(uint32_t page) const;
   uint32_t NextPage() const noexcept;
+  static void MarkMissing(Page& page, uint32_t slots) noexcept;
   void BeginPage(uint32_t page, config::TrafficGroupId group) noexcept;
   void ReturnPage(uint32_t page) noexcept;
 

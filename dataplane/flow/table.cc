@@ -192,9 +192,12 @@ void FlowTable<Hot>::PrefetchFreeSlot(config::TrafficGroupId group) const noexce
 template <class Hot>
 InsertResult FlowTable<Hot>::Insert(config::TrafficGroupId group, const Key& client,
                                     const Key& server, uint8_t protocol, bool one_legged) noexcept {
+  // All lines that this will touch come in together.
   const uint64_t client_hash = Hash(client, protocol);
+  index_.Prefetch(client_hash);
   const uint64_t server_hash = Hash(server, protocol);
   if (!one_legged) index_.Prefetch(server_hash);
+  PrefetchFreeSlot(group);
   const FlowRef by_client = FindHashed(client_hash, client, protocol);
   if (by_client) return {InsertStatus::kClientKeyTaken, by_client.slot};
   if (!one_legged) {
@@ -234,10 +237,12 @@ void FlowTable<Hot>::Erase(uint32_t slot) noexcept {
   TANDEM_ASSERT(cold.timer_previous == kNoSlot && cold.embryonic_previous == kNoSlot);
   Hot& flow = hot_[slot];
   const uint8_t protocol = flow.common.protocol;
-  const bool client_erased =
-      index_.Erase(Hash(flow.client, protocol), ReferenceOf(slot, Side::kClient));
-  const bool server_erased =
-      index_.Erase(Hash(flow.server, protocol), ReferenceOf(slot, Side::kServer));
+  const uint64_t client_hash = Hash(flow.client, protocol);
+  const uint64_t server_hash = Hash(flow.server, protocol);
+  index_.Prefetch(client_hash);
+  index_.Prefetch(server_hash);
+  const bool client_erased = index_.Erase(client_hash, ReferenceOf(slot, Side::kClient));
+  const bool server_erased = index_.Erase(server_hash, ReferenceOf(slot, Side::kServer));
   TANDEM_ASSERT(client_erased && (server_erased || (flow.common.flags & kOneLegged) != 0));
   flow.common.state = State::kFree;
   pages_.Free(slot);
