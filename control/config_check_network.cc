@@ -234,10 +234,11 @@ void CheckVlans(CheckContext& context) {
     const auto [other, inserted] = tags.emplace(std::pair(*port, vlan.tag()), i);
     if (!inserted) {
       const Origin twin = context.document.Object("vlan", other->second);
-      const std::string what = vlan.tag() == 0 ? "untagged frames" : Cat("tag ", vlan.tag());
-      context.Error(origin, "tag",
-                    Cat(what, " of port ", Quote(vlan.port()), " already belong to ", twin.label(),
-                        AtLine(twin.location())));
+      context.Error(
+          origin, "tag",
+          Cat(vlan.tag() == 0 ? "untagged frames" : Cat("tag ", vlan.tag()), " of port ",
+              Quote(vlan.port()), vlan.tag() == 0 ? " already belong to " : " already belongs to ",
+              twin.label(), AtLine(twin.location())));
     }
   }
 }

@@ -67,6 +67,13 @@ Location ObjectLocation(const Message& message, const Tree* tree, const FieldDes
   return inside.line != 0 ? inside : Recorded(tree, field, 0);
 }
 
+Location ObjectEnd(const Message& message, const Tree* tree, const FieldDescriptor* field,
+                   int index) {
+  if (tree == nullptr || IsWrittenAsList(message, tree, field)) return {};
+  const auto end = tree->GetLocationRange(field, field->is_repeated() ? index : -1).end;
+  return end.line < 0 ? Location{} : Location{end.line + 1, end.column + 1};
+}
+
 std::string NameIn(const Message& message) {
   const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName("name");
   return field == nullptr ? "" : message.GetReflection()->GetString(message, field);
@@ -105,9 +112,11 @@ Document::Document(std::string file, std::unique_ptr<config::v1::Config> config,
 Origin Document::Object(std::string_view kind, int index) const {
   const FieldDescriptor* field = FieldOf(*config_, kind);
   const Message& message = NestedMessage(*config_, field, index);
-  return {LabelOf(field, index, NameIn(message)),
-          ObjectLocation(*config_, tree_.get(), field, index), &message,
-          NestedTree(tree_.get(), field, index)};
+  Origin origin(LabelOf(field, index, NameIn(message)),
+                ObjectLocation(*config_, tree_.get(), field, index), &message,
+                NestedTree(tree_.get(), field, index));
+  origin.end_ = ObjectEnd(*config_, tree_.get(), field, index);
+  return origin;
 }
 
 std::string Document::LocationOf(std::string_view kind, int index) const {

@@ -28,6 +28,8 @@ class Origin {
   // The object itself, "virtual 'web'" or, while it has no name, "virtual #3" (counted from 1).
   const std::string& label() const { return label_; }
   Location location() const { return location_; }
+  // Whether `place` lies between the object's first and last character. False when unknown.
+  bool Contains(Location place) const { return location_ <= place && place <= end_; }
   // Where the field's `index`th value was written; where the object was, if the field is absent.
   // REQUIRES: the object's type has a field of that name.
   Location At(std::string_view field, int index = 0) const;
@@ -42,6 +44,7 @@ class Origin {
 
   std::string label_;
   Location location_;
+  Location end_;
   const google::protobuf::Message* message_;
   const Tree* tree_;  // nullptr: not read from text
 };

@@ -54,52 +54,99 @@ class Collector : public google::protobuf::io::ErrorCollector {
   std::vector<Complaint> warnings_;
 };
 
-// `Message type "tandem.config.v1.Pool" has no field named "membr".` in the words of the file.
+// "membr" of `Message type "tandem.config.v1.Pool" has no field named "membr".`; else empty.
 std::string UnknownField(const std::string& message) {
   const size_t end = message.rfind('"');
   if (!absl::StrContains(message, "has no field named") || end == std::string::npos || end == 0) {
-    return message;
+    return "";
   }
   const size_t begin = message.rfind('"', end - 1);
-  if (begin == std::string::npos) return message;
-  return Cat("unknown field ", Quote(message.substr(begin + 1, end - begin - 1)));
+  return begin == std::string::npos ? "" : message.substr(begin + 1, end - begin - 1);
 }
 
-struct Place {
-  Location location;
-  std::string label;
-};
+// Protobuf's columns: a tab leads to the next multiple of eight.
+int ColumnAfter(int column, char c) {
+  constexpr int kTab = 8;
+  return c == '\t' ? column + kTab - column % kTab : column + 1;
+}
+
+size_t LineStart(std::string_view text, size_t offset) {
+  const size_t newline = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
+  return newline == std::string_view::npos ? 0 : newline + 1;
+}
+
+size_t OffsetOf(std::string_view text, Location location) {
+  size_t offset = 0;
+  for (int line = 1; line < location.line; ++line) {
+    const size_t newline = text.find('\n', offset);
+    if (newline == std::string_view::npos) return text.size();
+    offset = newline + 1;
+  }
+  for (int column = 0; column + 1 < location.column && offset < text.size(); ++offset)
+    column = ColumnAfter(column, text[offset]);
+  return offset;
+}
+
+Location LocationOf(std::string_view text, size_t offset, Location after) {
+  const size_t end = OffsetOf(text, after);
+  const auto newlines = std::count(text.begin() + static_cast<std::ptrdiff_t>(offset),
+                                   text.begin() + static_cast<std::ptrdiff_t>(end), '\n');
+  int column = 0;
+  for (size_t i = LineStart(text, offset); i < offset; ++i)
+    column = ColumnAfter(column, text[i]);
+  return {after.line - static_cast<int>(newlines), column + 1};
+}
+
+// The parser notices an unknown field when it has read on; the operator looks for its name.
+Location StartOfWord(std::string_view text, std::string_view word, Location after) {
+  const size_t end = OffsetOf(text, after);
+  if (end < word.size()) return after;
+  const size_t start = text.rfind(word, end - word.size());
+  return start == std::string_view::npos ? after : LocationOf(text, start, after);
+}
 
 // Every object of the document in the order of the text.
-std::vector<Place> PlacesOf(const Document& document) {
-  std::vector<Place> places;
+std::vector<Origin> OriginsOf(const Document& document) {
+  std::vector<Origin> origins;
   const auto* type = document.config().GetDescriptor();
   const auto* reflection = document.config().GetReflection();
   for (int i = 0; i < type->field_count(); ++i) {
     const auto* field = type->field(i);
     const int count = field->is_repeated() ? reflection->FieldSize(document.config(), field)
                                            : reflection->HasField(document.config(), field);
-    for (int index = 0; index < count; ++index) {
-      const Origin origin = document.Object(field->name(), index);
-      places.push_back({origin.location(), origin.label()});
-    }
+    for (int index = 0; index < count; ++index)
+      origins.push_back(document.Object(field->name(), index));
   }
-  std::sort(places.begin(), places.end(),
-            [](const Place& a, const Place& b) { return a.location < b.location; });
-  return places;
+  std::sort(origins.begin(), origins.end(),
+            [](const Origin& a, const Origin& b) { return a.location() < b.location(); });
+  return origins;
 }
 
-void ReportUnknownFields(const Collector& collector, const Document& document, bool complete,
-                         Report& report) {
+std::string LabelAt(const std::vector<Origin>& origins, Location place) {
+  const auto after = std::upper_bound(
+      origins.begin(), origins.end(), place,
+      [](Location location, const Origin& origin) { return location < origin.location(); });
+  if (after == origins.begin() || !std::prev(after)->Contains(place)) return "";
+  return std::prev(after)->label();
+}
+
+void ReportUnknownFields(const Collector& collector, std::string_view text,
+                         const Document& document, bool complete, Report& report) {
   if (collector.warnings().empty()) return;
   // What the parser broke off in has no place of its own, so then nothing is said about objects.
-  const std::vector<Place> places = complete ? PlacesOf(document) : std::vector<Place>();
+  const std::vector<Origin> origins = complete ? OriginsOf(document) : std::vector<Origin>();
+  size_t searches = 0;
   for (const Complaint& warning : collector.warnings()) {
-    const auto after = std::upper_bound(
-        places.begin(), places.end(), warning.location,
-        [](const Location& location, const Place& place) { return location < place.location; });
-    const std::string label = after == places.begin() ? "" : std::prev(after)->label;
-    report.Error(warning.location, label, UnknownField(warning.text));
+    const std::string name = UnknownField(warning.text);
+    if (name.empty()) {
+      report.Error(warning.location, LabelAt(origins, warning.location), warning.text);
+      continue;
+    }
+    // Each search may walk through the whole text; no more of them than will be shown.
+    const Location place = ++searches > Report::kErrorsShownMax
+                               ? warning.location
+                               : StartOfWord(text, name, warning.location);
+    report.Error(place, LabelAt(origins, place), Cat("unknown field ", Quote(name)));
   }
 }
 
@@ -157,7 +204,7 @@ absl::StatusOr<Document> LoadConfigText(std::string_view text, std::string file)
 
   Report report(file);
   Document document(std::move(file), std::move(config), std::move(tree));
-  ReportUnknownFields(collector, document, complete, report);
+  ReportUnknownFields(collector, text, document, complete, report);
   for (const Complaint& error : collector.errors())
     report.Error(error.location, "", error.text);
   if (!complete) {
