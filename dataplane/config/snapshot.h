@@ -39,7 +39,7 @@ struct Snapshot {
   VirtualIndex virtual_index;
   AddressIndex addresses;
   std::unordered_set<IpAddress, IpAddressHash> member_addresses;
-  bool has_masquerade_mac = false;                   // of any traffic group
+  bool has_masquerade_mac = false;                 // of any traffic group
   std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
 
   // Builds everything derived, including each pool's available list, ratio ring and address index.
