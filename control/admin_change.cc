@@ -69,9 +69,9 @@ void ModifyVirtual(Operations& operations, const v1::ModifyVirtual& request,
 
 void LoadConfiguration(Operations& operations, const v1::Load& request, v1::Response& response) {
   const std::string name = request.name().empty() ? "configuration" : request.name();
-  const absl::Status status = request.text().empty()
-                                  ? operations.Reload(request.verify())
-                                  : operations.ApplyText(request.text(), name, request.verify());
+  const absl::Status status = request.has_text()
+                                  ? operations.ApplyText(request.text(), name, request.verify())
+                                  : operations.Reload(request.verify());
   Finish(operations, status, response);
 }
 

@@ -36,7 +36,7 @@ ROOMS = {
 HOUSES = {
     'dataplane': ['dataplane'],
     'control': ['control', 'dataplane', 'proto'],
-    'tools': ['tools', 'dataplane', 'proto'],
+    'tools': ['tools', 'control', 'dataplane', 'proto'],
     'tests': ['tests', 'dataplane', 'control', 'proto', 'tools'],
 }
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Responses as people and as programs read them.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <ostream>
+#include <string>
+
+#include "proto/admin.pb.h"
+#include "tools/tandemctl/table.h"
+
+namespace tandem::tandemctl {
+
+// The protobuf JSON of `message`: every field, under the names of admin.proto. 64-bit numbers are
+// strings there, as the mapping demands.
+std::string ToJson(const google::protobuf::Message& message);
+
+// The result in `response`, whichever it is.
+const google::protobuf::Message& ResultOf(const admin::v1::Response& response);
+
+// Prints responses as they come; one request's responses in order.
+class Printer {
+ public:
+  Printer(std::ostream& out, bool raw) : out_(out), numbers_(raw) {}
+
+  void Print(const admin::v1::Response& response);
+
+ private:
+  void Print(const admin::v1::VersionResult& result);
+  void Print(const admin::v1::VirtualResult& result);
+  void Print(const admin::v1::PoolResult& result);
+  void Print(const admin::v1::ConnectionResult& result, bool last);
+  void Print(const admin::v1::ArpResult& result);
+  void Print(const admin::v1::PortResult& result);
+  void Print(const admin::v1::WorkerResult& result);
+  void Print(const admin::v1::DropsResult& result);
+  void Print(const admin::v1::RouteResult& result);
+  void Print(const admin::v1::ConfigResult& result);
+  void PrintReasons(std::string_view title,
+                    const google::protobuf::RepeatedPtrField<admin::v1::DropsResult::Reason>& all);
+
+  std::ostream& out_;
+  Numbers numbers_;
+  // Widths of the connection lines so far: they are printed as they come.
+  std::array<size_t, 7> widths_{};
+};
+
+}  // namespace tandem::tandemctl
