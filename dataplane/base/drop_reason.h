@@ -38,12 +38,10 @@
   X(kNoVirtual, "no_virtual", "no virtual server matches")                                        \
   X(kVirtualDisabled, "virtual_disabled", "the virtual server is disabled")                       \
   X(kVirtualReject, "virtual_reject", "a virtual server of type reject matched")                  \
-  X(kVirtualDeleted, "virtual_deleted", "the flow's virtual server was deleted")                  \
   X(kVirtualLimit, "virtual_limit", "the virtual server's connection limit is reached")           \
   X(kNoFlow, "no_flow", "TCP packet that is not a SYN and belongs to no flow")                    \
   X(kNoMember, "no_member", "no member of the pool is available")                                 \
   X(kMemberLimit, "member_limit", "every available member is at its connection limit")            \
-  X(kMemberOffline, "member_offline", "the flow's member was forced offline or deleted")          \
   X(kFlowTableFull, "flow_table_full", "flow table full and nothing embryonic left to reap")      \
   X(kFlowCollision, "flow_collision", "the server side of the flow is taken by another flow")     \
   X(kSnatNoAddress, "snat_no_address", "no SNAT address fits the egress interface")               \
