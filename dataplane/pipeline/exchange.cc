@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/exchange.h"
 
+// The rings' C11 variant: the same instructions on x86, and ThreadSanitizer understands it.
+#define RTE_USE_C11_MEM_MODEL 1
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 

@@ -12,58 +12,19 @@
 
 #include "dataplane/net/parse.h"
 #include "tests/support/packet_builder.h"
+#include "tests/unit/unit/two_arms.h"
 
 namespace tandem {
 namespace {
 
 using test::Bytes;
 using test::Ip;
+using test::kServerMac;
+using test::kServerSideMac;
 using test::Mac;
 using test::PacketBuilder;
 using test::TestPacket;
-
-constexpr std::string_view kServerMac = "02:00:00:00:00:05";
-constexpr std::string_view kServerSideMac = "02:00:00:00:00:0e";
-
-// Port 0 faces clients (10.0.0.1/24), port 1 servers (10.1.0.1/24); one virtual with one member.
-std::unique_ptr<config::Snapshot> TwoArms(unsigned workers, config::SnatKind snat) {
-  auto snapshot = std::make_unique<config::Snapshot>();
-  snapshot->ports = {{.name = "client"}, {.name = "server"}};
-  snapshot->interfaces.resize(3);
-  snapshot->interfaces[1] = {.name = "client",
-                             .id = 1,
-                             .port = 0,
-                             .mac = Mac(test::kDeviceMac),
-                             .facing = config::Facing::kClient,
-                             .self_ips = {*IpPrefix::Parse("10.0.0.1/24")}};
-  snapshot->interfaces[2] = {.name = "server",
-                             .id = 2,
-                             .port = 1,
-                             .mac = Mac(kServerSideMac),
-                             .facing = config::Facing::kServer,
-                             .self_ips = {*IpPrefix::Parse("10.1.0.1/24")}};
-  snapshot->traffic_groups.resize(1);
-  snapshot->members.resize(2);
-  snapshot->members[1] = {
-      .name = "10.1.0.5:8080", .id = 1, .pool = 1, .address = Ip("10.1.0.5"), .port = 8080};
-  snapshot->pools.resize(2);
-  snapshot->pools[1] = {.name = "web", .id = 1, .members = {1}};
-  snapshot->virtuals.resize(2);
-  snapshot->virtuals[1] = {.name = "web",
-                           .id = 1,
-                           .destination = *IpPrefix::Parse("10.0.0.100"),
-                           .port = 80,
-                           .protocol = IPPROTO_TCP,
-                           .source = *IpPrefix::Parse("0.0.0.0/0"),
-                           .pool = 1,
-                           .snat = snat};
-  snapshot->routes = std::make_shared<config::LinearRoutes>(
-      std::vector<config::Route>{{.network = *IpPrefix::Parse("10.0.0.0/24"), .interface = 1},
-                                 {.network = *IpPrefix::Parse("10.1.0.0/24"), .interface = 2}});
-  snapshot->steering = std::make_shared<config::Steering>(workers);
-  snapshot->Finish();
-  return snapshot;
-}
+using test::TwoArms;
 
 class Device {
  public:
