@@ -8,12 +8,8 @@
 namespace tandem::neighbour {
 namespace {
 
-constexpr unsigned kStateShift = 48;
-
 uint64_t Pack(State state, const MacAddress& mac) {
-  uint64_t word = 0;
-  std::memcpy(&word, mac.data(), mac.size());
-  return word | uint64_t{static_cast<uint8_t>(state)} << kStateShift;
+  return std::bit_cast<uint64_t>(View{.mac = mac, .state = state});
 }
 
 std::array<uint64_t, 2> Halves(const IpAddress& address) {
@@ -28,13 +24,6 @@ Table::Table()
     : entries_(std::make_unique<Entry[]>(kNeighboursMax)),
       buckets_(std::make_unique<std::atomic<uint16_t>[]>(kBuckets)) {
   free_.reserve(kNeighboursMax);
-}
-
-View Table::Unpack(uint64_t word) noexcept {
-  View view;
-  view.state = static_cast<State>(word >> kStateShift);
-  std::memcpy(view.mac.data(), &word, view.mac.size());
-  return view;
 }
 
 IpAddress Table::AddressOf(const Entry& entry) const noexcept {

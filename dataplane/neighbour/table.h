@@ -14,6 +14,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -35,12 +36,15 @@ enum class State : uint8_t {
   kFailed,  // did not answer; packets are dropped until the next try
 };
 
-// What a reader needs of an entry, read in one load.
+// What a reader needs of an entry: the bytes of Table::Entry::word, so that reading it is one load
+// and no shuffling.
 struct View {
-  State state = State::kFree;
   MacAddress mac{};
+  State state = State::kFree;
+  uint8_t reserved = 0;
   bool usable() const { return state == State::kReachable || state == State::kStale; }
 };
+static_assert(sizeof(View) == sizeof(uint64_t));
 
 // For `show arp`.
 struct Info {
@@ -79,7 +83,7 @@ class Table {
 
   // ---- the owner ------------------------------------------------------------------------------
   struct alignas(64) Entry {
-    std::atomic<uint64_t> word{0};  // MAC in the low 48 bits, State above
+    std::atomic<uint64_t> word{0};  // a View
     std::atomic<uint16_t> generation{1};
     std::atomic<uint16_t> next{0};  // in the hash chain; 0 ends it
     std::atomic<config::InterfaceId> interface { 0 };
@@ -102,7 +106,7 @@ class Table {
   }
   uint32_t high_water() const { return high_water_.load(std::memory_order_acquire); }
 
-  static View Unpack(uint64_t word) noexcept;
+  static View Unpack(uint64_t word) noexcept { return std::bit_cast<View>(word); }
   IpAddress AddressOf(const Entry& entry) const noexcept;
 
  private:

@@ -136,10 +136,9 @@ void Emit(Context& context, Work& work, const Hot& flow, Side side, const NextHo
     Drop(context, work.packet, DropReason::kHeaderSplit);
     return;
   }
-  work.packet.port = hop.interface->port;
   CountOnObjects(context, flow, side, work.packet.length);
   context.counters.forwarded.Add(1);
-  context.out->Transmit(work.packet);
+  context.out->Transmit(work.packet).port = hop.interface->port;
 }
 
 template <class Hot>

@@ -54,32 +54,37 @@ NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept {
   return hop;
 }
 
+// The way the flow remembers, if it is still one.
+bool UseRemembered(Context& context, const flow::FlowCommon& flow, NextHop& hop) {
+  const flow::NeighbourRef known = flow.server_neighbour;
+  if (known.index == 0 || flow.route_generation != context.snapshot->route_generation) return false;
+  const neighbour::View view = context.shared.neighbours.Read(known);
+  if (!view.usable()) return false;
+  hop.interface = InterfaceAt(context, context.shared.neighbours.InterfaceOf(known));
+  if (hop.interface == nullptr) return false;
+  context.shared.neighbours.MarkUsed(known);
+  hop.status = NextHop::Status::kReady;
+  hop.neighbour = known;
+  hop.mac = view.mac;
+  return true;
+}
+
 template <class Hot>
 NextHop NextHopToServer(Context& context, const Hot& flow) noexcept {
-  const flow::NeighbourRef known = flow.common.server_neighbour;
-  if (known.index != 0 && flow.common.route_generation == context.snapshot->route_generation) {
-    const neighbour::View view = context.shared.neighbours.Read(known);
-    if (view.usable()) {
-      NextHop hop;
-      hop.interface = InterfaceAt(context, context.shared.neighbours.InterfaceOf(known));
-      if (hop.interface != nullptr) {
-        context.shared.neighbours.MarkUsed(known);
-        hop.status = NextHop::Status::kReady;
-        hop.neighbour = known;
-        hop.mac = view.mac;
-        return hop;
-      }
-    }
+  NextHop hop;  // one object for all ways out, built where the caller wants it
+  if (!UseRemembered(context, flow.common, hop)) {
+    hop = FindNextHop(context, ServerAddressOf(context, flow));
   }
-  return FindNextHop(context, ServerAddressOf(context, flow));
+  return hop;
 }
 
 template <class Hot>
 NextHop NextHopToClient(Context& context, const Hot& flow) noexcept {
-  if ((flow.common.flags & flow::kClientByRoute) != 0) {
-    return FindNextHop(context, AddressOf(flow.client.source));
-  }
   NextHop hop;
+  if ((flow.common.flags & flow::kClientByRoute) != 0) {
+    hop = FindNextHop(context, AddressOf(flow.client.source));
+    return hop;
+  }
   hop.interface = InterfaceAt(context, flow.common.client_interface);
   if (hop.interface == nullptr) return hop;  // its VLAN was deleted
   hop.mac = flow.common.client_mac;

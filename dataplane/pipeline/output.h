@@ -37,7 +37,9 @@ class Output {
   void Clear() { transmit_count_ = release_count_ = originated_count_ = 0; }
 
   // For the pipeline. `packet.port` is the port of departure.
-  void Transmit(const net::Packet& packet) { transmit_[transmit_count_++] = packet; }
+  // What differs from `packet` is better written through the result: a copy right behind a write to
+  // a part of its source waits for that write to reach the cache.
+  net::Packet& Transmit(const net::Packet& packet) { return transmit_[transmit_count_++] = packet; }
   void Release(void* handle) { release_[release_count_++] = handle; }
   // The next free frame, or nullptr when there is none left this turn. Commit makes it part of the
   // output.
