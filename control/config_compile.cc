@@ -285,8 +285,9 @@ void Compiler::SelfIps() {
   for (const bool floating : {false, true}) {
     for (const v1::SelfIp& from : config_.self_ip()) {
       if (from.has_traffic_group() != floating) continue;
-      out_.interfaces[InterfaceOf(from.vlan())].self_ips.push_back(
-          Must(ParseConfigPrefix(from.address())));
+      config::Interface& to = out_.interfaces[InterfaceOf(from.vlan())];
+      to.self_ips.push_back(Must(ParseConfigPrefix(from.address())));
+      if (floating) ++to.floating_self_ips;
     }
   }
 }

@@ -4,6 +4,7 @@
 // Words and defaults are those of BIG-IP's tmsh. Built by control/compile, never changed after.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct Interface {
   Facing facing = Facing::kBoth;
   // Self IPs with their prefix lengths, non-floating first.
   std::vector<IpPrefix> self_ips;
+  size_t floating_self_ips = 0;  // how many of them, the last ones, float
 };
 
 struct TrafficGroup {

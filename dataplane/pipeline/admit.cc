@@ -135,30 +135,47 @@ DropReason ChooseServer(Context& context, const Work& work, Plan<Hot>& plan) {
   return DropReason::kNone;
 }
 
-// Automap: the egress interface's self IPs; a pool: its addresses.
+using AutomapAddresses = std::array<IpAddress, 16>;
+
+// The egress interface's self IPs, those that float or those that do not.
+std::span<const IpAddress> Automap(const config::Interface& interface, bool floating,
+                                   AutomapAddresses& addresses) {
+  const size_t fixed = interface.self_ips.size() - interface.floating_self_ips;
+  const std::span all(interface.self_ips);
+  size_t count = 0;
+  for (const IpPrefix& self : floating ? all.subspan(fixed) : all.first(fixed)) {
+    if (count < addresses.size() && !self.address.is_link_local()) {
+      addresses[count++] = self.address;
+    }
+  }
+  return {addresses.data(), count};
+}
+
+// A pool: its addresses. Automap: self IPs, floating ones first, because they move with the traffic.
 template <class Hot>
 DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
   const Virtual& virtual_server = *plan.virtual_server;
   if (virtual_server.snat == config::SnatKind::kNone) return DropReason::kNone;
-  std::array<IpAddress, 16> automap;
+  plan.flags |= flow::kTranslateSource;
   nat::SnatRequest request;
-  if (virtual_server.snat == config::SnatKind::kPool) {
-    request.addresses = context.snapshot->snat_pools[virtual_server.snat_pool].addresses;
-  } else {
-    size_t count = 0;
-    for (const IpPrefix& self : plan.hop.interface->self_ips) {
-      if (count < automap.size() && !self.address.is_link_local()) automap[count++] = self.address;
-    }
-    request.addresses = std::span(automap.data(), count);
-  }
   request.policy = virtual_server.source_port;
   request.client_port = KeyOf<Hot>(work.parsed).source_port;
   request.protocol = work.parsed.protocol;
   request.worker = context.worker;
   request.has_ports = HasPorts(work.parsed.kind);
-  plan.flags |= flow::kTranslateSource;
-  return nat::ChooseSource<Hot>(request, *context.snapshot->steering, context.flows<Hot>().table,
-                                context.prng, plan.server);
+  const auto choose = [&](std::span<const IpAddress> addresses) {
+    request.addresses = addresses;
+    return nat::ChooseSource<Hot>(request, *context.snapshot->steering, context.flows<Hot>().table,
+                                  context.prng, plan.server);
+  };
+  if (virtual_server.snat == config::SnatKind::kPool) {
+    return choose(context.snapshot->snat_pools[virtual_server.snat_pool].addresses);
+  }
+  AutomapAddresses addresses;
+  if (choose(Automap(*plan.hop.interface, true, addresses)) == DropReason::kNone) {
+    return DropReason::kNone;
+  }
+  return choose(Automap(*plan.hop.interface, false, addresses));
 }
 
 // A slot for the flow; half-open flows make room in a full table.

@@ -39,8 +39,8 @@
 namespace tandem::test {
 
 struct RigOptions {
-  uint32_t flows_ipv4 = 4096;  // a worker
-  uint32_t flows_ipv6 = 4096;
+  uint32_t flows_ipv4 = 16384;  // a worker; each traffic group takes whole pages
+  uint32_t flows_ipv6 = 16384;
   uint64_t seed = 1;
   Nanos start = kSecond;
   // Called right before and right after each Unit::Turn.
