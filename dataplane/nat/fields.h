@@ -5,6 +5,7 @@
 // 32-bit change is summed as one word, which is the same modulo 0xffff.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -58,11 +59,10 @@ uint64_t ReplaceAddresses(uint8_t* source, const Address& new_source,
   return Replace(source, new_source) + Replace(source + sizeof(Address), new_destination);
 }
 
+// Both ports as one word, made in a register.
 inline uint64_t ReplacePorts(uint8_t* l4, uint16_t source_port, uint16_t destination_port) {
-  uint32_t ports = 0;
-  std::memcpy(&ports, &source_port, 2);
-  std::memcpy(reinterpret_cast<uint8_t*>(&ports) + 2, &destination_port, 2);
-  return Replace(l4, ports);
+  static_assert(std::endian::native == std::endian::little);
+  return Replace(l4, source_port | uint32_t{destination_port} << 16);
 }
 
 // Carries `change` into the checksum at `bytes`; returns what that changes in turn.

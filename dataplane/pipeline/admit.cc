@@ -244,7 +244,7 @@ DropReason MakePlan(Context& context, const Work& work, Plan<Hot>& plan, bool& d
   plan.hop = FindNextHop(context, towards);
   if (plan.hop.status == NextHop::Status::kNoRoute) return DropReason::kNoRoute;
   if (plan.hop.status == NextHop::Status::kFailed) return DropReason::kNeighbourUnresolved;
-  if (!FitsThrough(context, work, plan.hop)) {
+  if (!FitsThrough(context, work, *plan.hop.interface)) {
     dropped = true;
     return DropReason::kTtlExpired;
   }
@@ -275,7 +275,8 @@ void Admit(Context& context, Work& work) noexcept {
   }
   FillFlow(context, work, plan, slot);
   if (NeighbourReady(context, work, plan.hop)) {
-    Emit(context, work, context.flows<Hot>().table.hot(slot), flow::Side::kClient, plan.hop);
+    Emit(context, work, context.flows<Hot>().table.hot(slot), flow::Side::kClient,
+         {plan.hop.interface, plan.hop.mac});
   }
 }
 

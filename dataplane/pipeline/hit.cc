@@ -55,13 +55,23 @@ void CountOnObjects(Context& context, const Hot& flow, Side side, uint32_t bytes
   }
 }
 
-const MacAddress& SourceMac(const Context& context, const NextHop& hop,
+const MacAddress& SourceMac(const Context& context, const config::Interface& egress,
                             config::VirtualId virtual_id) {
-  if (!context.snapshot->has_masquerade_mac) return hop.interface->mac;
+  if (!context.snapshot->has_masquerade_mac) return egress.mac;
   const config::Virtual* virtual_server = context.snapshot->FindVirtual(virtual_id);
-  return virtual_server == nullptr
-             ? hop.interface->mac
-             : context.snapshot->MacOf(*hop.interface, virtual_server->traffic_group);
+  return virtual_server == nullptr ? egress.mac
+                                   : context.snapshot->MacOf(egress, virtual_server->traffic_group);
+}
+
+// The way out of a flow that remembers none, or an old one. False: the packet waits or is dropped.
+template <class Hot>
+bool FindEgress(Context& context, const Work& work, Hot& hot, Side side, Egress& egress) {
+  const NextHop hop =
+      side == Side::kClient ? NextHopToServer(context, hot) : NextHopToClient(context, hot);
+  if (!NeighbourReady(context, work, hop)) return false;
+  if (side == Side::kClient) RememberServer(context, hot.common, hop);
+  egress = {hop.interface, hop.mac};
+  return true;
 }
 
 template <class Hot>
@@ -93,14 +103,13 @@ flow::TcpSegment SegmentOf(const Work& work) noexcept {
   return segment;
 }
 
-bool FitsThrough(Context& context, const Work& work, const NextHop& hop) noexcept {
+bool FitsThrough(Context& context, const Work& work, const config::Interface& egress) noexcept {
   if (work.parsed.ttl <= 1) {
     DropWithIcmp(context, work, DropReason::kTtlExpired, net::IcmpErrorKind::kTimeExceeded);
     return false;
   }
-  if (work.parsed.ip_length > hop.interface->mtu) {
-    DropWithIcmp(context, work, DropReason::kMtuExceeded, net::IcmpErrorKind::kTooBig,
-                 hop.interface->mtu);
+  if (work.parsed.ip_length > egress.mtu) {
+    DropWithIcmp(context, work, DropReason::kMtuExceeded, net::IcmpErrorKind::kTooBig, egress.mtu);
     return false;
   }
   return true;
@@ -128,35 +137,36 @@ bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noex
 }
 
 template <class Hot>
-void Emit(Context& context, Work& work, const Hot& flow, Side side, const NextHop& hop) noexcept {
+void Emit(Context& context, Work& work, const Hot& flow, Side side, const Egress& egress) noexcept {
   Translate(work, flow, side);
-  const net::LinkHeader link{hop.mac, SourceMac(context, hop, flow.common.virtual_id),
-                             hop.interface->vlan};
+  const net::LinkHeader link{egress.mac,
+                             SourceMac(context, *egress.interface, flow.common.virtual_id),
+                             egress.interface->vlan};
   if (!net::SetLink(work.packet, work.parsed, link)) {
     Drop(context, work.packet, DropReason::kHeaderSplit);
     return;
   }
   CountOnObjects(context, flow, side, work.packet.length);
   context.counters.forwarded.Add(1);
-  context.out->Transmit(work.packet).port = hop.interface->port;
+  context.out->Transmit(work.packet).port = egress.interface->port;
 }
 
 template <class Hot>
 HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   Hot& hot = flows.table.hot(ref.slot);
-  const NextHop hop =
-      ref.side == Side::kClient ? NextHopToServer(context, hot) : NextHopToClient(context, hot);
-  if (!NeighbourReady(context, work, hop) || !FitsThrough(context, work, hop)) {
+  Egress egress;
+  if (!RememberedEgress(context, hot.common, ref.side, egress) &&
+      !FindEgress(context, work, hot, ref.side, egress)) {
     return HitResult::kDone;
   }
-  if (ref.side == Side::kClient) RememberServer(context, hot.common, hop);
+  if (!FitsThrough(context, work, *egress.interface)) return HitResult::kDone;
 
   hot.common.last_seen = context.tick;
   if (hot.common.packets_seen != UINT8_MAX) ++hot.common.packets_seen;
   if (work.parsed.kind != net::Kind::kTcp) {
     TrackStateless<Hot>(context, ref.slot, ref.side);
-    Emit(context, work, hot, ref.side, hop);
+    Emit(context, work, hot, ref.side, egress);
     return HitResult::kDone;
   }
 
@@ -170,7 +180,7 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     Drop(context, work.packet, DropReason::kTcpInvalid);
     return HitResult::kDone;
   }
-  Emit(context, work, hot, ref.side, hop);
+  Emit(context, work, hot, ref.side, egress);
   if (verdict.action == flow::TcpAction::kClose) {
     EndFlow<Hot>(context, ref.slot, EndReason::kReset);
   } else if (verdict.state_changed) {
@@ -183,8 +193,8 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
   return HitResult::kDone;
 }
 
-template void Emit(Context&, Work&, const flow::FlowHot4&, Side, const NextHop&) noexcept;
-template void Emit(Context&, Work&, const flow::FlowHot6&, Side, const NextHop&) noexcept;
+template void Emit(Context&, Work&, const flow::FlowHot4&, Side, const Egress&) noexcept;
+template void Emit(Context&, Work&, const flow::FlowHot6&, Side, const Egress&) noexcept;
 template HitResult ProcessHit<flow::FlowHot4>(Context&, Work&, flow::FlowRef) noexcept;
 template HitResult ProcessHit<flow::FlowHot6>(Context&, Work&, flow::FlowRef) noexcept;
 

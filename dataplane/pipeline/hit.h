@@ -18,17 +18,18 @@ enum class HitResult : uint8_t {
 template <class Hot>
 HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept;
 
-// TTL and egress MTU. False: the packet is dropped, its sender told. REQUIRES: hop.interface.
-[[nodiscard]] bool FitsThrough(Context& context, const Work& work, const NextHop& hop) noexcept;
+// TTL and egress MTU. False: the packet is dropped, its sender told.
+[[nodiscard]] bool FitsThrough(Context& context, const Work& work,
+                               const config::Interface& egress) noexcept;
 
 // False: the packet is held until the neighbour answers, or dropped.
 [[nodiscard]] bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noexcept;
 
-// Sends a packet of the flow that came in on `side` to `hop`: translation, link header, counters.
+// Sends a packet of the flow that came in on `side` out by `egress`: translation, link header, counters.
 // REQUIRES: FitsThrough and NeighbourReady.
 template <class Hot>
 void Emit(Context& context, Work& work, const Hot& flow, flow::Side side,
-          const NextHop& hop) noexcept;
+          const Egress& egress) noexcept;
 
 // What the TCP machine needs of a packet. REQUIRES: kind kTcp.
 flow::TcpSegment SegmentOf(const Work& work) noexcept;

@@ -25,7 +25,7 @@ void PassOn(Context& context, Work& work, const net::Parsed& quoted, flow::FlowR
   Hot& hot = context.flows<Hot>().table.hot(ref.slot);
   const NextHop hop = ref.side == flow::Side::kClient ? NextHopToServer(context, hot)
                                                       : NextHopToClient(context, hot);
-  if (!NeighbourReady(context, work, hop) || !FitsThrough(context, work, hop)) return;
+  if (!NeighbourReady(context, work, hop) || !FitsThrough(context, work, *hop.interface)) return;
   nat::RewriteIcmpError(work.packet, work.parsed, quoted, hot, ref.side);
   const net::LinkHeader link{hop.mac, hop.interface->mac, hop.interface->vlan};
   if (!net::SetLink(work.packet, work.parsed, link)) {

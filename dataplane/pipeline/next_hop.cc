@@ -6,11 +6,6 @@
 namespace tandem::pipeline {
 namespace {
 
-const config::Interface* InterfaceAt(const Context& context, config::InterfaceId id) {
-  const auto& interfaces = context.snapshot->interfaces;
-  return id < interfaces.size() && interfaces[id].id != 0 ? &interfaces[id] : nullptr;
-}
-
 // Status and MAC of a neighbour that is known by reference.
 void ReadNeighbour(Context& context, NextHop& hop) {
   const neighbour::View view = context.shared.neighbours.Read(hop.neighbour);
@@ -71,24 +66,30 @@ bool UseRemembered(Context& context, const flow::FlowCommon& flow, NextHop& hop)
 
 template <class Hot>
 NextHop NextHopToServer(Context& context, const Hot& flow) noexcept {
-  NextHop hop;  // one object for all ways out, built where the caller wants it
-  if (!UseRemembered(context, flow.common, hop)) {
-    hop = FindNextHop(context, ServerAddressOf(context, flow));
+  NextHop hop;
+  Egress egress;
+  if (!RememberedEgress(context, flow.common, flow::Side::kClient, egress)) {
+    return FindNextHop(context, ServerAddressOf(context, flow));
   }
+  hop.status = NextHop::Status::kReady;
+  hop.interface = egress.interface;
+  hop.mac = egress.mac;
+  hop.neighbour = flow.common.server_neighbour;
   return hop;
 }
 
 template <class Hot>
 NextHop NextHopToClient(Context& context, const Hot& flow) noexcept {
-  NextHop hop;
   if ((flow.common.flags & flow::kClientByRoute) != 0) {
-    hop = FindNextHop(context, AddressOf(flow.client.source));
-    return hop;
+    return FindNextHop(context, AddressOf(flow.client.source));
   }
-  hop.interface = InterfaceAt(context, flow.common.client_interface);
-  if (hop.interface == nullptr) return hop;  // its VLAN was deleted
-  hop.mac = flow.common.client_mac;
+  NextHop hop;
+  Egress egress;
+  // Without an interface its VLAN was deleted: no route.
+  if (!RememberedEgress(context, flow.common, flow::Side::kServer, egress)) return hop;
   hop.status = NextHop::Status::kReady;
+  hop.interface = egress.interface;
+  hop.mac = egress.mac;
   return hop;
 }
 

@@ -8,6 +8,12 @@
 
 namespace tandem::pipeline {
 
+// The way out of a packet.
+struct Egress {
+  const config::Interface* interface = nullptr;
+  MacAddress mac{};
+};
+
 struct NextHop {
   enum class Status : uint8_t {
     kReady,
@@ -31,6 +37,31 @@ template <class Hot>
 NextHop NextHopToServer(Context& context, const Hot& flow) noexcept;
 template <class Hot>
 NextHop NextHopToClient(Context& context, const Hot& flow) noexcept;
+
+inline const config::Interface* InterfaceAt(const Context& context, config::InterfaceId id) {
+  const auto& interfaces = context.snapshot->interfaces;
+  return id < interfaces.size() && interfaces[id].id != 0 ? &interfaces[id] : nullptr;
+}
+
+// What the flow remembers of the way of a packet that came in on `side`. False when it is out of
+// date, or the flow does not remember: NextHopToServer and NextHopToClient find out.
+inline bool RememberedEgress(Context& context, const flow::FlowCommon& flow, flow::Side side,
+                             Egress& egress) {
+  if (side == flow::Side::kServer) {
+    if ((flow.flags & flow::kClientByRoute) != 0) return false;
+    egress.interface = InterfaceAt(context, flow.client_interface);
+    egress.mac = flow.client_mac;
+    return egress.interface != nullptr;
+  }
+  if (flow.route_generation != context.snapshot->route_generation) return false;
+  neighbour::Table& neighbours = context.shared.neighbours;
+  const neighbour::View view = neighbours.Read(flow.server_neighbour);
+  if (!view.usable()) return false;
+  neighbours.MarkUsed(flow.server_neighbour);
+  egress.interface = InterfaceAt(context, neighbours.InterfaceOf(flow.server_neighbour));
+  egress.mac = view.mac;
+  return egress.interface != nullptr;
+}
 
 // Remembers `hop` as the flow's way to its server side.
 inline void RememberServer(const Context& context, flow::FlowCommon& flow, const NextHop& hop) {
