@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/io/device.h"
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include <absl/status/status.h>
+#include <absl/strings/str_cat.h>
+
+#include "dataplane/io/eal.h"
+
+namespace tandem::io {
+namespace {
+
+std::optional<uint16_t> PortOf(const std::string& name) {
+  uint16_t id = 0;
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) == 0) return id;
+  for (id = 0; id < RTE_MAX_ETHPORTS; ++id) {
+    rte_eth_dev_info info{};
+    if (rte_eth_dev_is_valid_port(id) != 0 && rte_eth_dev_info_get(id, &info) == 0 &&
+        name == rte_dev_name(info.device)) {
+      return id;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string DeviceName(std::string_view device) {
+  std::string_view name = device.substr(0, device.find(','));
+  if (IsBusDevice(name) || name.substr(0, 4) == "pci:") name.remove_prefix(name.find(':') + 1);
+  if (!IsPciDevice(name)) return std::string(name);
+  std::string address(name);
+  std::transform(address.begin(), address.end(), address.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::count(address.begin(), address.end(), ':') == 1 ? "0000:" + address : address;
+}
+
+absl::StatusOr<uint16_t> FindDevice(const std::string& device) {
+  const std::string name = DeviceName(device);
+  const bool on_bus = IsPciDevice(device) || IsBusDevice(device);
+  TakeEalErrors();
+  if (!on_bus) {
+    const int code = rte_dev_probe(device.c_str());
+    if (code != 0) {
+      const std::string detail = TakeEalErrors();
+      return absl::NotFoundError(
+          detail.empty() ? absl::StrCat("DPDK cannot create it: ", rte_strerror(-code)) : detail);
+    }
+  }
+  const std::optional<uint16_t> id = PortOf(name);
+  if (id.has_value()) return *id;
+  return absl::NotFoundError(
+      on_bus ? "there is no such device, or it is not bound to a driver that DPDK can use "
+               "(dpdk-devbind.py --status)"
+             : "no network driver of DPDK knows it");
+}
+
+}  // namespace tandem::io

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From what the configuration calls a device to DPDK's port number.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <absl/status/statusor.h>
+
+namespace tandem::io {
+
+// Devices on a bus were probed when EAL came up; a virtual one is created here. REQUIRES: EAL.
+absl::StatusOr<uint16_t> FindDevice(const std::string& device);
+
+// What DPDK calls it: "0000:03:00.0" of "pci:03:00.0,arg=1", "net_tap0" of "net_tap0,iface=t0".
+std::string DeviceName(std::string_view device);
+
+}  // namespace tandem::io
