@@ -393,7 +393,8 @@ void Compiler::Steer() {
   if (previous != nullptr && previous->steering->workers() == workers) {
     out_.steering = previous->steering;
   } else {
-    out_.steering = std::make_shared<const config::Steering>(workers);
+    out_.steering =
+        std::make_shared<const config::Steering>(workers, config::kDefaultRssKey, input_.reta_size);
   }
 }
 

@@ -44,6 +44,8 @@ struct CompileInput {
   const RouteTableFactory& make_routes;
   // What runs now; nullptr at start. Routes and steering that did not change are shared with it.
   const config::Snapshot* previous = nullptr;
+  // Entries of the smallest redirection table among the NICs; a power of two.
+  size_t reta_size = config::kRetaSize;
   // By MemberKey; who is not there is up. nullptr: all are up.
   const absl::flat_hash_map<std::string, bool>* members_up = nullptr;
 };

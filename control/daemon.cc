@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/daemon.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "control/config_lcores.h"
+#include "control/config_load.h"
+#include "control/daemon_options.h"
+#include "control/log.h"
+#include "control/text.h"
+#include "dataplane/io/clock.h"
+
+namespace tandem::control {
+namespace {
+
+// DPDK's levels; its chatter about every device it looks at is of interest to nobody else.
+void LogEal(unsigned level, std::string_view line) {
+  constexpr unsigned kError = 4, kWarning = 5, kNotice = 6;
+  const LogLevel ours = level <= kError     ? LogLevel::kError
+                        : level == kWarning ? LogLevel::kWarning
+                        : level == kNotice  ? LogLevel::kInfo
+                                            : LogLevel::kDebug;
+  Log(ours, Cat("dpdk: ", line));
+}
+
+uint64_t RandomSeed() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
+
+bool PollsAdaptively(const config::v1::Device& device, const io::Eal& eal) {
+  switch (device.poll_mode()) {
+    case config::v1::Device::BUSY:
+      return false;
+    case config::v1::Device::ADAPTIVE:
+      return true;
+    case config::v1::Device::AUTO:
+      break;
+  }
+  return !eal.HasCpuForEachLcore();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Document& document,
+                                                      std::string config_path,
+                                                      std::string admin_socket) {
+  std::unique_ptr<Daemon> daemon(new Daemon);
+  daemon->running_ = document.config();
+  daemon->facts_.config_path = std::move(config_path);
+  if (absl::Status status = daemon->StartEal(document); !status.ok()) return status;
+  if (absl::Status status = daemon->StartPorts(); !status.ok()) return status;
+  if (absl::Status status = daemon->StartUnit(); !status.ok()) return status;
+  if (absl::Status status = daemon->StartAdmin(std::move(admin_socket)); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = daemon->StartWorkers(); !status.ok()) return status;
+  return daemon;
+}
+
+Daemon::~Daemon() {
+  admin_server_.reset();
+  // The admin socket's queries and the sweep's may be with the workers until they have ended.
+  workers_.reset();
+}
+
+absl::Status Daemon::StartEal(const Document& document) {
+  port_options_ = PortOptionsOf(document);
+  absl::StatusOr<io::Eal> eal = io::Eal::Start(EalOptionsOf(running_, port_options_), LogEal);
+  if (!eal.ok()) {
+    return absl::Status(
+        eal.status().code(),
+        Cat(document.LocationOf("device"), ": device: ", std::string(eal.status().message())));
+  }
+  eal_ = std::make_unique<io::Eal>(*std::move(eal));
+  const size_t lcores = eal_->WorkerLcores().size();
+  if (const unsigned workers = WorkerCount(running_.device()); lcores != workers) {
+    return absl::InvalidArgumentError(Cat(document.LocationOf("device"), ": device: ", workers,
+                                          " workers, but EAL was told of lcores for ", lcores));
+  }
+  facts_.dpdk_version = io::DpdkVersion();
+  facts_.started = Now();
+  facts_.flows_ipv4_per_worker = running_.device().ipv4_flows_per_worker();
+  facts_.flows_ipv6_per_worker = running_.device().ipv6_flows_per_worker();
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartPorts() {
+  absl::StatusOr<std::unique_ptr<io::Ports>> ports =
+      io::Ports::Open(port_options_, WorkerCount(running_.device()));
+  if (!ports.ok()) return ports.status();
+  ports_ = *std::move(ports);
+  for (size_t i = 0; i < ports_->size(); ++i) {
+    const io::Port& port = ports_->port(i);
+    port_facts_.push_back({port.options().name, port.mac(), port.options().mtu});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartUnit() {
+  absl::StatusOr<Compiled> compiled = CompileFor(running_);
+  if (!compiled.ok()) return compiled.status();
+  if (absl::Status status = ports_->Start(*compiled->snapshot->steering); !status.ok()) {
+    return status;
+  }
+  const std::vector<unsigned> lcores = eal_->WorkerLcores();
+  unit::UnitOptions options;
+  options.workers = static_cast<unsigned>(lcores.size());
+  options.flows_ipv4_per_worker = facts_.flows_ipv4_per_worker;
+  options.flows_ipv6_per_worker = facts_.flows_ipv6_per_worker;
+  options.seed = RandomSeed();
+  options.start = Now();
+  memory_ = std::make_unique<io::Memory>(running_.device().hugepages());
+  std::vector<std::span<std::byte>> tables;
+  const size_t bytes = unit::Unit::BytesNeededPerWorker(options);
+  for (const unsigned lcore : lcores) {
+    tables.push_back(memory_->Allocate(bytes, eal_->NodeOf(lcore)));
+    if (tables.back().empty()) {
+      return absl::ResourceExhaustedError(
+          Cat("flow tables: no memory for ", bytes >> 20, " MiB a worker"));
+    }
+  }
+  options.allocate = [&tables](size_t, unsigned worker) { return tables[worker]; };
+  ids_ = std::move(compiled->ids);
+  unit_ = std::make_unique<unit::Unit>(options, std::move(compiled->snapshot));
+  sweep_ = std::make_unique<Sweep>(*unit_);
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartAdmin(std::string admin_socket) {
+  admin_requests_ = std::make_unique<AdminRequests>(*this);
+  AdminServerOptions options;
+  options.path = admin_socket.empty() ? running_.device().admin_socket() : std::move(admin_socket);
+  options.clock = io::MonotonicNow;
+  absl::StatusOr<std::unique_ptr<AdminServer>> server =
+      AdminServer::Create(options, *admin_requests_);
+  if (!server.ok()) return server.status();
+  admin_server_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartWorkers() {
+  const std::vector<MacAddress> macs = MasqueradeMacs(running_);
+  for (size_t i = 0; i < ports_->size(); ++i) {
+    ports_->port(i).SetExtraMacs(macs);
+  }
+  const bool adaptive = PollsAdaptively(running_.device(), *eal_);
+  workers_ = std::make_unique<io::WorkerSet>(*unit_, *ports_, adaptive);
+  if (absl::Status status = workers_->Launch(eal_->WorkerLcores()); !status.ok()) return status;
+  LogPorts();
+  LogNotice(Cat("device '", running_.device().name(), "': ", unit_->workers(), " workers, polling ",
+                adaptive ? "adaptively" : "busily", "; flow tables ", memory_->bytes() >> 20,
+                " MiB (", memory_->hugepage_bytes() >> 20, " MiB in hugepages); packet buffers ",
+                ports_->memory().plan().bytes >> 20, " MiB",
+                eal_->hugepages() ? " in hugepages" : "",
+                eal_->capture() ? "; dpdk-dumpcap can attach" : ""));
+  return absl::OkStatus();
+}
+
+void Daemon::LogPorts() {
+  for (size_t i = 0; i < ports_->size(); ++i) {
+    const io::Port& port = ports_->port(i);
+    const io::PortStatus status = port.Status();
+    LogNotice(Cat("port '", port.options().name, "': ", port.options().device, " (", status.driver,
+                  "), ", tandem::ToString(status.mac), ", MTU ", status.mtu, ", ", port.rx_queues(),
+                  " receive and ", port.tx_queues(), " transmit queues, link ",
+                  status.link_up ? "up" : "down"));
+    for (const std::string& note : port.notes()) {
+      LogNotice(Cat("port '", port.options().name, "': ", note));
+    }
+  }
+}
+
+Nanos Daemon::Now() const {
+  return io::MonotonicNow();
+}
+
+std::vector<PortReport> Daemon::Ports() const {
+  std::vector<PortReport> reports;
+  for (size_t i = 0; i < ports_->size(); ++i) {
+    const io::Port& port = ports_->port(i);
+    const io::PortStatus status = port.Status();
+    PortReport report;
+    report.name = port.options().name;
+    report.device = port.options().device;
+    report.driver = status.driver;
+    report.mac = status.mac;
+    report.mtu = status.mtu;
+    report.promiscuous = status.promiscuous;
+    report.link_up = status.link_up;
+    report.full_duplex = status.full_duplex;
+    report.speed_mbps = status.speed_mbps;
+    report.rx_packets = status.stats.ipackets;
+    report.rx_bytes = status.stats.ibytes;
+    report.rx_errors = status.stats.ierrors;
+    report.rx_missed = status.stats.imissed;
+    report.rx_no_buffer = status.stats.rx_nombuf;
+    for (unsigned worker = 0; worker < unit_->workers(); ++worker) {
+      report.rx_no_buffer += workers_->worker(worker).not_copied(i);
+    }
+    report.tx_packets = status.stats.opackets;
+    report.tx_bytes = status.stats.obytes;
+    report.tx_errors = status.stats.oerrors;
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+int Daemon::Tend() {
+  constexpr int kIdleMs = 100;
+  constexpr int kSweepingMs = 2;
+  for (size_t i = 0; i < ports_->size(); ++i) {
+    io::Port& port = ports_->port(i);
+    if (!port.PollLink()) continue;
+    LogWarning(Cat("port '", port.options().name, "': link ",
+                   port.link_up().load(std::memory_order_relaxed) ? "up" : "down"));
+  }
+  unit_->Reclaim();
+  if (sweep_->active()) {
+    const uint64_t before = sweep_->flows_ended();
+    sweep_->Poll(ids_);
+    if (const uint64_t ended = sweep_->flows_ended() - before; ended > 0) {
+      LogInfo(Cat("ended ", ended, " flows of objects that the configuration has no more"));
+    }
+  }
+  return sweep_->active() ? kSweepingMs : kIdleMs;
+}
+
+}  // namespace tandem::control

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A running device: EAL, ports, the unit, its workers and the admin socket, built from one
+// configuration in the order in which they need each other and taken down in the reverse.
+//
+// Thread safety: the main thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "control/admin_requests.h"
+#include "control/admin_server.h"
+#include "control/config_compile.h"
+#include "control/config_document.h"
+#include "control/config_ids.h"
+#include "control/daemon_sweep.h"
+#include "control/operations.h"
+#include "dataplane/io/eal.h"
+#include "dataplane/io/memory.h"
+#include "dataplane/io/ports.h"
+#include "dataplane/io/worker_set.h"
+
+namespace tandem::control {
+
+class Daemon : public Operations {
+ public:
+  // Brings everything up; packets are forwarded when it returns. `document` is a valid one, loaded
+  // from `config_path`; an empty `admin_socket` is that of the configuration.
+  static absl::StatusOr<std::unique_ptr<Daemon>> Start(const Document& document,
+                                                       std::string config_path,
+                                                       std::string admin_socket);
+  ~Daemon() override;
+
+  unit::Unit& unit() override { return *unit_; }
+  Nanos Now() const override;
+  const Facts& facts() const override { return facts_; }
+  std::vector<PortReport> Ports() const override;
+  const config::v1::Config& running() const override { return running_; }
+  absl::Status Apply(const config::v1::Config& next, bool check_only) override;
+  absl::Status ApplyText(std::string_view text, std::string_view name, bool check_only) override;
+  absl::Status Reload(bool check_only) override;
+  absl::Status Save() override;
+
+  // For the loop (control/daemon_loop.h).
+  AdminServer& admin_server() { return *admin_server_; }
+  // What has to be looked at now and then: links, snapshots to free, the sweep. Milliseconds until
+  // it wants to be called again.
+  int Tend();
+
+ private:
+  Daemon() = default;
+  absl::Status StartEal(const Document& document);
+  absl::Status StartPorts();
+  absl::Status StartUnit();
+  absl::Status StartWorkers();
+  absl::Status StartAdmin(std::string admin_socket);
+  absl::Status ApplyDocument(const Document& document, bool check_only);
+  absl::StatusOr<Compiled> CompileFor(const config::v1::Config& next) const;
+  void LogPorts();
+
+  config::v1::Config running_;
+  Facts facts_;
+  ConfigIds ids_;
+
+  // In order of construction; destroyed in reverse.
+  std::unique_ptr<io::Eal> eal_;
+  std::vector<io::PortOptions> port_options_;
+  std::unique_ptr<io::Memory> memory_;
+  std::unique_ptr<io::Ports> ports_;
+  std::vector<PortFacts> port_facts_;
+  std::unique_ptr<unit::Unit> unit_;
+  std::unique_ptr<Sweep> sweep_;
+  std::unique_ptr<AdminRequests> admin_requests_;
+  std::unique_ptr<io::WorkerSet> workers_;
+  std::unique_ptr<AdminServer> admin_server_;
+};
+
+}  // namespace tandem::control
