@@ -104,7 +104,7 @@ void AdminConnection::TakeRequest() {
   if (!frame.ok()) return Fail(Response::TOO_LARGE, std::string(frame.status().message()));
   if (!*frame) return;
   Request request;
-  if (!request.ParseFromString(**frame)) {
+  if (!ParseMessage(**frame, request)) {
     return Fail(Response::INVALID, "the frame holds no Request of admin.proto");
   }
   exchange_ = handler_.Begin(request);

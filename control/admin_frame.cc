@@ -2,6 +2,7 @@
 #include "control/admin_frame.h"
 
 #include <google/protobuf/message_lite.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <cstdint>
 
@@ -20,6 +21,11 @@ absl::Status AppendFrame(const google::protobuf::MessageLite& message, std::stri
   }
   message.AppendToString(&out);
   return absl::OkStatus();
+}
+
+bool ParseMessage(const std::string& bytes, google::protobuf::MessageLite& message) {
+  const google::protobuf::LogSilencer silencer;
+  return message.ParseFromString(bytes);
 }
 
 absl::StatusOr<std::optional<std::string>> FrameReader::Next() {

@@ -24,6 +24,10 @@ inline constexpr size_t kFrameMax = size_t{16} << 20;  // bytes of a message
 // Appends `message` as a frame. kResourceExhausted, and nothing appended, beyond kFrameMax.
 absl::Status AppendFrame(const google::protobuf::MessageLite& message, std::string& out);
 
+// False when `bytes` are no message of that type. Says nothing on stderr, unlike protobuf itself, so
+// that a stranger cannot fill the log.
+bool ParseMessage(const std::string& bytes, google::protobuf::MessageLite& message);
+
 // Takes a stream of bytes apart. It holds what was appended and not taken yet, nothing in advance:
 // a frame that claims a great length costs no memory before its bytes come.
 class FrameReader {

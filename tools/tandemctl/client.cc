@@ -83,7 +83,7 @@ absl::Status Client::Receive(Response& response) {
     auto message = reader_.Next();
     if (!message.ok()) return absl::UnavailableError(message.status().message());
     if (*message) {
-      if (response.ParseFromString(**message)) return absl::OkStatus();
+      if (control::ParseMessage(**message, response)) return absl::OkStatus();
       return absl::UnavailableError("what answers at the socket is not tandemd");
     }
     const ssize_t count = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);

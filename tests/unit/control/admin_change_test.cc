@@ -97,6 +97,7 @@ TEST_CASE("admin change: load replaces all, or nothing and says where", "[admin]
   CHECK(device.running().virtual__size() == 3);
 
   CHECK(device.Ask(LoadText("")).code() == Response::REFUSED);
+  CHECK(device.Ask(LoadText("port { name: \"caf\xe9\" }")).code() == Response::REFUSED);
   CHECK(device.Ask(LoadText("\x01garbage{{{")).code() == Response::REFUSED);
   CHECK(device.running().virtual__size() == 3);
 }
