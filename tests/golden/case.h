@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tests/golden/counters_text.h"
-#include "tests/golden/hosts.h"
+#include "tests/support/hosts.h"
 #include "tests/support/rig.h"
 
 namespace tandem::test {

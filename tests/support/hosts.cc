@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/golden/hosts.h"
+#include "tests/support/hosts.h"
 
 #include <algorithm>
 

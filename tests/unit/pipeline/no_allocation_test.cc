@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A turn allocates nothing: not for established packets, and not for new flows, held packets,
+// refusals, timers, queries or a reload. operator new counts here, and so do malloc and its kin as
+// the dataplane's own objects call them (the linker wraps them, see meson.build).
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "tests/support/hosts.h"
+#include "tests/support/packet_text.h"
+#include "tests/support/rig.h"
+
+namespace {
+
+bool is_guarded = false;
+unsigned allocations = 0;
+
+void NoteAllocation() {
+  if (is_guarded) ++allocations;
+}
+
+}  // namespace
+
+extern "C" {
+void* __real_malloc(size_t size);
+void* __real_calloc(size_t count, size_t size);
+void* __real_realloc(void* old, size_t size);
+void* __real_aligned_alloc(size_t alignment, size_t size);
+int __real_posix_memalign(void** result, size_t alignment, size_t size);
+
+void* __wrap_malloc(size_t size) {
+  NoteAllocation();
+  return __real_malloc(size);
+}
+void* __wrap_calloc(size_t count, size_t size) {
+  NoteAllocation();
+  return __real_calloc(count, size);
+}
+void* __wrap_realloc(void* old, size_t size) {
+  NoteAllocation();
+  return __real_realloc(old, size);
+}
+void* __wrap_aligned_alloc(size_t alignment, size_t size) {
+  NoteAllocation();
+  return __real_aligned_alloc(alignment, size);
+}
+int __wrap_posix_memalign(void** result, size_t alignment, size_t size) {
+  NoteAllocation();
+  return __real_posix_memalign(result, alignment, size);
+}
+}
+
+void* operator new(size_t size) {
+  void* memory = std::malloc(size);  // counted there
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+
+namespace tandem::test {
+namespace {
+
+const char* const kConfig = R"(
+device { workers: 2 }
+port { name: "1.1" device: "a" }
+port { name: "1.2" device: "b" }
+vlan { name: "external" port: "1.1" }
+vlan { name: "internal" port: "1.2" }
+self_ip { name: "e4" address: "192.0.2.1/24" vlan: "external" }
+self_ip { name: "i4" address: "10.0.20.1/24" vlan: "internal" }
+self_ip { name: "e6" address: "2001:db8:1::1/64" vlan: "external" }
+self_ip { name: "i6" address: "2001:db8:20::1/64" vlan: "internal" }
+profile_fastl4 { name: "short" idle_timeout: 5 udp_idle_timeout: 5 }
+pool { name: "two" load_balancing_mode: LEAST_CONNECTIONS_MEMBER
+       member { address: "10.0.20.11" port: 80 } member { address: "10.0.20.12" port: 80 } }
+pool { name: "six" load_balancing_mode: MAGLEV_SOURCE member { address: "2001:db8:20::11" port: 80 } }
+virtual { name: "web" destination: "192.0.2.100:80" pool: "two" profile: "short"
+          source_address_translation { type: AUTOMAP } }
+virtual { name: "six" destination: "[2001:db8:1::100]:80" pool: "six" profile: "short" }
+)";
+
+void Guard(bool begins) {
+  is_guarded = begins;
+}
+
+class Bench {
+ public:
+  Bench() : rig(kConfig, Options()) {
+    hosts.Add({"client", "1.1", 0, Mac("02:00:00:00:00:0c"), {"192.0.2.10", "2001:db8:1::10"}});
+    hosts.Add({"s1", "1.2", 0, Mac("02:00:00:00:00:11"), {"10.0.20.11", "2001:db8:20::11"}});
+    hosts.Attach(rig);  // s2 is silent: 10.0.20.12 never answers
+  }
+
+  void Send(const std::string& host, unsigned worker, const std::string& line) {
+    const auto packet = PacketFromText(line, Hosts::LinkOf(rig, *hosts.Find(host)));
+    REQUIRE(packet.ok());
+    rig.Inject(rig.PortNamed(hosts.Find(host)->port), worker, packet->frame);
+  }
+
+  Hosts hosts;
+  Rig rig;
+
+ private:
+  static RigOptions Options() {
+    RigOptions options;
+    options.around_turn = &Guard;
+    return options;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the guard sees an allocation by new and by malloc", "[pipeline]") {
+  allocations = 0;
+  Guard(true);
+  auto* volatile number = new int(1);
+  void* volatile memory = std::malloc(1);
+  Guard(false);
+  delete number;
+  std::free(memory);
+  CHECK(allocations == 2);
+}
+
+TEST_CASE("a turn allocates nothing, whatever it is given", "[pipeline]") {
+  Bench bench;
+  Rig& rig = bench.rig;
+  allocations = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (unsigned port = 1000; port < 1300; ++port) {
+      const std::string client = "192.0.2.10:" + std::to_string(port);
+      const std::string six = "[2001:db8:1::10]:" + std::to_string(port);
+      const unsigned worker = port % 2;
+      bench.Send("client", worker, "tcp " + client + " > 192.0.2.100:80 S seq=5");
+      bench.Send("client", worker, "udp " + client + " > 192.0.2.100:80 len=5");
+      bench.Send("client", worker, "udp " + six + " > [2001:db8:1::100]:80 len=5");
+      bench.Send("s1", worker, "udp [2001:db8:20::11]:80 > " + six + " len=5");
+      bench.Send("client", worker, "udp " + client + " > 192.0.2.100:99");
+      bench.Send("client", worker, "tcp " + client + " > 192.0.2.100:80 A seq=6 ack=9");
+    }
+    bench.Send("client", 0, "arp who-has 192.0.2.1 tell 192.0.2.10");
+    bench.Send("client", 1, "nd who-has 2001:db8:1::1 tell 2001:db8:1::10");
+    rig.Run();
+    CHECK(rig.Flows().size() > 100);
+    REQUIRE(rig.Reload(kConfig).ok());
+    rig.Advance(3 * kSecond);
+    rig.DeleteFlows({.protocol = 17});
+    rig.Advance(10 * kSecond);
+  }
+  CHECK(rig.IsEmpty());
+  CHECK(rig.Total(&pipeline::WorkerCounters::forwarded) > 1000);
+  CHECK(rig.Total(&pipeline::WorkerCounters::handed_off) > 100);
+  CHECK(rig.Dropped(DropReason::kNeighbourUnresolved) > 0);
+  CHECK(rig.Ended(pipeline::EndReason::kHandshakeTimeout) > 0);
+  CHECK(allocations == 0);
+}
+
+}  // namespace tandem::test
