@@ -19,7 +19,9 @@ class BitTree {
 
   static constexpr size_t WordsNeeded(uint32_t size) { return kSummaryWords + (size + 63) / 64; }
 
-  explicit BitTree(uint64_t* words) : summary_(words), leaves_(words + kSummaryWords) {}
+  // No words: a set that may not be looked at, for those who reckon sizes.
+  explicit BitTree(uint64_t* words)
+      : summary_(words), leaves_(words == nullptr ? nullptr : words + kSummaryWords) {}
 
   bool Test(uint32_t member) const { return (leaves_[member / 64] >> (member % 64) & 1) != 0; }
 
