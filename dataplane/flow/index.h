@@ -56,6 +56,7 @@ class Index {
    public:
     bool empty() const { return mask_ == 0; }
     Reference front() const { return refs_[std::countr_zero(mask_)] & ~kDisplaced; }
+    Reference FrontOrNone() const { return empty() ? kNone : front(); }
     void PopFront() { mask_ &= mask_ - 1; }
 
    private:

@@ -2,7 +2,9 @@
 #include "dataplane/flow/table.h"
 
 #include <bit>
+#include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #include "dataplane/base/assert.h"
 #include "dataplane/base/hash.h"
@@ -111,11 +113,17 @@ uint64_t FlowTable<Hot>::Hash(const Key& key, uint8_t protocol) const noexcept {
   return HashKey(key, protocol, secrets_);
 }
 
+// Compares bytes: which key they are of is arithmetic then, not a branch that half of all packets
+// would mispredict.
 template <class Hot>
 bool FlowTable<Hot>::Matches(Index::Reference reference, const Key& key,
                              uint8_t protocol) const noexcept {
+  static_assert(std::has_unique_object_representations_v<Key>);
+  static_assert(offsetof(Hot, client) == 0 && offsetof(Hot, server) == sizeof(Key));
   const Hot& flow = hot_[SlotOf(reference)];
-  return KeyOf(flow, SideOf(reference)) == key && flow.common.protocol == protocol;
+  const auto* const bytes = reinterpret_cast<const std::byte*>(&flow);
+  return std::memcmp(bytes + (reference & 1) * sizeof(Key), &key, sizeof(Key)) == 0 &&
+         flow.common.protocol == protocol;
 }
 
 template <class Hot>
@@ -138,41 +146,46 @@ FlowRef FlowTable<Hot>::FindOne(const Key& key, uint8_t protocol) noexcept {
 
 template <class Hot>
 void FlowTable<Hot>::Find(std::span<Lookup<Hot>> batch) noexcept {
-  TANDEM_ASSERT(batch.size() <= kBurstMax);
-  for (Lookup<Hot>& lookup : batch) {
-    lookup.hash = Hash(*lookup.key, lookup.protocol);
-    index_.Prefetch(lookup.hash);
-  }
+  for (Lookup<Hot>& lookup : batch)
+    StartFind(lookup);
+  ProbeFind(batch);
+  for (Lookup<Hot>& lookup : batch)
+    FinishFind(lookup);
+}
 
-  std::array<Index::Candidates, kBurstMax> candidates;
-  std::array<uint8_t, kBurstMax> displaced;  // lookups whose only hope is the alternate bucket
+template <class Hot>
+void FlowTable<Hot>::StartFind(Lookup<Hot>& lookup) const noexcept {
+  lookup.hash = Hash(*lookup.key, lookup.protocol);
+  index_.Prefetch(lookup.hash);
+}
+
+template <class Hot>
+void FlowTable<Hot>::ProbeFind(std::span<Lookup<Hot>> batch) const noexcept {
+  TANDEM_ASSERT(batch.size() <= kBurstMax);
+  std::array<Lookup<Hot>*, kBurstMax> displaced;  // their only hope is the alternate bucket
   size_t displaced_count = 0;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    candidates[i] = index_.InPrimary(batch[i].hash);
-    if (!candidates[i].empty()) {
-      PrefetchFlow(candidates[i].front());
-    } else if (index_.HasDisplaced(batch[i].hash)) {
-      index_.PrefetchAlternate(batch[i].hash);
-      displaced[displaced_count++] = static_cast<uint8_t>(i);
+  for (Lookup<Hot>& lookup : batch) {
+    lookup.likely = index_.InPrimary(lookup.hash).FrontOrNone();
+    if (lookup.likely != Index::kNone) {
+      PrefetchFlow(lookup.likely);
+    } else if (index_.HasDisplaced(lookup.hash)) {
+      index_.PrefetchAlternate(lookup.hash);
+      displaced[displaced_count++] = &lookup;
     }
   }
   for (size_t i = 0; i < displaced_count; ++i) {
-    const Index::Candidates found = index_.InAlternate(batch[displaced[i]].hash);
-    candidates[displaced[i]] = found;
-    if (!found.empty()) PrefetchFlow(found.front());
+    Lookup<Hot>& lookup = *displaced[i];
+    lookup.likely = index_.InAlternate(lookup.hash).FrontOrNone();
+    if (lookup.likely != Index::kNone) PrefetchFlow(lookup.likely);
   }
+}
 
-  for (size_t i = 0; i < batch.size(); ++i) {
-    Lookup<Hot>& lookup = batch[i];
-    const auto matches = [&](Index::Reference reference) {
-      return Matches(reference, *lookup.key, lookup.protocol);
-    };
-    Index::Reference found = Index::FirstMatch(candidates[i], matches);
-    // Tags of the primary fitted, but none of the keys.
-    if (found == Index::kNone && !candidates[i].empty() && index_.HasDisplaced(lookup.hash)) {
-      found = Index::FirstMatch(index_.InAlternate(lookup.hash), matches);
-    }
-    lookup.found = FlowRefOf(found);
+template <class Hot>
+void FlowTable<Hot>::FinishFind(Lookup<Hot>& lookup) const noexcept {
+  if (lookup.likely == Index::kNone || Matches(lookup.likely, *lookup.key, lookup.protocol)) {
+    lookup.found = FlowRefOf(lookup.likely);
+  } else {
+    lookup.found = FindHashed(lookup.hash, *lookup.key, lookup.protocol);
   }
 }
 

@@ -46,6 +46,7 @@ struct Lookup {
   uint8_t protocol = 0;
   uint64_t hash = 0;
   FlowRef found;
+  Index::Reference likely = Index::kNone;  // for Find: the first whose tag fits
 };
 
 enum class InsertStatus : uint8_t { kInserted, kFull, kClientKeyTaken, kServerKeyTaken };
@@ -104,6 +105,10 @@ class FlowTable {
   FlowTable(const Memory& memory, uint32_t capacity, uint64_t seed);
 
   bool Matches(Index::Reference reference, const Key& key, uint8_t protocol) const noexcept;
+  // The steps of Find: hash and fetch the index; compare tags and fetch the flows; compare keys.
+  void StartFind(Lookup<Hot>& lookup) const noexcept;
+  void ProbeFind(std::span<Lookup<Hot>> batch) const noexcept;
+  void FinishFind(Lookup<Hot>& lookup) const noexcept;
   void PrefetchFlow(Index::Reference reference) const noexcept;
   FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
 

@@ -469,6 +469,26 @@ void Note(FlowCommon& flow, FlowCold& cold, Side side, FlagClass flags, const Tc
   }
 }
 
+TcpVerdict Transition(FlowCommon& flow, FlowCold& cold, Side side, const TcpSegment& segment) {
+  const FlagClass flags = Classify(segment.flags);
+  const bool is_unseen_handshake = flow.state == State::kOpening && Has(flow, kOneLegged) &&
+                                   (flags == FlagClass::kAck || flags == FlagClass::kFin);
+  const TcpCell& cell = CellOf(is_unseen_handshake ? State::kSynAcked : flow.state, side, flags);
+  // A FIN without ACK is no segment of a synchronised connection (RFC 9293 section 3.10.7.4).
+  const bool is_bare_fin = flags == FlagClass::kFin && !HasAck(segment);
+  if (cell.action == TcpAction::kDrop || is_bare_fin) return {TcpAction::kDrop, false};
+  if (!Passes(flow, cold, side, flags, segment)) return {};
+  if (cell.action != TcpAction::kForward) return {cell.action, false};
+
+  Note(flow, cold, side, flags, segment);
+  State next = cell.next;
+  const bool both_acked = Has(flow, kFinAckedClient) && Has(flow, kFinAckedServer);
+  if (flow.state == State::kClosing && !both_acked) next = State::kClosing;
+  const bool changed = next != flow.state;
+  flow.state = next;
+  return {TcpAction::kForward, changed};
+}
+
 }  // namespace
 
 FlagClass Classify(uint8_t tcp_flags) noexcept {
@@ -501,29 +521,13 @@ void StartTcp(FlowCommon& flow, FlowCold& cold, const TcpSegment& segment) noexc
 
 TcpVerdict TrackTcp(FlowCommon& flow, FlowCold& cold, Side side,
                     const TcpSegment& segment) noexcept {
-  const FlagClass flags = Classify(segment.flags);
-  if (flow.state == State::kEstablished && flags == FlagClass::kAck) {
-    NoteAck(flow, side, segment);  // as below, without the cache line of `cold`
+  // What nearly every segment is, without the cache line of `cold`; Transition does the same to it.
+  constexpr uint8_t kClassBits = kFlagFin | kFlagSyn | kFlagRst | kFlagAck;
+  if (flow.state == State::kEstablished && (segment.flags & kClassBits) == kFlagAck) {
+    NoteAck(flow, side, segment);
     return {};
   }
-  const bool is_unseen_handshake = flow.state == State::kOpening && Has(flow, kOneLegged) &&
-                                   (flags == FlagClass::kAck || flags == FlagClass::kFin);
-  const TcpCell& cell = CellOf(is_unseen_handshake ? State::kSynAcked : flow.state, side, flags);
-  // A FIN without ACK is no segment of a synchronised connection (RFC 9293 section 3.10.7.4).
-  const bool is_bare_fin = flags == FlagClass::kFin && !HasAck(segment);
-  if (cell.action == TcpAction::kDrop || is_bare_fin) return {TcpAction::kDrop, false};
-  if (!Passes(flow, cold, side, flags, segment)) return {};
-  if (cell.action != TcpAction::kForward) return {cell.action, false};
-
-  Note(flow, cold, side, flags, segment);
-  State next = cell.next;
-  if (flow.state == State::kClosing &&
-      !(Has(flow, kFinAckedClient) && Has(flow, kFinAckedServer))) {
-    next = State::kClosing;
-  }
-  const bool changed = next != flow.state;
-  flow.state = next;
-  return {TcpAction::kForward, changed};
+  return Transition(flow, cold, side, segment);
 }
 
 }  // namespace tandem::flow
