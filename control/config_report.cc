@@ -17,7 +17,8 @@ std::string ToString(std::string_view file, Location location) {
 
 std::string Quote(std::string_view value) {
   constexpr size_t kShownMax = 80;
-  if (value.size() <= kShownMax) return Cat("'", absl::Utf8SafeCEscape(ToAbsl(value)), "'");
+  // Escapes what is not ASCII too: the file may be in any encoding, or in none.
+  if (value.size() <= kShownMax) return Cat("'", absl::CHexEscape(ToAbsl(value)), "'");
   return Cat("'", absl::CHexEscape(ToAbsl(value.substr(0, kShownMax))), "...'");
 }
 

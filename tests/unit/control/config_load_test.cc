@@ -88,7 +88,7 @@ TEST_CASE("config: errors come in the order of the file, and only so many", "[co
 
 TEST_CASE("config: values of the file are shown escaped and cut", "[config]") {
   CHECK(ErrorsOf("vlan { name: \"v\" port: \"\\n\\377\" }") ==
-        "f:1:18: vlan 'v': port: '\\n\xff' does not exist");
+        "f:1:18: vlan 'v': port: '\\n\\xff' does not exist");
   CHECK(ErrorsOf(Cat("vlan { name: \"v\" port: \"", std::string(300, 'x'), "\" }")) ==
         Cat("f:1:18: vlan 'v': port: '", std::string(80, 'x'), "...' does not exist"));
 }

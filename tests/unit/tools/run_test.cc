@@ -145,6 +145,9 @@ TEST_CASE("tandemctl: files are saved, checked and loaded on this side", "[tande
   const Result json = RunWith({"check", "--json", broken});
   CHECK(json.status == kRefused);
   CHECK(json.out.find("\"valid\": false") != std::string::npos);
+  std::ofstream(broken) << "port { name: \"caf\xe9\" }";
+  CHECK(RunWith({"check", "--json", broken}).out.find("port 'caf\\\\xe9'") != std::string::npos);
+  CHECK(daemon.Ctl({"load", broken}).err.find("port 'caf\\xe9'") != std::string::npos);
   CHECK(daemon.Ctl({"load", daemon / "missing"}).status == kRefused);
   CHECK(RunWith({"check", daemon / "missing"}).status == kRefused);
   CHECK(daemon.Ctl({"save", "/nonexistent/x"}).status == kRefused);
