@@ -17,11 +17,11 @@ namespace {
 
 // DPDK's levels; its chatter about every device it looks at is of interest to nobody else.
 void LogEal(unsigned level, std::string_view line) {
-  constexpr unsigned kError = 4, kWarning = 5, kNotice = 6;
-  const LogLevel ours = level <= kError     ? LogLevel::kError
-                        : level == kWarning ? LogLevel::kWarning
-                        : level == kNotice  ? LogLevel::kInfo
-                                            : LogLevel::kDebug;
+  constexpr unsigned kError = 4;
+  constexpr unsigned kNotice = 6;
+  const LogLevel ours = level <= kError    ? LogLevel::kError
+                        : level <= kNotice ? LogLevel::kInfo
+                                           : LogLevel::kDebug;
   Log(ours, Cat("dpdk: ", line));
 }
 
@@ -125,6 +125,7 @@ absl::Status Daemon::StartUnit() {
   options.allocate = [&tables](size_t, unsigned worker) { return tables[worker]; };
   ids_ = std::move(compiled->ids);
   unit_ = std::make_unique<unit::Unit>(options, std::move(compiled->snapshot));
+  telemetry_ = std::make_unique<io::Telemetry>(*unit_, TANDEM_VERSION);
   sweep_ = std::make_unique<Sweep>(*unit_);
   return absl::OkStatus();
 }

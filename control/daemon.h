@@ -24,6 +24,7 @@
 #include "dataplane/io/eal.h"
 #include "dataplane/io/memory.h"
 #include "dataplane/io/ports.h"
+#include "dataplane/io/telemetry.h"
 #include "dataplane/io/worker_set.h"
 
 namespace tandem::control {
@@ -75,6 +76,7 @@ class Daemon : public Operations {
   std::unique_ptr<io::Ports> ports_;
   std::vector<PortFacts> port_facts_;
   std::unique_ptr<unit::Unit> unit_;
+  std::unique_ptr<io::Telemetry> telemetry_;
   std::unique_ptr<Sweep> sweep_;
   std::unique_ptr<AdminRequests> admin_requests_;
   std::unique_ptr<io::WorkerSet> workers_;

@@ -72,6 +72,7 @@ absl::Status Daemon::ApplyDocument(const Document& document, bool check_only) {
   ids_ = std::move(compiled->ids);
   running_ = next;
   admin_requests_->Follow();
+  telemetry_->Follow(unit_->snapshot());
   sweep_->Start(ids_);
   const std::vector<MacAddress> macs = MasqueradeMacs(running_);
   for (size_t i = 0; i < ports_->size(); ++i) {

@@ -45,11 +45,11 @@ std::string DeviceName(std::string_view device) {
 absl::StatusOr<uint16_t> FindDevice(const std::string& device) {
   const std::string name = DeviceName(device);
   const bool on_bus = IsPciDevice(device) || IsBusDevice(device);
-  TakeEalErrors();
+  TakeEalError();
   if (!on_bus) {
     const int code = rte_dev_probe(device.c_str());
     if (code != 0) {
-      const std::string detail = TakeEalErrors();
+      const std::string detail = TakeEalError();
       return absl::NotFoundError(
           detail.empty() ? absl::StrCat("DPDK cannot create it: ", rte_strerror(-code)) : detail);
     }

@@ -27,20 +27,13 @@ struct Log {
   std::mutex mutex;
   EalLogSink sink;
   std::string partial;                 // drivers log pieces of lines
-  std::string errors;                  // since they were last taken
+  std::string first_error;             // since they were last taken
   std::vector<std::string> arguments;  // EAL keeps pointers into its argv
 };
 
 Log& TheLog() {
   static Log* const log = new Log;
   return *log;
-}
-
-void KeepError(std::string_view line, std::string& errors) {
-  constexpr size_t kErrorsMax = 400;
-  if (errors.size() + line.size() > kErrorsMax) return;
-  if (!errors.empty()) errors += "; ";
-  errors += line;
 }
 
 ssize_t WriteLog(void* /*cookie*/, const char* text, size_t size) {
@@ -53,7 +46,10 @@ ssize_t WriteLog(void* /*cookie*/, const char* text, size_t size) {
     const std::string_view line(log.partial.data() + begin, end - begin);
     begin = end + 1;
     if (line.empty()) continue;
-    if (level > 0 && level <= static_cast<int>(RTE_LOG_ERR)) KeepError(line, log.errors);
+    if (level > 0 && level <= static_cast<int>(RTE_LOG_ERR)) {
+      // What follows the first error is mostly its consequences.
+      if (log.first_error.empty()) log.first_error = line;
+    }
     if (log.sink) log.sink(level > 0 ? static_cast<unsigned>(level) : RTE_LOG_INFO, line);
   }
   log.partial.erase(0, begin);
@@ -118,10 +114,10 @@ std::string DpdkVersion() {
   return rte_version();
 }
 
-std::string TakeEalErrors() {
+std::string TakeEalError() {
   Log& log = TheLog();
   const std::lock_guard<std::mutex> lock(log.mutex);
-  return std::exchange(log.errors, {});
+  return std::exchange(log.first_error, {});
 }
 
 absl::StatusOr<Eal> Eal::Start(const EalOptions& options, EalLogSink sink) {
@@ -136,7 +132,7 @@ absl::StatusOr<Eal> Eal::Start(const EalOptions& options, EalLogSink sink) {
   }
   argv.push_back(nullptr);
   if (InitEal(argv) < 0) {
-    const std::string error = TakeEalErrors();
+    const std::string error = TakeEalError();
     return absl::FailedPreconditionError(
         absl::StrCat("DPDK does not start with \"", absl::StrJoin(plan->arguments, " "),
                      "\": ", error.empty() ? rte_strerror(rte_errno) : error));

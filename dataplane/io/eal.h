@@ -3,7 +3,7 @@
 // Brings DPDK's environment up, once in the life of a process, and down again.
 //
 // EAL and the drivers log a lot and say why something failed nowhere else: every line goes to the
-// sink, and the errors among them become part of the Status.
+// sink, and the first error among them becomes part of the Status.
 //
 // Thread safety: the main thread, which becomes EAL's main lcore. The sink is called by any thread.
 #pragma once
@@ -52,7 +52,7 @@ class Eal {
 
 std::string DpdkVersion();
 
-// The errors EAL and the drivers logged since the last call; empty when there were none.
-std::string TakeEalErrors();
+// The first error EAL or a driver logged since the last call; empty when there was none.
+std::string TakeEalError();
 
 }  // namespace tandem::io

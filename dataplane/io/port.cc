@@ -47,9 +47,7 @@ absl::Status Refusal(const PortOptions& options, absl::StatusCode code, const st
 absl::StatusOr<std::unique_ptr<Port>> Port::Open(const PortOptions& options, unsigned workers) {
   const absl::StatusOr<uint16_t> id = FindDevice(options.device);
   if (!id.ok()) {
-    return absl::Status(id.status().code(),
-                        absl::StrCat("port '", options.name, "': device '", options.device,
-                                     "': ", id.status().message()));
+    return Refusal(options, id.status().code(), std::string(id.status().message()));
   }
   std::unique_ptr<Port> port(new Port(options, *id));
   if (absl::Status status = port->Inspect(workers); !status.ok()) return status;
@@ -236,7 +234,7 @@ int Port::node() const {
 }
 
 absl::Status Port::Error(const std::string& what, int code) const {
-  const std::string detail = TakeEalErrors();
+  const std::string detail = TakeEalError();
   return Refusal(options_, absl::StatusCode::kFailedPrecondition,
                  absl::StrCat(what, ": ", rte_strerror(-code),
                               detail.empty() ? "" : absl::StrCat(" (", detail, ")")));
