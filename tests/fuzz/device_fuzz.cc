@@ -7,8 +7,9 @@
 //   0..kTemplates-1  a frame of the list below, mutated: how (worker 1 bit, NIC flags 3 bits,
 //                    headroom and contiguity 2 bits, count of mutations 2 bits), then for each
 //                    mutation two bytes of offset and value
-//   others, modulo 4: 0 a raw frame (port and worker, length, bytes) 1 a pause (length) 2 the
-//                    other configuration 3 the operator deletes all connections
+//   others, modulo 5: 0 a raw frame (port and worker, length, bytes) 1 a pause (length) 2 the
+//                    other configuration 3 the operator deletes all connections 4 who got the last
+//                    packet answers it (worker and what to add to the acknowledgement, TCP flags)
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -132,7 +133,7 @@ class Scenario {
   void Step(Input& input) {
     const uint8_t what = input.Byte();
     if (what < kTemplates.size()) return Mutated(kTemplates[what], input);
-    switch (what % 4) {
+    switch (what % 5) {
       case 0:
         return Raw(input);
       case 1:
@@ -142,8 +143,11 @@ class Scenario {
         which_ ^= 1;
         TANDEM_ASSERT(rig_.Reload(Config(which_)).ok());
         return;
-      default:
+      case 3:
         rig_.DeleteFlows();
+        return;
+      default:
+        return Answer(input);
     }
   }
 
@@ -175,7 +179,61 @@ class Scenario {
       packet->frame[offset] = input.Byte();
     }
     rig_.Inject(rig_.PortNamed(host.port), how & 1, packet->frame, packet->arrival);
-    rig_.Run();
+    Run();
+  }
+
+  void Run() {
+    for (Sent& sent : rig_.Run()) {
+      if (!sent.originated) last_ = std::move(sent);
+    }
+  }
+
+  // The last packet turned round. Only without options and extensions.
+  void Answer(Input& input) {
+    const uint8_t how = input.Byte();
+    const uint8_t flags = input.Byte();
+    Bytes frame = last_.bytes;
+    const size_t l3 = frame.size() > 13 && frame[12] == 0x81 ? 18 : 14;
+    if (frame.size() <= l3) return;
+    const bool is_v4 = frame[l3] == 0x45;
+    const size_t addresses = l3 + (is_v4 ? 12 : 8);
+    const size_t size = is_v4 ? 4 : 16;
+    const size_t l4 = addresses + 2 * size;
+    if (frame.size() < l4 + 8) return;
+    const uint8_t protocol = frame[l3 + (is_v4 ? 9 : 6)];
+    if (protocol != 6 && protocol != 17) return;
+    Swap(frame, 0, 6);
+    Swap(frame, addresses, size);
+    Swap(frame, l4, 2);
+    if (protocol == 6 && frame.size() >= l4 + 20) {
+      Swap(frame, l4 + 4, 4);
+      Change16(frame, l4, 10, static_cast<uint16_t>(Get16(frame, l4 + 10) + (how >> 1 & 3)));
+      Change16(frame, l4, 12, static_cast<uint16_t>((frame[l4 + 12] << 8) | (flags & 0x3f)));
+    }
+    rig_.Inject(last_.port, how & 1, frame);
+    Run();
+  }
+
+  static void Swap(Bytes& frame, size_t at, size_t size) {
+    const auto begin = frame.begin() + static_cast<ptrdiff_t>(at);
+    std::swap_ranges(begin, begin + static_cast<ptrdiff_t>(size),
+                     begin + static_cast<ptrdiff_t>(size));
+  }
+  static uint16_t Get16(const Bytes& frame, size_t at) {
+    return static_cast<uint16_t>(frame[at] << 8 | frame[at + 1]);
+  }
+  static void Put16(Bytes& frame, size_t at, uint16_t value) {
+    frame[at] = static_cast<uint8_t>(value >> 8);
+    frame[at + 1] = static_cast<uint8_t>(value);
+  }
+  // The urgent pointer makes up for it, so that the checksum stays right.
+  static void Change16(Bytes& frame, size_t l4, size_t offset, uint16_t value) {
+    uint32_t urgent =
+        uint32_t{Get16(frame, l4 + 18)} + Get16(frame, l4 + offset) + static_cast<uint16_t>(~value);
+    urgent = (urgent & 0xffff) + (urgent >> 16);
+    urgent = (urgent & 0xffff) + (urgent >> 16);
+    Put16(frame, l4 + offset, value);
+    Put16(frame, l4 + 18, static_cast<uint16_t>(urgent));
   }
 
   void Raw(Input& input) {
@@ -184,12 +242,13 @@ class Scenario {
     for (uint8_t& byte : frame)
       byte = input.Byte();
     rig_.Inject(where & 1, where >> 1 & 1, frame);
-    rig_.Run();
+    Run();
   }
 
   Hosts hosts_;
   Rig rig_;
   size_t which_ = 0;
+  Sent last_;
 };
 
 }  // namespace
