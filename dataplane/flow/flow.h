@@ -5,9 +5,9 @@
 // begins, ends, or its timer comes round. Both sit at the same slot number of two arrays; the slot
 // never changes during the flow's life and is its name for the mirror.
 //
-// Bytes a flow, all told (the index holds two keys in 10-way buckets of 64 bytes, filled to 80 %):
-//   IPv4:  64 hot + 32 cold + 16 index = 112
-//   IPv6: 128 hot + 32 cold + 16 index = 176
+// Bytes a flow, all told (the index holds two keys in 10-way buckets of 64 bytes, filled to 60 %):
+//   IPv4:  64 hot + 32 cold + 22 index = 118
+//   IPv6: 128 hot + 32 cold + 22 index = 182
 #pragma once
 
 #include <cstdint>

@@ -6,10 +6,11 @@
 
 namespace tandem::flow {
 
-// Eight of ten places used when all entries are there. A handful of buckets has too little choice
-// (a bucket may be its own alternate), which the constant pays for.
+// Six of ten places used when all entries are there: few enough for a burst to seldom hold a key
+// outside its primary bucket, whose second miss the whole burst would wait for. A handful of buckets
+// has too little choice (a bucket may be its own alternate), which the constant pays for.
 uint32_t Index::BucketCount(uint32_t entries) {
-  return entries / 8 + 16;
+  return entries / 6 + 16;
 }
 
 size_t Index::BytesNeeded(uint32_t entries) {

@@ -9,7 +9,7 @@
 // tag. Each bucket counts the entries that it would be the primary of but that live in their
 // alternate; only when that count is not zero is a second line read. When both buckets are full,
 // entries are pushed on to their other buckets along the shortest path to a free place. At a load
-// of 80 %, which a full table has, such a path has practically always one or two steps.
+// of 60 %, which a full table has, such a path has practically always one or two steps.
 //
 // The index never sees keys: tags say where a key may be, the caller compares. There may be several
 // candidates, and there are no false negatives.
