@@ -42,6 +42,26 @@ std::string DeviceName(std::string_view device) {
   return std::count(address.begin(), address.end(), ':') == 1 ? "0000:" + address : address;
 }
 
+std::string CompleteDevice(const std::string& device, uint16_t descriptors, uint16_t mtu) {
+  constexpr std::string_view kAfPacket = "net_af_packet";
+  constexpr uint32_t kFramesPerDescriptor = 4;
+  constexpr uint32_t kMtuOfUsualFrame = 1900;  // in frames of 2048 bytes
+  constexpr uint32_t kFrameHeaders = 112;      // the ring's, and Ethernet's with tags
+  constexpr uint32_t kPage = 4096;
+  if (device.compare(0, kAfPacket.size(), kAfPacket) != 0) return device;
+  std::string complete = device;
+  if (device.find("framecnt=") == std::string::npos) {
+    absl::StrAppend(&complete, ",framecnt=", kFramesPerDescriptor * descriptors);
+  }
+  if (mtu > kMtuOfUsualFrame && device.find("framesz=") == std::string::npos &&
+      device.find("blocksz=") == std::string::npos) {
+    const uint32_t frame = (mtu + kFrameHeaders + 15) / 16 * 16;
+    absl::StrAppend(&complete, ",framesz=", frame,
+                    ",blocksz=", (frame + kPage - 1) / kPage * kPage);
+  }
+  return complete;
+}
+
 absl::StatusOr<uint16_t> FindDevice(const std::string& device) {
   const std::string name = DeviceName(device);
   const bool on_bus = IsPciDevice(device) || IsBusDevice(device);

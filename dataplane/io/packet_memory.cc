@@ -2,7 +2,6 @@
 #include "dataplane/io/packet_memory.h"
 
 #include <rte_errno.h>
-#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -21,8 +20,9 @@ namespace {
 constexpr uint32_t kCacheSize = 256;  // free buffers that an lcore keeps for itself
 // An lcore's cache grows to half as much again before it gives back.
 constexpr uint32_t kCachedMax = kCacheSize + kCacheSize / 2;
-// Largest frame around an IP packet: Ethernet header, two tags, FCS that some NICs write.
-constexpr uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
+// What a frame may have beside its IP packet: Ethernet header, two tags, the FCS that some NICs
+// write, what the kernel's packet rings put in front.
+constexpr uint32_t kFrameOverhead = 128;
 // NICs take sizes of whole KiB.
 constexpr uint32_t kRoomUnit = 1024;
 // What a buffer needs beside its room: mbuf, pool header, pointer in the pool's ring, alignment.

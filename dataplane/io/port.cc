@@ -45,7 +45,8 @@ absl::Status Refusal(const PortOptions& options, absl::StatusCode code, const st
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Port>> Port::Open(const PortOptions& options, unsigned workers) {
-  const absl::StatusOr<uint16_t> id = FindDevice(options.device);
+  const absl::StatusOr<uint16_t> id =
+      FindDevice(CompleteDevice(options.device, options.rx_descriptors, options.mtu));
   if (!id.ok()) {
     return Refusal(options, id.status().code(), std::string(id.status().message()));
   }

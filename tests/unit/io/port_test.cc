@@ -54,6 +54,16 @@ TEST_CASE("names of devices are those DPDK uses") {
   CHECK(DeviceName("auxiliary:mlx5_core.sf.8") == "mlx5_core.sf.8");
 }
 
+TEST_CASE("an af_packet device gets rings that hold, and frames for its MTU") {
+  CHECK(CompleteDevice("net_af_packet0,iface=v", 1024, 1500) ==
+        "net_af_packet0,iface=v,framecnt=4096");
+  CHECK(CompleteDevice("net_af_packet0,iface=v,framecnt=64", 1024, 1500) ==
+        "net_af_packet0,iface=v,framecnt=64");
+  CHECK(CompleteDevice("net_af_packet0,iface=v", 64, 9000) ==
+        "net_af_packet0,iface=v,framecnt=256,framesz=9120,blocksz=12288");
+  CHECK(CompleteDevice("net_tap0", 1024, 9000) == "net_tap0");
+}
+
 TEST_CASE("a port with many queues gives each worker one of its own") {
   NeedEal();
   auto ports = Ports::Open(std::vector{OptionsOf("net_ring_a"), OptionsOf("net_null0")}, 2);
