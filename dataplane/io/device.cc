@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/io/device.h"
 
+#include <net/if.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
 #include <algorithm>
 #include <cctype>
+#include <numeric>
 #include <optional>
 
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
 #include "dataplane/io/eal.h"
+#include "dataplane/io/packet_memory.h"
 
 namespace tandem::io {
 namespace {
@@ -28,6 +31,18 @@ std::optional<uint16_t> PortOf(const std::string& name) {
     }
   }
   return std::nullopt;
+}
+
+// The kernel's interface behind a device, if it names one that does not exist: the drivers say so
+// in words of system calls.
+std::string MissingInterface(std::string_view device) {
+  constexpr std::string_view kKey = ",iface=";
+  if (device.substr(0, 7) != "net_af_") return {};  // others make the interface
+  const size_t at = device.find(kKey);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = device.substr(at + kKey.size());
+  const std::string name(rest.substr(0, rest.find(',')));
+  return if_nametoindex(name.c_str()) == 0 ? name : std::string();
 }
 
 }  // namespace
@@ -46,7 +61,6 @@ std::string CompleteDevice(const std::string& device, uint16_t descriptors, uint
   constexpr std::string_view kAfPacket = "net_af_packet";
   constexpr uint32_t kFramesPerDescriptor = 4;
   constexpr uint32_t kMtuOfUsualFrame = 1900;  // in frames of 2048 bytes
-  constexpr uint32_t kFrameHeaders = 112;      // the ring's, and Ethernet's with tags
   constexpr uint32_t kPage = 4096;
   if (device.compare(0, kAfPacket.size(), kAfPacket) != 0) return device;
   std::string complete = device;
@@ -55,9 +69,9 @@ std::string CompleteDevice(const std::string& device, uint16_t descriptors, uint
   }
   if (mtu > kMtuOfUsualFrame && device.find("framesz=") == std::string::npos &&
       device.find("blocksz=") == std::string::npos) {
-    const uint32_t frame = (mtu + kFrameHeaders + 15) / 16 * 16;
-    absl::StrAppend(&complete, ",framesz=", frame,
-                    ",blocksz=", (frame + kPage - 1) / kPage * kPage);
+    // The driver takes frames for contiguous, so a block is a whole number of them, and of pages.
+    const uint32_t frame = FrameRoom(mtu);
+    absl::StrAppend(&complete, ",framesz=", frame, ",blocksz=", std::lcm(frame, kPage));
   }
   return complete;
 }
@@ -66,6 +80,9 @@ absl::StatusOr<uint16_t> FindDevice(const std::string& device) {
   const std::string name = DeviceName(device);
   const bool on_bus = IsPciDevice(device) || IsBusDevice(device);
   TakeEalError();
+  if (const std::string missing = MissingInterface(device); !missing.empty()) {
+    return absl::NotFoundError(absl::StrCat("there is no network interface '", missing, "'"));
+  }
   if (!on_bus) {
     const int code = rte_dev_probe(device.c_str());
     if (code != 0) {

@@ -30,20 +30,22 @@ constexpr uint64_t kBufferOverhead = sizeof(rte_mbuf) + 128 + 16;
 
 }  // namespace
 
+uint32_t FrameRoom(uint16_t mtu) {
+  return (mtu + kFrameOverhead + kRoomUnit - 1) / kRoomUnit * kRoomUnit;
+}
+
 BufferPlan PlanBuffers(std::span<const PortOptions> ports, unsigned workers) {
   uint64_t count = 0;
-  uint32_t frame = 0;
+  uint32_t data = RTE_MBUF_DEFAULT_DATAROOM;
   for (const PortOptions& port : ports) {
     count += uint64_t{workers} * (port.rx_descriptors + port.tx_descriptors);
-    frame = std::max(frame, port.mtu + kFrameOverhead);
+    data = std::max(data, FrameRoom(port.mtu));
   }
   const uint64_t per_worker = kHeldPacketsMax + (workers - 1) * kHandoffRingSize + kBurstMax +
                               pipeline::Output::kPacketsMax + pipeline::Output::kOriginatedMax;
   count += workers * per_worker + (workers + 1) * uint64_t{kCachedMax};
   BufferPlan plan;
   plan.count = static_cast<uint32_t>(count);
-  const uint32_t data = std::max<uint32_t>((frame + kRoomUnit - 1) / kRoomUnit * kRoomUnit,
-                                           RTE_MBUF_DEFAULT_DATAROOM);
   plan.room = static_cast<uint16_t>(data + RTE_PKTMBUF_HEADROOM);
   plan.bytes = count * (plan.room + kBufferOverhead);
   return plan;

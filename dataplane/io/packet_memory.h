@@ -23,6 +23,10 @@ struct rte_mempool;
 
 namespace tandem::io {
 
+// Bytes for a frame around an IP packet of `mtu` bytes, with all that NICs, tags and the kernel's
+// packet rings put beside it; a whole number of KiB.
+uint32_t FrameRoom(uint16_t mtu);
+
 struct BufferPlan {
   uint32_t count = 0;  // buffers of one pool
   uint16_t room = 0;   // bytes of data and headroom in each

@@ -105,7 +105,7 @@ void Port::Stop() {
 rte_eth_conf Port::ConfFor(std::array<uint8_t, config::kRssKeySize>& key) const {
   rte_eth_conf conf{};
   conf.rxmode.offloads = ChecksumsOf(info_);
-  conf.rxmode.mtu = std::clamp(options_.mtu, info_.min_mtu, info_.max_mtu);
+  conf.rxmode.mtu = std::min(options_.mtu, MtuMax());
   conf.txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info_.tx_offload_capa;
   if (rss_.fields != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -124,12 +124,7 @@ absl::Status Port::Configure(const config::Steering& steering) {
   std::copy(steering.key().begin(), steering.key().end(), key.begin());
   rte_eth_conf conf = ConfFor(key);
   takes_chains_ = conf.txmode.offloads != 0;
-  int code = rte_eth_dev_configure(id_, rx_queues_, tx_queues_, &conf);
-  if (code == -EINVAL) {
-    // Drivers that declare frames of exactly 1514 bytes refuse any MTU here; ApplyMtu asks again.
-    conf.rxmode.mtu = 0;
-    code = rte_eth_dev_configure(id_, rx_queues_, tx_queues_, &conf);
-  }
+  const int code = rte_eth_dev_configure(id_, rx_queues_, tx_queues_, &conf);
   return code == 0 ? absl::OkStatus() : Error("configuring", code);
 }
 
@@ -157,13 +152,27 @@ absl::Status Port::SetUpQueues(rte_mempool* pool) {
   return absl::OkStatus();
 }
 
+// The largest MTU the driver can be asked for.
+uint16_t Port::MtuMax() const {
+  constexpr uint32_t kHeaders = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+  if (info_.max_mtu != UINT16_MAX) return info_.max_mtu;
+  const uint32_t frame = std::max(info_.max_rx_pktlen, kHeaders);
+  return static_cast<uint16_t>(std::min<uint32_t>(frame - kHeaders, UINT16_MAX));
+}
+
 absl::Status Port::ApplyMtu() {
   uint16_t now = 0;
   if (rte_eth_dev_get_mtu(id_, &now) == 0 && now == options_.mtu) return absl::OkStatus();
+  const bool is_virtual = !IsPciDevice(options_.device) && !IsBusDevice(options_.device);
+  if (is_virtual && options_.mtu > MtuMax()) {
+    // af_packet declares frames of 1518 bytes, yet carries what its rings and the kernel do.
+    Note(absl::StrCat("the driver cannot set an MTU of ", options_.mtu,
+                      ": the network interface behind it needs it"));
+    return absl::OkStatus();
+  }
   const int code = rte_eth_dev_set_mtu(id_, options_.mtu);
-  if (code == 0) return absl::OkStatus();
   // Memory and file devices have none and take what comes.
-  if (IsUnsupported(code)) return absl::OkStatus();
+  if (code == 0 || (is_virtual && IsUnsupported(code))) return absl::OkStatus();
   return Error(absl::StrCat("setting its MTU to ", options_.mtu), code);
 }
 
@@ -218,7 +227,6 @@ PortStatus Port::Status() const {
   status.driver = info_.driver_name;
   status.mac = mac_;
   status.mtu = options_.mtu;
-  rte_eth_dev_get_mtu(id_, &status.mtu);
   status.promiscuous = rte_eth_promiscuous_get(id_) == 1;
   status.link_up = link_up_.load(std::memory_order_relaxed);
   rte_eth_link link{};

@@ -73,6 +73,7 @@ class Port {
   absl::Status Configure(const config::Steering& steering);
   absl::Status SetUpQueues(rte_mempool* pool);
   rte_eth_conf ConfFor(std::array<uint8_t, config::kRssKeySize>& key) const;
+  uint16_t MtuMax() const;
   absl::Status ApplyMtu();
   void ApplyReta(const config::Steering& steering);
   void ApplyFilters();
