@@ -119,7 +119,7 @@ def build_programs():
     log_path = RELEASE / 'build.log'
     try:
         with open(log_path, 'w') as log:
-            build(RELEASE, ['tandemd', 'tandemctl'], log=log)
+            build(RELEASE, ['tandemd:executable', 'tandemctl:executable'], log=log)
     except subprocess.CalledProcessError:
         print(log_path.read_text()[-4000:])
         raise
