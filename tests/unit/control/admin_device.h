@@ -171,6 +171,7 @@ class AdminDevice : public Operations {
   }
 
   AdminRequests& requests() { return *requests_; }
+  ConfigIds& ids() { return ids_; }
 
   std::vector<PortReport> ports;
   std::string own_file = kConfigText;
