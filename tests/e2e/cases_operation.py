@@ -254,6 +254,7 @@ def case_counters(world):
 
 def case_ports(world):
     """show port: every wire is up and counts what tandemd received and sent"""
+    world.pages(6, VIP)
     for port in world.device.show('port')['port']:
         check(port.get('link_up'), f'{port["name"]} is down: {port}')
         if port['name'] != 'tagged':

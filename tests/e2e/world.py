@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import os
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -102,6 +103,8 @@ class World:
         try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if source_port:
+                # Closed by a reset, so that no TIME_WAIT keeps the port from the next one.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
                 connection.bind(('', source_port))
             connection.connect((address, port))
         except BaseException:
@@ -109,10 +112,11 @@ class World:
             raise
         return connection
 
-    def fetch(self, address, path='/', port=80, body=None, timeout=60, **connection_options):
+    def fetch(self, address, path='/', port=80, body=None, timeout=60, connect_timeout=10,
+              **connection_options):
         """One HTTP exchange over a connection of its own: (headers, body)."""
         exchange = http.client.HTTPConnection(address, port)
-        exchange.sock = self.connect(address, port, **connection_options)
+        exchange.sock = self.connect(address, port, timeout=connect_timeout, **connection_options)
         exchange.sock.settimeout(timeout)
         with contextlib.closing(exchange):
             exchange.request('POST' if body is not None else 'GET', path, body,

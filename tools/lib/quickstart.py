@@ -3,6 +3,7 @@
 
 import argparse
 import collections
+import os
 import re
 import shutil
 import signal
@@ -44,7 +45,8 @@ def show(space, *command, quiet=False):
     """Prints a command as the user would type it, runs it, prints what it says and returns that."""
     words = [f"'{word}'" if re.search(r'[^\w./:=@+,-]', word) else word for word in map(str, command)]
     prefix = ['ip', 'netns', 'exec', space.name] if space else []
-    print('$', *prefix, *words, flush=True)
+    print('$', *prefix, os.path.relpath(words[0]) if words[0].startswith('/') else words[0], *words[1:],
+          flush=True)
     result = subprocess.run([*prefix, *map(str, command)], capture_output=True, text=True, timeout=60)
     if result.returncode:
         raise RuntimeError(f'exit status {result.returncode}\n{result.stdout}{result.stderr}')
@@ -78,14 +80,18 @@ def demonstrate(spaces, device, steps):
     for line in text.splitlines():
         if line.endswith(('sender', 'receiver')):
             print(f'  {line}')
-    steps.next('what the device says: tandemctl')
+    steps.next('what the device says: tandemctl, while a slow download is going on')
+    client.start('curl', '-s', '-o', '/dev/null', '--limit-rate', '200k',
+                 'http://10.0.0.100/bytes/10000000', log='download.log')
+    client.run('curl', '-s', '--max-time', '10', 'http://10.0.0.100/')
     for words in (['show', 'virtual'], ['show', 'pool'], ['show', 'connection']):
         show(None, *device.command(*words))
         print()
 
 
 def what_next(keep, device):
-    ctl = ' '.join(device.command())
+    program, *rest = device.command()
+    ctl = ' '.join([os.path.relpath(program), *rest])
     if not keep:
         print('''What next
   sudo ./tools/quickstart --keep     the same, left running to play with
