@@ -12,52 +12,57 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
+#include "dataplane/io/eal_leftovers.h"
+
 namespace tandem::io {
 namespace {
 
 // EAL is one of a process, and so is what listens to it. Never destroyed: EAL's threads may log
 // until the very end.
-struct Log {
+struct State {
   std::mutex mutex;
   EalLogSink sink;
   std::string partial;                 // drivers log pieces of lines
   std::string first_error;             // since they were last taken
   std::vector<std::string> arguments;  // EAL keeps pointers into its argv
+  std::string runtime_directory;
+  bool exclusive = false;  // nobody else has our file prefix
 };
 
-Log& TheLog() {
-  static Log* const log = new Log;
-  return *log;
+State& TheState() {
+  static State* const state = new State;
+  return *state;
 }
 
 ssize_t WriteLog(void* /*cookie*/, const char* text, size_t size) {
-  Log& log = TheLog();
+  State& state = TheState();
   const int level = rte_log_cur_msg_loglevel();
-  const std::lock_guard<std::mutex> lock(log.mutex);
-  log.partial.append(text, size);
+  const std::lock_guard<std::mutex> lock(state.mutex);
+  state.partial.append(text, size);
   size_t begin = 0;
-  for (size_t end = 0; (end = log.partial.find('\n', begin)) != std::string::npos;) {
-    const std::string_view line(log.partial.data() + begin, end - begin);
+  for (size_t end = 0; (end = state.partial.find('\n', begin)) != std::string::npos;) {
+    const std::string_view line(state.partial.data() + begin, end - begin);
     begin = end + 1;
     if (line.empty()) continue;
     if (level > 0 && level <= static_cast<int>(RTE_LOG_ERR)) {
       // What follows the first error is mostly its consequences.
-      if (log.first_error.empty()) log.first_error = line;
+      if (state.first_error.empty()) state.first_error = line;
     }
-    if (log.sink) log.sink(level > 0 ? static_cast<unsigned>(level) : RTE_LOG_INFO, line);
+    if (state.sink) state.sink(level > 0 ? static_cast<unsigned>(level) : RTE_LOG_INFO, line);
   }
-  log.partial.erase(0, begin);
+  state.partial.erase(0, begin);
   return static_cast<ssize_t>(size);
 }
 
 void OpenLog(EalLogSink sink) {
-  TheLog().sink = std::move(sink);
+  TheState().sink = std::move(sink);
   cookie_io_functions_t functions{};
   functions.write = WriteLog;
   std::FILE* const stream = fopencookie(nullptr, "w", functions);
@@ -92,6 +97,12 @@ int InitEal(std::vector<char*>& argv) {
   return rte_eal_init(static_cast<int>(argv.size()) - 1, argv.data());
 }
 
+void TidyUp() {
+  const State& state = TheState();
+  if (state.runtime_directory.empty()) return;
+  RemoveEalLeftovers(state.runtime_directory, state.exclusive, HugetlbfsMounts("/proc/mounts"));
+}
+
 bool CpusOverlap(unsigned one, unsigned other) {
   const rte_cpuset_t a = rte_lcore_cpuset(one);
   const rte_cpuset_t b = rte_lcore_cpuset(other);
@@ -115,28 +126,32 @@ std::string DpdkVersion() {
 }
 
 std::string TakeEalError() {
-  Log& log = TheLog();
-  const std::lock_guard<std::mutex> lock(log.mutex);
-  return std::exchange(log.first_error, {});
+  State& state = TheState();
+  const std::lock_guard<std::mutex> lock(state.mutex);
+  return std::exchange(state.first_error, {});
 }
 
 absl::StatusOr<Eal> Eal::Start(const EalOptions& options, EalLogSink sink) {
   absl::StatusOr<EalPlan> plan = PlanEal(options, ReadMachine());
   if (!plan.ok()) return plan.status();
   OpenLog(std::move(sink));
-  std::vector<std::string>& kept = TheLog().arguments;
+  std::vector<std::string>& kept = TheState().arguments;
   kept = plan->arguments;
   std::vector<char*> argv;
   for (std::string& argument : kept) {
     argv.push_back(argument.data());
   }
   argv.push_back(nullptr);
+  // Registered before EAL registers the removal of its sockets, it runs after that.
+  std::atexit(TidyUp);
   if (InitEal(argv) < 0) {
     const std::string error = TakeEalError();
     return absl::FailedPreconditionError(
         absl::StrCat("DPDK does not start with \"", absl::StrJoin(plan->arguments, " "),
                      "\": ", error.empty() ? rte_strerror(rte_errno) : error));
   }
+  TheState().runtime_directory = rte_eal_get_runtime_dir();
+  TheState().exclusive = plan->multi_process;
   Eal eal(*std::move(plan));
   // Other processes attach only where EAL shares its memory; elsewhere there is nothing to serve.
   eal.capture_ = eal.plan_.multi_process && rte_pdump_init() == 0;

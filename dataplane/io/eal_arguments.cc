@@ -79,16 +79,17 @@ uint64_t FreeHugepageBytes(const std::string& sysfs_hugepages) {
   return bytes;
 }
 
-bool HasHugetlbfs(const std::string& proc_mounts) {
+std::vector<std::string> HugetlbfsMounts(const std::string& proc_mounts) {
+  std::vector<std::string> mounts;
   std::ifstream file(proc_mounts);
   std::string device;
   std::string where;
   std::string type;
   std::string rest;
   while (file >> device >> where >> type && std::getline(file, rest)) {
-    if (type == "hugetlbfs") return true;
+    if (type == "hugetlbfs") mounts.push_back(where);
   }
-  return false;
+  return mounts;
 }
 
 Machine ReadMachine() {
@@ -102,7 +103,7 @@ Machine ReadMachine() {
   }
   if (machine.cpus.empty()) machine.cpus.push_back(0);
   machine.hugepage_bytes_free = FreeHugepageBytes("/sys/kernel/mm/hugepages");
-  machine.hugetlbfs_mounted = HasHugetlbfs("/proc/mounts");
+  machine.hugetlbfs_mounted = !HugetlbfsMounts("/proc/mounts").empty();
   return machine;
 }
 

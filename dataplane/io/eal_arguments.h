@@ -35,7 +35,7 @@ Machine ReadMachine();
 
 // The parts of it, on files of the caller's choice.
 uint64_t FreeHugepageBytes(const std::string& sysfs_hugepages);
-bool HasHugetlbfs(const std::string& proc_mounts);
+std::vector<std::string> HugetlbfsMounts(const std::string& proc_mounts);
 
 struct EalPlan {
   std::vector<std::string> arguments;  // the program's name first

@@ -7,6 +7,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "dataplane/io/eal_leftovers.h"
+#include "tests/support/temp_dir.h"
+
 namespace tandem::io {
 namespace {
 
@@ -130,8 +133,8 @@ TEST_CASE("a device's name becomes a file prefix that cannot leave its directory
 }
 
 TEST_CASE("free hugepages of all sizes are counted") {
-  char name[] = "/tmp/tandem-io-test-XXXXXX";
-  const std::filesystem::path root = mkdtemp(name);
+  const test::TempDir directory;
+  const std::filesystem::path root = directory.path();
   for (const auto& [size, count] : {std::pair{"hugepages-2048kB", 3}, {"hugepages-1048576kB", 1}}) {
     std::filesystem::create_directory(root / size);
     std::ofstream(root / size / "free_hugepages") << count << "\n";
@@ -139,9 +142,28 @@ TEST_CASE("free hugepages of all sizes are counted") {
   CHECK(FreeHugepageBytes(root) == 3 * 2 * kMib + 1024 * kMib);
   CHECK(FreeHugepageBytes(root / "none") == 0);
   std::ofstream(root / "mounts") << "proc /proc proc rw 0 0\nnodev /mnt/huge hugetlbfs rw 0 0\n";
-  CHECK(HasHugetlbfs(root / "mounts"));
-  CHECK_FALSE(HasHugetlbfs(root / "hugepages-2048kB" / "free_hugepages"));
-  std::filesystem::remove_all(root);
+  CHECK(HugetlbfsMounts(root / "mounts") == std::vector<std::string>{"/mnt/huge"});
+  CHECK(HugetlbfsMounts(root / "hugepages-2048kB" / "free_hugepages").empty());
+}
+
+TEST_CASE("what EAL leaves behind is removed, but only what is ours alone") {
+  const test::TempDir root;
+  const std::filesystem::path mount = root / "huge";
+  std::filesystem::create_directory(mount);
+  for (const char* name : {"lb1map_0", "lb1map_17", "lb10map_0", "other"}) {
+    std::ofstream(mount / name) << "x";
+  }
+  const std::filesystem::path runtime = root / "lb1";
+  std::filesystem::create_directory(runtime);
+  std::ofstream(runtime / "config") << "x";
+  RemoveEalLeftovers(runtime, /*exclusive=*/false, {mount});
+  CHECK(std::filesystem::exists(runtime / "config"));
+  RemoveEalLeftovers(runtime, /*exclusive=*/true, {mount, root / "none"});
+  CHECK_FALSE(std::filesystem::exists(runtime));
+  CHECK_FALSE(std::filesystem::exists(mount / "lb1map_0"));
+  CHECK_FALSE(std::filesystem::exists(mount / "lb1map_17"));
+  CHECK(std::filesystem::exists(mount / "lb10map_0"));
+  CHECK(std::filesystem::exists(mount / "other"));
 }
 
 }  // namespace tandem::io
