@@ -78,8 +78,6 @@ void ShowPorts(const AdminView& view, const v1::ShowPort& request, v1::Response&
     const PortTotals counted = view.statistics.OfPort(static_cast<size_t>(index));
     port.set_worker_rx_packets(counted.received_packets);
     port.set_worker_rx_bytes(counted.received_bytes);
-    port.set_worker_tx_packets(counted.transmitted_packets);
-    port.set_worker_tx_bytes(counted.transmitted_bytes);
   }
   if (!request.name().empty() && result.port().empty()) {
     Fail(response, v1::Response::NOT_FOUND, Cat("there is no port \"", request.name(), "\""));

@@ -49,9 +49,7 @@ WorkerTotals Read(const pipeline::WorkerCounters& counters) {
   for (size_t i = 0; i < totals.ports.size(); ++i) {
     const pipeline::PortCounters& port = counters.ports[i];
     totals.ports[i] = {.received_packets = port.received_packets.Get(),
-                       .received_bytes = port.received_bytes.Get(),
-                       .transmitted_packets = port.transmitted_packets.Get(),
-                       .transmitted_bytes = port.transmitted_bytes.Get()};
+                       .received_bytes = port.received_bytes.Get()};
   }
   return totals;
 }
@@ -77,8 +75,6 @@ void Subtract(const WorkerTotals& before, WorkerTotals& totals) {
   for (size_t i = 0; i < totals.ports.size(); ++i) {
     totals.ports[i].received_packets -= before.ports[i].received_packets;
     totals.ports[i].received_bytes -= before.ports[i].received_bytes;
-    totals.ports[i].transmitted_packets -= before.ports[i].transmitted_packets;
-    totals.ports[i].transmitted_bytes -= before.ports[i].transmitted_bytes;
   }
 }
 
@@ -155,8 +151,6 @@ PortTotals Statistics::OfPort(size_t port) const {
     const PortTotals& before = workers_before_[worker].ports[port];
     sum.received_packets += now.received_packets.Get() - before.received_packets;
     sum.received_bytes += now.received_bytes.Get() - before.received_bytes;
-    sum.transmitted_packets += now.transmitted_packets.Get() - before.transmitted_packets;
-    sum.transmitted_bytes += now.transmitted_bytes.Get() - before.transmitted_bytes;
   }
   return sum;
 }

@@ -36,8 +36,6 @@ struct ObjectTotals {
 struct PortTotals {
   uint64_t received_packets = 0;
   uint64_t received_bytes = 0;
-  uint64_t transmitted_packets = 0;
-  uint64_t transmitted_bytes = 0;
 };
 
 // pipeline::WorkerCounters has the meaning. Levels (held, flows) are those of now.

@@ -54,8 +54,6 @@ inline constexpr size_t kEndReasonCount = kEndReasons.size();
 struct PortCounters {
   Counter received_packets;
   Counter received_bytes;
-  Counter transmitted_packets;  // forwarded and originated
-  Counter transmitted_bytes;
 };
 
 // Of a virtual server or a member. "In" is from the client side, "out" from the server side.
