@@ -96,7 +96,7 @@ class World:
         server.run('ip', 'rule', 'add', 'from', '10.0.0.103', 'lookup', '98')
 
     # ---- using it -----------------------------------------------------------------------------
-    def connect(self, address, port=80, space=None, source_port=0, timeout=10):
+    def connect(self, address, port=80, space=None, source='', source_port=0, timeout=10):
         """A TCP connection from `space` (the client)."""
         connection = (space or self.client).socket(family_of(address), socket.SOCK_STREAM)
         connection.settimeout(timeout)
@@ -105,7 +105,7 @@ class World:
             if source_port:
                 # Closed by a reset, so that no TIME_WAIT keeps the port from the next one.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-                connection.bind(('', source_port))
+                connection.bind((source, source_port))
             connection.connect((address, port))
         except BaseException:
             connection.close()
