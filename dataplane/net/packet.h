@@ -30,7 +30,7 @@ struct Packet {
   uint16_t flags = 0;       // PacketFlag
   uint16_t reserved = 0;
 };
-static_assert(std::is_trivially_copyable_v<Packet> && sizeof(Packet) == 32 &&
+static_assert(std::is_trivially_copyable_v<Packet> && sizeof(Packet) == 32,
               "copied through rings of 4-byte multiples");
 
 }  // namespace tandem::net

@@ -66,18 +66,20 @@ DropReason CheckOptions(const uint8_t* options, size_t length) {
 // RFC 1812 section 5.2.2 without the length check: what a header other than 20 plain bytes needs.
 DropReason CheckIpv4Start(const Packet& packet, size_t l3, uint8_t version_ihl) {
   if (version_ihl >> 4 != 4) return DropReason::kIpVersionBad;
-  const size_t header_length = (version_ihl & 0x0fU) * 4U;
+  const size_t header_length = size_t{version_ihl & 0x0fU} * 4;
   if (header_length < kIpv4Size) return DropReason::kIpHeaderLengthBad;
   if (l3 + header_length > Readable(packet)) return Missing(packet, l3 + header_length);
   return DropReason::kNone;
 }
 
 inline bool IsHeaderChecksumBad(const Packet& packet, const uint8_t* header, size_t length) {
-  if (packet.flags & (kIpChecksumBad | kIpChecksumGood)) return packet.flags & kIpChecksumBad;
+  if (packet.flags & (kIpChecksumBad | kIpChecksumGood)) {
+    return (packet.flags & kIpChecksumBad) != 0;
+  }
   uint32_t words[5];
   std::memcpy(words, header, sizeof(words));
   uint64_t sum = uint64_t{words[0]} + words[1] + words[2] + words[3] + words[4];
-  if (__builtin_expect(length > kIpv4Size, 0)) {
+  if (length > kIpv4Size) [[unlikely]] {
     sum = ChecksumAdd(header + kIpv4Size, length - kIpv4Size, sum);
   }
   return ChecksumFold(sum) != 0xffff;
@@ -88,11 +90,17 @@ inline bool IsHeaderChecksumBad(const Packet& packet, const uint8_t* header, siz
 inline DropReason CheckAddresses(uint32_t source, uint32_t destination) {
   const uint32_t from = source & 0xff;
   const uint32_t to = destination & 0xff;
-  const bool is_source_bad = unsigned{from == 0} | unsigned{from == 127} |
-                             unsigned{(from & 0xf0) == 0xe0} | unsigned{source == 0xffffffff};
-  if (__builtin_expect(is_source_bad, 0)) return DropReason::kIpSourceBad;
-  const bool is_destination_bad = unsigned{to == 0} | unsigned{to == 127};
-  if (__builtin_expect(is_destination_bad, 0)) return DropReason::kIpDestinationBad;
+  // One branch for all that is rare: |= has no short circuit.
+  bool is_source_bad = from == 0;
+  is_source_bad |= from == 127;
+  is_source_bad |= (from & 0xf0) == 0xe0;
+  is_source_bad |= source == 0xffffffff;
+  if (is_source_bad) [[unlikely]]
+    return DropReason::kIpSourceBad;
+  bool is_destination_bad = to == 0;
+  is_destination_bad |= to == 127;
+  if (is_destination_bad) [[unlikely]]
+    return DropReason::kIpDestinationBad;
   return DropReason::kNone;
 }
 
@@ -109,7 +117,7 @@ inline DropReason ParseIpv4Header(const Packet& packet, Parsed& parsed) {
   const size_t l3 = parsed.l3_offset;
   if (l3 + kIpv4Size > Readable(packet)) return Missing(packet, l3 + kIpv4Size);
   const auto& ip = HeaderAt<rte_ipv4_hdr>(packet.data, l3);
-  if (__builtin_expect(ip.version_ihl != 0x45, 0)) {
+  if (ip.version_ihl != 0x45) [[unlikely]] {
     const DropReason drop = CheckIpv4Start(packet, l3, ip.version_ihl);
     if (drop != DropReason::kNone) return drop;
   }
@@ -121,7 +129,7 @@ inline DropReason ParseIpv4Header(const Packet& packet, Parsed& parsed) {
   if (IsHeaderChecksumBad(packet, packet.data + l3, header_length)) {
     return DropReason::kIpChecksumBad;
   }
-  if (__builtin_expect(header_length > kIpv4Size, 0)) {
+  if (header_length > kIpv4Size) [[unlikely]] {
     const uint8_t* options = packet.data + l3 + kIpv4Size;
     const DropReason drop = CheckOptions(options, header_length - kIpv4Size);
     if (drop != DropReason::kNone) return drop;
@@ -142,7 +150,7 @@ inline DropReason ParseIpv4(const Packet& packet, Parsed& parsed) {
   drop = CheckAddresses(ip.src_addr, ip.dst_addr);
   if (drop != DropReason::kNone) return drop;
   const uint16_t fragment = __builtin_bswap16(ip.fragment_offset);
-  if (__builtin_expect(fragment & (kFragmentOffsetMask | kMoreFragments), 0)) {
+  if (fragment & (kFragmentOffsetMask | kMoreFragments)) [[unlikely]] {
     if (fragment & kFragmentOffsetMask) return DropReason::kFragment;
     parsed.flags |= kFirstFragment;
   }
@@ -153,9 +161,8 @@ inline DropReason ParseIpv4(const Packet& packet, Parsed& parsed) {
   parsed.key4.destination_port = ports.destination;
   // An ICMP identifier is no port: the same address twice is enough there.
   const bool has_ports = parsed.kind == Kind::kTcp || parsed.kind == Kind::kUdp;
-  if (__builtin_expect(ip.src_addr == ip.dst_addr, 0) &&
-      (!has_ports || ports.source == ports.destination)) {
-    return DropReason::kLand;
+  if (ip.src_addr == ip.dst_addr) [[unlikely]] {
+    if (!has_ports || ports.source == ports.destination) return DropReason::kLand;
   }
   return DropReason::kNone;
 }
@@ -177,7 +184,8 @@ inline DropReason ParseFrame(const Packet& packet, Parsed& parsed) {
 void Parse(const Packet& packet, Parsed& parsed) noexcept {
   internal::Reset(parsed);
   parsed.drop = ParseFrame(packet, parsed);
-  if (__builtin_expect(parsed.drop != DropReason::kNone, 0)) parsed.kind = Kind::kNone;
+  if (parsed.drop != DropReason::kNone) [[unlikely]]
+    parsed.kind = Kind::kNone;
 }
 
 }  // namespace tandem::net

@@ -45,8 +45,8 @@ size_t BuildTcpReset(FrameBuffer out, const LinkHeader& link, const Packet& pack
     return BuildReset(out, link, spec, RTE_TCP_RST_FLAG);
   }
   const uint32_t payload = parsed.l4_length - (tcp.data_off >> 4) * 4U;
-  const uint32_t syn = (parsed.tcp_flags & RTE_TCP_SYN_FLAG) != 0;
-  const uint32_t fin = (parsed.tcp_flags & RTE_TCP_FIN_FLAG) != 0;
+  const uint32_t syn = (parsed.tcp_flags & RTE_TCP_SYN_FLAG) != 0 ? 1 : 0;
+  const uint32_t fin = (parsed.tcp_flags & RTE_TCP_FIN_FLAG) != 0 ? 1 : 0;
   spec.acknowledgement = __builtin_bswap32(tcp.sent_seq) + payload + syn + fin;
   return BuildReset(out, link, spec, RTE_TCP_RST_FLAG | RTE_TCP_ACK_FLAG);
 }
