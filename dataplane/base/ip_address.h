@@ -35,7 +35,9 @@ class IpAddress {
   uint32_t v4() const;
   const std::array<uint8_t, 16>& bytes() const { return bytes_; }
 
-  friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
+  // clang-tidy takes the 0 that the defaulted operator compares with for a null pointer.
+  friend constexpr auto operator<=>(const IpAddress&,
+                                    const IpAddress&) = default;  // NOLINT(modernize-use-nullptr)
 
  private:
   std::array<uint8_t, 16> bytes_{};

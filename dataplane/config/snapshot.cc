@@ -2,6 +2,7 @@
 #include "dataplane/config/snapshot.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -35,6 +36,7 @@ std::vector<RatioGroup> GroupByRatio(const Pool& pool, const std::vector<Member>
     groups[ratio].members.push_back(i);
   }
   std::vector<RatioGroup> result;
+  result.reserve(groups.size());
   for (auto& [ratio, group] : groups)
     result.push_back(std::move(group));
   return result;
@@ -50,11 +52,11 @@ void FillRatioRing(Pool& pool, const std::vector<Member>& members) {
   }
   pool.ratio_ring.reserve(static_cast<size_t>(total));
   for (int64_t step = 1; step <= total; ++step) {
-    RatioGroup* best = nullptr;
-    int64_t best_credit = 0;
+    RatioGroup* best = &groups.front();
+    int64_t best_credit = std::numeric_limits<int64_t>::min();
     for (RatioGroup& group : groups) {
       const int64_t credit = group.ratio * step - group.rounds * total;
-      if (best == nullptr || credit > best_credit ||
+      if (credit > best_credit ||
           (credit == best_credit && group.members[group.next] < best->members[best->next])) {
         best = &group;
         best_credit = credit;

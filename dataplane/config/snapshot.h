@@ -47,6 +47,7 @@ struct Snapshot {
   void Finish();
 
   Snapshot() = default;
+  ~Snapshot() = default;
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 

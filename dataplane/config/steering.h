@@ -74,7 +74,7 @@ class Steering {
 
   unsigned workers_;
   uint32_t reta_mask_;
-  std::array<uint8_t, kRssKeySize> key_;
+  std::array<uint8_t, kRssKeySize> key_ = {};
   // Toeplitz is linear: one table of 256 partial hashes for each input byte, 18 bytes at most.
   std::vector<std::array<uint32_t, 256>> partial_;
 };
