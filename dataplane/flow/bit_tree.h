@@ -19,9 +19,8 @@ class BitTree {
 
   static constexpr size_t WordsNeeded(uint32_t size) { return kSummaryWords + (size + 63) / 64; }
 
-  // No words: a set that may not be looked at, for those who reckon sizes.
-  explicit BitTree(uint64_t* words)
-      : summary_(words), leaves_(words == nullptr ? nullptr : words + kSummaryWords) {}
+  BitTree() = default;  // a set that may not be looked at
+  explicit BitTree(uint64_t* words) : summary_(words), leaves_(words + kSummaryWords) {}
 
   bool Test(uint32_t member) const { return (leaves_[member / 64] >> (member % 64) & 1) != 0; }
 
@@ -59,8 +58,8 @@ class BitTree {
     return static_cast<uint32_t>(std::countr_zero(word));
   }
 
-  uint64_t* summary_;
-  uint64_t* leaves_;
+  uint64_t* summary_ = nullptr;
+  uint64_t* leaves_ = nullptr;
 };
 
 }  // namespace tandem::flow

@@ -9,7 +9,7 @@
 namespace tandem::flow {
 namespace {
 
-static_assert(kFlowsPerPage == 64 * 64, "one summary word covers a page");
+static_assert(kFlowsPerPage == size_t{64} * 64, "one summary word covers a page");
 static_assert(kFlowsPerWorkerMax / kFlowsPerPage <= BitTree::kSizeMax);
 
 constexpr uint32_t kPageSlots = kFlowsPerPage;
@@ -80,7 +80,7 @@ void SlotPages::MarkMissing(Page& page, uint32_t slots) noexcept {
   page.used_words[partial] = ~uint64_t{0} << (slots % 64);
   for (uint32_t word = partial + 1; word < 64; ++word)
     page.used_words[word] = ~uint64_t{0};
-  const uint32_t first_full = partial + (slots % 64 != 0);
+  const uint32_t first_full = (slots + 63) / 64;
   if (first_full < 64) page.full_words = ~uint64_t{0} << first_full;
 }
 

@@ -73,7 +73,7 @@ class SlotPages {
   void BeginPage(uint32_t page, config::TrafficGroupId group) noexcept;
   void ReturnPage(uint32_t page) noexcept;
 
-  Memory memory_;
+  Memory memory_ = {};
   uint32_t page_count_;
   uint32_t pages_begun_ = 0;  // pages from here on were never used and are untouched memory
   uint32_t capacity_;

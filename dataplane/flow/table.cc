@@ -162,7 +162,9 @@ void FlowTable<Hot>::StartFind(Lookup<Hot>& lookup) const noexcept {
 template <class Hot>
 void FlowTable<Hot>::ProbeFind(std::span<Lookup<Hot>> batch) const noexcept {
   TANDEM_ASSERT(batch.size() <= kBurstMax);
-  std::array<Lookup<Hot>*, kBurstMax> displaced;  // their only hope is the alternate bucket
+  // Their only hope is the alternate bucket. Just the first `displaced_count` are ever written.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+  std::array<Lookup<Hot>*, kBurstMax> displaced;
   size_t displaced_count = 0;
   for (Lookup<Hot>& lookup : batch) {
     lookup.likely = index_.InPrimary(lookup.hash).FrontOrNone();

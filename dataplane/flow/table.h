@@ -96,8 +96,8 @@ class FlowTable {
 
  private:
   struct Memory {
-    Hot* hot;
-    FlowCold* cold;
+    Hot* hot = nullptr;
+    FlowCold* cold = nullptr;
     std::span<std::byte> pages;
     std::span<std::byte> index;
   };
@@ -116,7 +116,7 @@ class FlowTable {
   FlowCold* cold_;
   SlotPages pages_;
   Index index_;
-  std::array<uint64_t, 4> secrets_;  // key the hash
+  std::array<uint64_t, 4> secrets_ = {};  // key the hash
 };
 
 extern template class FlowTable<FlowHot4>;

@@ -251,8 +251,9 @@ constexpr bool HasAck(const TcpSegment& segment) {
 }
 
 constexpr uint32_t EndOf(const TcpSegment& segment) {
-  return segment.sequence + segment.payload_length + ((segment.flags & kFlagSyn) != 0) +
-         ((segment.flags & kFlagFin) != 0);
+  const uint32_t syn = (segment.flags & kFlagSyn) != 0 ? 1 : 0;
+  const uint32_t fin = (segment.flags & kFlagFin) != 0 ? 1 : 0;
+  return segment.sequence + segment.payload_length + syn + fin;
 }
 
 constexpr uint16_t SeenFlag(Side side) {

@@ -34,7 +34,7 @@ size_t Timers::BytesNeeded() {
 }
 
 Timers::Timers(std::span<std::byte> memory, FlowCold* cold, Tick now)
-    : cold_(cold), heads_(nullptr), occupied_(nullptr), cursor_(now >> kBucketTicksShift) {
+    : cold_(cold), heads_(nullptr), cursor_(now >> kBucketTicksShift) {
   MemoryCarver carver(memory);
   const TimerMemory carved = Carve(carver);
   heads_ = carved.heads;
@@ -58,9 +58,8 @@ uint32_t Timers::BucketsToOccupied() const noexcept {
 void Timers::Arm(uint32_t slot, Tick deadline) noexcept {
   Unlink(slot);
   // Rounded up: a bucket comes up when its first tick is reached.
-  const uint32_t wanted =
-      ((deadline >> kBucketTicksShift) + ((deadline & ((1U << kBucketTicksShift) - 1)) != 0)) &
-      kBucketMask;
+  const bool is_between = (deadline & ((1U << kBucketTicksShift) - 1)) != 0;
+  const uint32_t wanted = ((deadline >> kBucketTicksShift) + (is_between ? 1 : 0)) & kBucketMask;
   const int32_t ahead = std::clamp(BucketsTo(wanted), 0, static_cast<int32_t>(kBuckets) - 1);
   const uint32_t bucket = (cursor_ + static_cast<uint32_t>(ahead)) % kBuckets;
 
