@@ -64,7 +64,7 @@ size_t Exchange::Collect(unsigned to, std::span<net::Packet> packets) noexcept {
                                             sizeof(net::Packet),
                                             static_cast<unsigned>(packets.size() - count), nullptr);
   }
-  next_source_[to] = (first + 1) % workers_;
+  next_source_[to] = first + 1 < workers_ ? first + 1 : 0;
   return count;
 }
 

@@ -18,7 +18,7 @@ namespace tandem::pipeline {
 struct OriginatedFrame {
   uint16_t port = 0;  // index into Snapshot::ports
   uint16_t length = 0;
-  std::array<uint8_t, kOriginatedFrameMax> bytes;
+  std::array<uint8_t, kOriginatedFrameMax> bytes = {};
 };
 
 class Output {
@@ -53,7 +53,7 @@ class Output {
   size_t release_count_ = 0;
   size_t originated_count_ = 0;
   std::array<net::Packet, kPacketsMax> transmit_;
-  std::array<void*, kPacketsMax> release_;
+  std::array<void*, kPacketsMax> release_ = {};
   std::array<OriginatedFrame, kOriginatedMax> originated_;
 };
 
