@@ -231,10 +231,12 @@ void CheckDevice(CheckContext& context) {
         Cat(Quote(device.name()), " is not 1 to ", kNameMax, " letters, digits and _-.:/@"));
   }
   CheckLcores(context, device, origin);
+  // A page holds flows of one traffic group, and those of none need one, too.
+  const int64_t flows_min = int64_t{kFlowsPerPage} * (1 + context.config.traffic_group_size());
   for (const auto& [field, flows] :
        {std::pair{"ipv4_flows_per_worker", device.ipv4_flows_per_worker()},
         std::pair{"ipv6_flows_per_worker", device.ipv6_flows_per_worker()}}) {
-    context.InRange(origin, field, flows, int64_t{kFlowsPerPage}, kFlowsPerWorkerMax);
+    context.InRange(origin, field, flows, flows_min, kFlowsPerWorkerMax);
   }
   context.InRange(origin, "memory_mib", device.memory_mib(), 0, kMemoryMibMax);
   CheckEalArgs(context, device, origin);

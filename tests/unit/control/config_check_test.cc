@@ -121,9 +121,11 @@ TEST_CASE("config check: device and limits", "[config]") {
       {"device { lcores: \"zero\" }",
        "1:10: device: lcores: 'zero' is not a list of lcores, each once and below 128, as in "
        "\"0@0,1@2,2@3\""},
+      {"device { ipv4_flows_per_worker: 12287 } traffic_group { name: \"second\" }",
+       "1:10: device: ipv4_flows_per_worker: 12287 is not in 12288..67108864"},
       {"device { ipv4_flows_per_worker: 4095 ipv6_flows_per_worker: 67108865 }",
-       "1:10: device: ipv4_flows_per_worker: 4095 is not in 4096..67108864\n"
-       "1:38: device: ipv6_flows_per_worker: 67108865 is not in 4096..67108864"},
+       "1:10: device: ipv4_flows_per_worker: 4095 is not in 8192..67108864\n"
+       "1:38: device: ipv6_flows_per_worker: 67108865 is not in 8192..67108864"},
       {"device { memory_mib: 4194305 }", "1:10: device: memory_mib: 4194305 is not in 0..4194304"},
       {"device { eal_args: \"--no-telemetry\" eal_args: \"\" }",
        "1:37: device: eal_args: '' is no argument"},
