@@ -8,10 +8,13 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 RELEASE = TOP / 'build-release'
 ASAN = TOP / 'build-asan'
+TSAN = TOP / 'build-tsan'
 
 _SETUP = {
     RELEASE: (['--buildtype=debugoptimized'], {}),
     ASAN: (['--buildtype=debugoptimized', '-Db_sanitize=address,undefined', '-Db_lundef=false'],
+           {'CC': 'clang-14', 'CXX': 'clang++-14'}),
+    TSAN: (['--buildtype=debugoptimized', '-Db_sanitize=thread', '-Db_lundef=false'],
            {'CC': 'clang-14', 'CXX': 'clang++-14'}),
 }
 

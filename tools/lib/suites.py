@@ -8,7 +8,12 @@ import subprocess
 import sys
 import time
 
-from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, build, give_back
+from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, build, give_back
+
+
+# The tests that run threads: meson's name of each, and its executable.
+THREADED = {room: f'tests/unit/{room}/{room}_test'
+            for room in ('config', 'lb', 'neighbour', 'unit')}
 
 
 class Tally:
@@ -23,7 +28,7 @@ class Tally:
               flush=True)
 
 
-def run_build(directory, tally):
+def run_build(directory, tally, targets=()):
     """Whether it builds; a build that fails counts as one failed test."""
     title = f'build {directory.name}'
     began = time.monotonic()
@@ -31,7 +36,7 @@ def run_build(directory, tally):
     log_path = directory / 'build.log'
     try:
         with open(log_path, 'w') as log:
-            build(directory, log=log)
+            build(directory, targets, log=log)
     except (subprocess.CalledProcessError, OSError) as error:
         print(log_path.read_text()[-6000:])
         print(error)
@@ -89,12 +94,15 @@ def main():
         if sanitized:
             run_meson(ASAN, ['--no-suite', 'tidy', '--timeout-multiplier', '4'],
                       SANITIZER_ENVIRONMENT, tally)
+        if run_build(TSAN, tally, THREADED.values()):
+            run_meson(TSAN, [*THREADED, '--timeout-multiplier', '10'],
+                      {'TSAN_OPTIONS': 'halt_on_error=1'}, tally)
         if released:
             run_end_to_end(RELEASE, 1, {}, tally)
             run_end_to_end(RELEASE, 2, {}, tally)
         if sanitized:
             run_end_to_end(ASAN, 2, SANITIZER_ENVIRONMENT, tally)
-    for directory in (RELEASE, ASAN):
+    for directory in (RELEASE, ASAN, TSAN):
         give_back(directory)
     print(f'{tally.passed} passed, {tally.failed} failed')
     return 1 if tally.failed or not tally.passed else 0
