@@ -68,11 +68,11 @@ class BenchDevice {
   HugeMemory memory_;
   std::unique_ptr<config::Snapshot> snapshot_;
   pipeline::Shared shared_;
+  Nanos now_ = kSecond;
   std::unique_ptr<pipeline::Context> context_;
   std::unique_ptr<pipeline::Worker> worker_;
   std::unique_ptr<pipeline::Output> out_;
   uint32_t first_member_ = 0;  // of flow 0; round robin goes on from there
-  Nanos now_ = kSecond;
 };
 
 }  // namespace tandem::bench
