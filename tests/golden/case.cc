@@ -11,6 +11,8 @@
 #include <absl/strings/str_split.h>
 #include <absl/strings/strip.h>
 
+#include "control/admin_words.h"
+
 namespace tandem::test {
 namespace {
 
@@ -18,39 +20,18 @@ using Words = std::vector<std::string>;
 
 constexpr std::string_view kIndent = "    ";
 
-std::string StateText(flow::State state) {
-  switch (state) {
-    case flow::State::kFree:
-      return "free";
-    case flow::State::kOpening:
-      return "opening";
-    case flow::State::kSynAcked:
-      return "syn-acked";
-    case flow::State::kEstablished:
-      return "established";
-    case flow::State::kFinClient:
-      return "fin-client";
-    case flow::State::kFinServer:
-      return "fin-server";
-    case flow::State::kClosing:
-      return "closing";
-    case flow::State::kTimeWait:
-      return "time-wait";
-  }
-  return "?";
-}
-
 std::string EndpointText(const IpAddress& address, uint16_t port) {
   return address.is_v4() ? absl::StrCat(address.ToString(), ":", port)
                          : absl::StrCat("[", address.ToString(), "]:", port);
 }
 
 std::string FlowText(const Rig& rig, const unit::FlowInfo& flow) {
-  std::string text = absl::StrCat(
-      "protocol ", flow.protocol, " ", EndpointText(flow.cs_client, flow.cs_client_port), " > ",
-      EndpointText(flow.cs_server, flow.cs_server_port), " | ",
-      EndpointText(flow.ss_client, flow.ss_client_port), " > ",
-      EndpointText(flow.ss_server, flow.ss_server_port), " ", StateText(flow.state));
+  std::string text = absl::StrCat("protocol ", flow.protocol, " ",
+                                  EndpointText(flow.cs_client, flow.cs_client_port), " > ",
+                                  EndpointText(flow.cs_server, flow.cs_server_port), " | ",
+                                  EndpointText(flow.ss_client, flow.ss_client_port), " > ",
+                                  EndpointText(flow.ss_server, flow.ss_server_port), " ",
+                                  std::string(control::WordOf(flow.state)));
   absl::StrAppend(&text, " virtual=", rig.VirtualName(flow.virtual_id));
   if (flow.member_id != 0) absl::StrAppend(&text, " member=", rig.MemberName(flow.member_id));
   if (rig.unit().workers() > 1) absl::StrAppend(&text, " @", flow.worker);
