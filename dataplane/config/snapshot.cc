@@ -115,9 +115,12 @@ void Snapshot::Finish() {
     if (pool.id != 0) FillPool(pool, members);
   }
   virtual_index.Build(virtuals);
-  member_addresses.clear();
+  member_ports.clear();
   for (const Member& member : members) {
-    if (member.id != 0) member_addresses.insert(member.address);
+    if (member.id != 0) member_ports[member.address].push_back(member.port);
+  }
+  for (auto& entry : member_ports) {
+    std::ranges::sort(entry.second);
   }
   has_masquerade_mac = std::ranges::any_of(traffic_groups, &TrafficGroup::has_mac);
   addresses = AddressIndex();
@@ -130,6 +133,15 @@ void Snapshot::Finish() {
   for (const Virtual& virtual_server : virtuals) {
     if (virtual_server.id != 0) AddVirtualAddresses(*this, virtual_server);
   }
+}
+
+ServerRank Snapshot::ServerRankOf(const IpAddress& address, uint16_t port) const {
+  const auto found = member_ports.find(address);
+  if (found == member_ports.end()) return ServerRank::kStranger;
+  const std::vector<uint16_t>& of_members = found->second;
+  const bool any_port = of_members.front() == 0;
+  return any_port || std::ranges::binary_search(of_members, port) ? ServerRank::kMember
+                                                                  : ServerRank::kMemberAddress;
 }
 
 }  // namespace tandem::config

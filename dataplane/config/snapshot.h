@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "dataplane/config/address_index.h"
@@ -16,6 +16,13 @@
 #include "dataplane/config/virtual_index.h"
 
 namespace tandem::config {
+
+// How much of a server an endpoint is.
+enum class ServerRank : uint8_t {
+  kStranger,
+  kMemberAddress,  // a member's address, another port
+  kMember,         // a member's address and port
+};
 
 struct Snapshot {
   uint64_t generation = 0;  // counts applied configurations
@@ -38,7 +45,7 @@ struct Snapshot {
   // Derived by Finish.
   VirtualIndex virtual_index;
   AddressIndex addresses;
-  std::unordered_set<IpAddress, IpAddressHash> member_addresses;
+  std::unordered_map<IpAddress, std::vector<uint16_t>, IpAddressHash> member_ports;  // sorted
   bool has_masquerade_mac = false;                 // of any traffic group
   std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
 
@@ -65,9 +72,8 @@ struct Snapshot {
   const Pool* FindPool(PoolId id) const {
     return id < pools.size() && pools[id].id != 0 ? &pools[id] : nullptr;
   }
-  bool IsMemberAddress(const IpAddress& address) const {
-    return member_addresses.contains(address);
-  }
+  // `port` in host byte order.
+  ServerRank ServerRankOf(const IpAddress& address, uint16_t port) const;
   // The MAC a floating address of `group` uses on `interface`.
   const MacAddress& MacOf(const Interface& interface, TrafficGroupId group) const {
     return group < traffic_groups.size() && traffic_groups[group].has_mac

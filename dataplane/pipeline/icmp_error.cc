@@ -41,7 +41,8 @@ void Process(Context& context, Work& work, const net::Parsed& quoted) {
   const auto key = TurnRound(KeyOf<Hot>(quoted));
   const flow::FlowRef ref = context.flows<Hot>().table.FindOne(key, quoted.protocol);
   if (ref) return PassOn<Hot>(context, work, quoted, ref);
-  if (HandOff(context, work, OwnerOf(context, *work.interface, key, quoted.protocol))) return;
+  if (HandOff(context, work, OwnerOf(*context.snapshot, *work.interface, key, quoted.protocol)))
+    return;
   Drop(context, work.packet, DropReason::kIcmpNoFlow);
 }
 

@@ -12,13 +12,14 @@ enum class End : uint8_t { kSource, kDestination };
 
 // What our own addresses say: an address that is asked from clients shows them as source; one that
 // SNAT or the device itself uses is answered by servers.
-bool EndByLocalAddress(const Context& context, const config::VirtualIndex::Query& query, End& end) {
-  const config::LocalAddress* local = context.snapshot->addresses.Find(query.destination);
+bool EndByLocalAddress(const config::Snapshot& snapshot, const config::VirtualIndex::Query& query,
+                       End& end) {
+  const config::LocalAddress* local = snapshot.addresses.Find(query.destination);
   if (local == nullptr) return false;
   const bool is_virtual = (local->roles & config::kVirtualAddress) != 0;
   const bool is_translation = (local->roles & (config::kSnatAddress | config::kSelfIp)) != 0;
   if (is_virtual && is_translation) {  // one address in both roles: the port tells
-    end = context.snapshot->virtual_index.Find(query) != nullptr ? End::kSource : End::kDestination;
+    end = snapshot.virtual_index.Find(query) != nullptr ? End::kSource : End::kDestination;
   } else {
     end = is_virtual ? End::kSource : End::kDestination;
   }
@@ -33,8 +34,16 @@ End LowerEnd(const Key& key) {
   return key.source_port <= key.destination_port ? End::kSource : End::kDestination;
 }
 
+// Whether the other end is reached by interfaces that face the way `interface` does, as far as the
+// routes know. `facing` tells the two legs apart only where it is not.
+bool StaysOnOneSide(const config::Snapshot& snapshot, const config::Interface& interface,
+                    const IpAddress& destination) {
+  const config::Route* route = snapshot.routes->Lookup(destination);
+  return route != nullptr && snapshot.interfaces[route->interface].facing == interface.facing;
+}
+
 template <class Key>
-End SharedEnd(const Context& context, const config::Interface& interface, const Key& key,
+End SharedEnd(const config::Snapshot& snapshot, const config::Interface& interface, const Key& key,
               uint8_t protocol) {
   config::VirtualIndex::Query query;
   query.source = AddressOf(key.source);
@@ -43,35 +52,45 @@ End SharedEnd(const Context& context, const config::Interface& interface, const 
   query.protocol = protocol;
   query.interface = interface.id;
   End end = End::kSource;
-  if (EndByLocalAddress(context, query, end)) return end;
-  if (interface.facing == config::Facing::kClient) return End::kSource;
-  if (interface.facing == config::Facing::kServer) return End::kDestination;
-  const bool from_member = context.snapshot->IsMemberAddress(query.source);
-  const bool to_member = context.snapshot->IsMemberAddress(query.destination);
-  if (from_member != to_member) return from_member ? End::kDestination : End::kSource;
+  if (EndByLocalAddress(snapshot, query, end)) return end;
+  using config::ServerRank;
+  const ServerRank from = snapshot.ServerRankOf(query.source, ntohs(key.source_port));
+  const ServerRank to = snapshot.ServerRankOf(query.destination, query.destination_port);
+  const bool from_member = from == ServerRank::kMember;
+  if (from_member != (to == ServerRank::kMember)) {
+    return from_member ? End::kDestination : End::kSource;
+  }
+  // A network of virtual addresses: the reply will come from a member.
+  const config::Virtual* wanted = snapshot.virtual_index.Find(query);
+  if (wanted != nullptr && wanted->type == config::VirtualType::kFastL4) return End::kSource;
+  if (from != to) return from > to ? End::kDestination : End::kSource;
+  if (from == ServerRank::kStranger && interface.facing != config::Facing::kBoth &&
+      !StaysOnOneSide(snapshot, interface, query.destination)) {
+    return interface.facing == config::Facing::kClient ? End::kSource : End::kDestination;
+  }
   return LowerEnd(key);
 }
 
 template <class Key>
-unsigned Owner(const Context& context, const config::Interface& interface, const Key& key,
+unsigned Owner(const config::Snapshot& snapshot, const config::Interface& interface, const Key& key,
                uint8_t protocol) {
-  const config::Steering& steering = *context.snapshot->steering;
+  const config::Steering& steering = *snapshot.steering;
   if (steering.workers() == 1) return 0;
-  return SharedEnd(context, interface, key, protocol) == End::kSource
+  return SharedEnd(snapshot, interface, key, protocol) == End::kSource
              ? steering.OwnerOf(key.source, key.source_port)
              : steering.OwnerOf(key.destination, key.destination_port);
 }
 
 }  // namespace
 
-unsigned OwnerOf(const Context& context, const config::Interface& interface,
+unsigned OwnerOf(const config::Snapshot& snapshot, const config::Interface& interface,
                  const net::FlowKey4& key, uint8_t protocol) noexcept {
-  return Owner(context, interface, key, protocol);
+  return Owner(snapshot, interface, key, protocol);
 }
 
-unsigned OwnerOf(const Context& context, const config::Interface& interface,
+unsigned OwnerOf(const config::Snapshot& snapshot, const config::Interface& interface,
                  const net::FlowKey6& key, uint8_t protocol) noexcept {
-  return Owner(context, interface, key, protocol);
+  return Owner(snapshot, interface, key, protocol);
 }
 
 bool HandOff(Context& context, const Work& work, unsigned owner) noexcept {

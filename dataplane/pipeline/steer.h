@@ -10,9 +10,9 @@ namespace tandem::pipeline {
 
 // `key` as the packet carries it, or, for an ICMP error, as a packet of the flow would coming from
 // where the error came.
-unsigned OwnerOf(const Context& context, const config::Interface& interface,
+unsigned OwnerOf(const config::Snapshot& snapshot, const config::Interface& interface,
                  const net::FlowKey4& key, uint8_t protocol) noexcept;
-unsigned OwnerOf(const Context& context, const config::Interface& interface,
+unsigned OwnerOf(const config::Snapshot& snapshot, const config::Interface& interface,
                  const net::FlowKey6& key, uint8_t protocol) noexcept;
 
 // Passes the packet to its owner when that is another worker and it has not been passed before; the

@@ -105,7 +105,7 @@ void Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
     inserted_ = inserted_ || table.size() != ended_before;
     if (result == HitResult::kDone) return;
   } else if (HandOff(context_, work,
-                     OwnerOf(context_, *work.interface, *lookup.key, lookup.protocol))) {
+                     OwnerOf(*context_.snapshot, *work.interface, *lookup.key, lookup.protocol))) {
     return;
   }
   Admit<Hot>(context_, work);
