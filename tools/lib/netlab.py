@@ -39,10 +39,10 @@ def remove_namespace(name):
 class Namespace:
     """One network namespace. Commands run in it as `ip netns exec` does."""
 
-    def __init__(self, name, directory):
+    def __init__(self, name, directory, processes):
         self.name = name
         self.directory = directory  # logs of its processes
-        self.processes = []
+        self.processes = processes  # takes those that it starts
         subprocess.run(['ip', 'netns', 'add', name], check=True)
         self.run('ip', 'link', 'set', 'lo', 'up')
 
@@ -105,12 +105,12 @@ class Lab:
         self.prefix = prefix
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.namespaces = []
+        self.names = []  # noted before they exist, so that an interrupted making leaves nothing
+        self.processes = []
 
     def namespace(self, name):
-        space = Namespace(self.prefix + name, self.directory)
-        self.namespaces.append(space)
-        return space
+        self.names.append(self.prefix + name)
+        return Namespace(self.prefix + name, self.directory, self.processes)
 
     def wire(self, left, left_interface, right, right_interface):
         """A veth pair. Offloads are off at both ends: a packet on this wire is what a NIC would
@@ -125,9 +125,8 @@ class Lab:
 
     def close(self):
         """Ends every process and removes every namespace, whatever state they are in."""
-        while self.namespaces:
-            space = self.namespaces.pop()
+        for name in set(self.names) & set(existing_namespaces(self.prefix)):
             with contextlib.suppress(subprocess.CalledProcessError):
-                remove_namespace(space.name)
-            for process in space.processes:
-                process.wait()
+                remove_namespace(name)
+        for process in self.processes:
+            process.wait()

@@ -183,8 +183,8 @@ def main():
     if left:
         sys.exit(f'quickstart: {", ".join(left)} exist: another run is going on or was kept.\n'
                  'Take it down with: sudo ./tools/quickstart --down')
-    signal.signal(signal.SIGTERM, stop_on_signal)
-    signal.signal(signal.SIGHUP, stop_on_signal)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop_on_signal)
     try:
         run(arguments.keep, arguments.began)
     except KeyboardInterrupt:
