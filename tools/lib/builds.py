@@ -36,7 +36,7 @@ def build(directory, targets=(), log=None):
     if not (directory / 'build.ninja').exists():
         subprocess.run(['meson', 'setup', directory, TOP, *arguments], check=True, env=environment,
                        stdout=log, stderr=subprocess.STDOUT)
-    subprocess.run(['meson', 'compile', '-C', directory, *targets], check=True, env=environment,
+    subprocess.run(['ninja', '-C', directory, *targets], check=True, env=environment,
                    stdout=log, stderr=subprocess.STDOUT)
 
 

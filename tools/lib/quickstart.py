@@ -125,7 +125,7 @@ def build_programs():
     log_path = RELEASE / 'build.log'
     try:
         with open(log_path, 'w') as log:
-            build(RELEASE, ['tandemd:executable', 'tandemctl:executable'], log=log)
+            build(RELEASE, ['control/tandemd', 'tools/tandemctl/tandemctl'], log=log)
     except subprocess.CalledProcessError:
         print(log_path.read_text()[-4000:])
         raise
