@@ -75,7 +75,7 @@ void Fill(const FlowInfo& info, const config::Snapshot& snapshot,
     out.set_client_vlan(snapshot.interfaces[info.client_interface].name);
   }
   out.set_slot(info.slot);
-  out.set_generation(info.generation);
+  out.set_birth(info.birth);
   out.set_loose((info.flags & flow::kLooselyInitiated) != 0);
 }
 

@@ -20,6 +20,7 @@ inline constexpr size_t kTrafficGroupsMax = 127;  // as on BIG-IP: one mirroring
 inline constexpr size_t kVirtualsMax = 4096;
 inline constexpr size_t kPoolsMax = 4096;
 inline constexpr size_t kMembersMax = 32768;
+inline constexpr size_t kPersistencesMax = 1024;   // persistence profiles
 inline constexpr size_t kPoolMembersMax = 4096;    // members of one pool
 inline constexpr size_t kSnatAddressesMax = 1024;  // addresses of one SNAT pool
 
@@ -31,6 +32,11 @@ inline constexpr size_t kBurstMax = 64;           // packets per burst
 inline constexpr size_t kHandoffRingSize = 1024;  // packets between one pair of workers
 inline constexpr size_t kFlowsPerPage = 4096;     // slots of one flow-table page
 inline constexpr uint32_t kFlowsPerWorkerMax = 64U << 20;
+
+// Mirroring.
+inline constexpr size_t kMirrorMtuMax = 9216;  // largest IP packet on the mirroring port
+inline constexpr size_t kMirrorRingSize =
+    64;  // frames between a worker and the mirror lcore, each way
 
 inline constexpr size_t kFrameMin = 60;             // Ethernet minimum without FCS
 inline constexpr size_t kHeadersMax = 512;          // bytes of one packet the parser may look at

@@ -14,5 +14,6 @@ using MemberId = uint16_t;       // 1..kMembersMax; a member of one pool, not a 
 using PoolId = uint16_t;         // 1..kPoolsMax
 using InterfaceId = uint16_t;    // 1..kInterfacesMax; a VLAN of a port, tagged or not
 using TrafficGroupId = uint8_t;  // 1..kTrafficGroupsMax; 0 is non-floating (traffic-group-none)
+using PersistenceId = uint16_t;  // 1..kPersistencesMax; a persistence profile
 
 }  // namespace tandem::config

@@ -4,6 +4,7 @@
 // Words and defaults are those of BIG-IP's tmsh. Built by control/compile, never changed after.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -12,6 +13,7 @@
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/ids.h"
+#include "dataplane/config/roles.h"
 
 namespace tandem::config {
 
@@ -41,7 +43,8 @@ struct Interface {
 struct TrafficGroup {
   std::string name;
   TrafficGroupId id = 0;
-  bool has_mac = false;  // masquerade MAC
+  Role role = Role::kActive;  // this device's, as configured
+  bool has_mac = false;       // masquerade MAC
   MacAddress mac{};
 };
 
@@ -90,6 +93,9 @@ enum class SourcePort : uint8_t { kPreserve, kPreserveStrict, kChange };
 // What to do with a TCP packet that is not a SYN and belongs to no flow.
 enum class NoFlowAction : uint8_t { kReset, kDrop, kLooseInitiation };
 
+// When a flow is first told to the peer.
+enum class MirrorAt : uint8_t { kEstablished, kSyn };
+
 inline constexpr uint32_t kIndefinite = UINT32_MAX;  // ticks: never
 
 // The fastL4 profile; times in ticks (base/time.h), kIndefinite allowed where BIG-IP allows it.
@@ -103,8 +109,56 @@ struct FastL4 {
   bool loose_close = false;      // loosely initiated flows end at the first FIN
 };
 
+enum class PersistenceType : uint8_t { kSourceAddress, kDestinationAddress, kHash };
+
+// What a hash profile takes into the key.
+enum HashField : uint8_t {
+  kHashSourceAddress = 1 << 0,
+  kHashDestinationAddress = 1 << 1,
+  kHashSourcePort = 1 << 2,
+  kHashDestinationPort = 1 << 3,
+  kHashProtocol = 1 << 4,
+  kHashPayload = 1 << 5,  // bytes of the first UDP datagram
+};
+
+// A persistence profile: where the key of a record comes from, and how long it lasts.
+struct Persistence {
+  std::string name;
+  PersistenceId id = 0;  // 0: hole in Snapshot::persistences
+  PersistenceType type = PersistenceType::kSourceAddress;
+  uint32_t timeout = TicksIn(180 * kSecond);  // since a flow last used the record; kIndefinite
+  uint8_t mask_ipv4 = 32;  // prefix length; of kSourceAddress, kDestinationAddress
+  uint8_t mask_ipv6 = 128;
+  uint8_t hash_fields = 0;  // HashField, of kHash
+  uint16_t payload_offset = 0;
+  uint16_t payload_length = 0;
+  // Consistent hash of the key over the members that are available; no record is kept.
+  bool stateless = false;
+  bool match_across_services = false;  // other virtuals on the same virtual address
+  bool match_across_virtuals = false;
+  bool match_across_pools = false;
+  bool override_connection_limit = false;
+  bool mirror = false;
+};
+
+// How this device reaches its mirroring peer.
+struct Mirroring {
+  bool enabled = false;
+  uint8_t unit_id = 1;  // 1 or 2, the peer has the other: halves the SNAT ports, names who speaks
+  std::string device_name;
+  IpPrefix address;  // of the mirroring port
+  IpAddress peer;
+  uint16_t mtu = 1500;        // of the mirroring port: largest IP packet; paths are probed below it
+  bool authenticated = true;  // false: laboratories only
+  std::array<uint8_t, 32> key{};
+  uint64_t bulk_rate = 250'000'000;  // bytes a second
+  Nanos flush = 500'000;             // a change waits at most so long for others
+};
+
 struct SnatPool {
   std::string name;
+  TrafficGroupId traffic_group = 0;  // its addresses float with
+  bool mirror = false;               // flows translated by it are mirrored
   std::vector<IpAddress> addresses;  // both families may be present
 };
 
@@ -128,6 +182,9 @@ struct Virtual {
   NoFlowAction no_flow = NoFlowAction::kReset;
   uint32_t connection_limit = 0;  // 0 = none
   TrafficGroupId traffic_group = 0;
+  PersistenceId persistence = 0;  // 0: none
+  bool mirror = false;
+  MirrorAt mirror_at = MirrorAt::kEstablished;
   FastL4 profile;
 
   bool ListensOn(InterfaceId interface) const {

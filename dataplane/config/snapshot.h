@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/config/address_index.h"
+#include "dataplane/config/dictionary.h"
 #include "dataplane/config/objects.h"
 #include "dataplane/config/routes.h"
 #include "dataplane/config/steering.h"
@@ -36,6 +37,10 @@ struct Snapshot {
   std::vector<Pool> pools;                   // indexed by PoolId; [0] is a hole
   std::vector<Member> members;               // indexed by MemberId; [0] is a hole
   std::vector<SnatPool> snat_pools;
+  std::vector<Persistence> persistences;  // indexed by PersistenceId; [0] is a hole
+  Mirroring mirroring;
+  // Changes whenever what is to be mirrored changed: flows are looked through then.
+  uint32_t mirror_generation = 0;
   uint32_t reset_rate_max =
       250;  // RSTs and ICMP errors a worker may send per second (tm.maxrejectrate)
 
@@ -46,6 +51,8 @@ struct Snapshot {
   VirtualIndex virtual_index;
   AddressIndex addresses;
   std::unordered_map<IpAddress, std::vector<uint16_t>, IpAddressHash> member_ports;  // sorted
+  std::shared_ptr<const Dictionary> dictionary;
+  uint64_t config_hash = 0;  // of what decides forwarding, by names: equal on two devices alike
   bool has_masquerade_mac = false;                 // of any traffic group
   std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
 
@@ -71,6 +78,9 @@ struct Snapshot {
   }
   const Pool* FindPool(PoolId id) const {
     return id < pools.size() && pools[id].id != 0 ? &pools[id] : nullptr;
+  }
+  const Persistence* FindPersistence(PersistenceId id) const {
+    return id < persistences.size() && persistences[id].id != 0 ? &persistences[id] : nullptr;
   }
   // `port` in host byte order.
   ServerRank ServerRankOf(const IpAddress& address, uint16_t port) const;

@@ -6,8 +6,8 @@
 // never changes during the flow's life and is its name for the mirror.
 //
 // Bytes a flow, all told (the index holds two keys in 10-way buckets of 64 bytes, filled to 60 %):
-//   IPv4:  64 hot + 32 cold + 22 index = 118
-//   IPv6: 128 hot + 32 cold + 22 index = 182
+//   IPv4:  64 hot + 32 cold + 8 register + 22 index = 126
+//   IPv6: 128 hot + 32 cold + 8 register + 22 index = 190
 #pragma once
 
 #include <cstdint>
@@ -55,6 +55,10 @@ enum FlowFlag : uint16_t {
   kServerSeen = 1 << 9,      // server_ack is valid
   kFinClientSent = 1 << 10,  // client's FIN seen; client_fin holds its sequence end
   kFinServerSent = 1 << 11,
+  kMirrored = 1 << 12,     // the peer is told of it (sender side; mirror/flow_sender.h)
+  kMirrorKnown = 1 << 13,  // its full image was sent: a change may go as an update
+  kShadow = 1 << 14,       // put here by the peer's stream and not adopted yet: no timer, no ageing
+  kUnbound = 1 << 15,      // shadow whose virtual or member this configuration lacks: ids are 0
 };
 
 // What both families share behind their keys; 40 bytes.
@@ -102,14 +106,23 @@ struct alignas(64) FlowHot6 {
 };
 static_assert(sizeof(FlowHot6) == 128);
 
-// Links are slot numbers, kNoSlot or marks of timers.cc. `generation` survives the slot's reuse and
-// grows with each new flow.
+// What FlowCold::mirror_link says, of used and free slots alike.
+//   0                        nothing: the slot is not dirty
+//   1 .. kMirrorListEnd      dirty: the next dirty slot of its stream + 1, or kMirrorListEnd
+//   kMirrorSession | number  not dirty; the register came with this session of a peer's stream
+inline constexpr uint32_t kMirrorListEnd = 0x7fffffff;
+inline constexpr uint32_t kMirrorSession = 0x80000000;
+inline constexpr bool IsMirrorDirty(uint32_t link) {
+  return link != 0 && link < kMirrorSession;
+}
+
+// Timer and embryonic links are slot numbers, kNoSlot or marks of timers.cc.
 struct FlowCold {
   uint32_t timer_next = kNoSlot;
   uint32_t timer_previous = kNoSlot;
   uint32_t embryonic_next = kNoSlot;
   uint32_t embryonic_previous = kNoSlot;
-  uint32_t generation = 0;
+  uint32_t mirror_link = 0;
   Tick created = 0;
   uint32_t client_fin = 0;  // TCP sequence number behind each side's FIN, before it the side's SYN
   uint32_t server_fin = 0;

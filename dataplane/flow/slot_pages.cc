@@ -84,17 +84,26 @@ void SlotPages::MarkMissing(Page& page, uint32_t slots) noexcept {
   if (first_full < 64) page.full_words = ~uint64_t{0} << first_full;
 }
 
-void SlotPages::BeginPage(uint32_t page, config::TrafficGroupId group) noexcept {
+// The lowest logical page of the group that is not begun.
+uint32_t SlotPages::NextLogical(config::TrafficGroupId group) const noexcept {
+  const uint32_t returned = LogicalReturned(group).FirstFrom(0);
+  return returned != BitTree::kNone ? returned : memory_.logical_begun[group];
+}
+
+void SlotPages::BeginPage(uint32_t page, config::TrafficGroupId group, uint32_t logical) noexcept {
   if (page == pages_begun_) {
     ++pages_begun_;
   } else {
     ReturnedPages().Clear(page);
   }
-  uint32_t logical = LogicalReturned(group).FirstFrom(0);
-  if (logical == BitTree::kNone) {
-    logical = memory_.logical_begun[group]++;
-  } else {
+  uint32_t& begun = memory_.logical_begun[group];
+  if (logical < begun) {
     LogicalReturned(group).Clear(logical);
+  } else {
+    // Those in between were not asked for yet: free, as if they had been given back.
+    for (; begun < logical; ++begun)
+      LogicalReturned(group).Set(begun);
+    begun = logical + 1;
   }
   Page& state = memory_.pages[page];
   state = Page{};
@@ -130,14 +139,63 @@ uint32_t SlotPages::Allocate(config::TrafficGroupId group) noexcept {
   const uint32_t slot = Peek(group);
   if (slot == kNone) return kNone;
   const uint32_t page = slot / kPageSlots;
-  if (LogicalWithRoom(group).FirstFrom(0) == BitTree::kNone) BeginPage(page, group);
+  if (LogicalWithRoom(group).FirstFrom(0) == BitTree::kNone) {
+    BeginPage(page, group, NextLogical(group));
+  }
+  Use(slot);
+  return slot;
+}
+
+void SlotPages::Use(uint32_t slot) noexcept {
+  const uint32_t page = slot / kPageSlots;
   Page& state = memory_.pages[page];
   const uint32_t word = slot % kPageSlots / 64;
   state.used_words[word] |= uint64_t{1} << (slot % 64);
   if (~state.used_words[word] == 0) state.full_words |= uint64_t{1} << word;
-  if (++state.used == SlotsOf(page)) LogicalWithRoom(group).Clear(state.logical);
+  if (++state.used == SlotsOf(page)) LogicalWithRoom(state.group).Clear(state.logical);
   ++used_;
+}
+
+uint32_t SlotPages::AllocateAt(config::TrafficGroupId group, uint32_t logical) noexcept {
+  TANDEM_ASSERT(group < kGroups);
+  if (logical >= LogicalMax()) return kNone;
+  uint32_t slot = SlotAt(group, logical);
+  if (slot == kNone) {
+    const uint32_t page = NextPage();
+    if (page == kNone || SlotsOf(page) <= logical % kPageSlots) return kNone;
+    BeginPage(page, group, logical / kPageSlots);
+    slot = page * kPageSlots + logical % kPageSlots;
+  }
+  TANDEM_ASSERT(!IsUsed(slot));
+  Use(slot);
   return slot;
+}
+
+uint32_t SlotPages::SlotAt(config::TrafficGroupId group, uint32_t logical) const noexcept {
+  const uint32_t page = logical / kPageSlots;
+  if (page >= memory_.logical_begun[group] || LogicalReturned(group).Test(page)) return kNone;
+  const uint32_t physical = Physical(group, page);
+  return logical % kPageSlots < SlotsOf(physical) ? physical * kPageSlots + logical % kPageSlots
+                                                  : kNone;
+}
+
+uint32_t SlotPages::LogicalEnd(config::TrafficGroupId group) const noexcept {
+  return memory_.logical_begun[group] * kPageSlots;
+}
+
+uint32_t SlotPages::LogicalMax() const noexcept {
+  return page_count_ * kPageSlots;
+}
+
+void SlotPages::Hold(uint32_t slot) noexcept {
+  ++memory_.pages[slot / kPageSlots].holds;
+}
+
+void SlotPages::Unhold(uint32_t slot) noexcept {
+  const uint32_t page = slot / kPageSlots;
+  Page& state = memory_.pages[page];
+  TANDEM_ASSERT(state.holds > 0);
+  if (--state.holds == 0 && state.used == 0) ReturnPage(page);
 }
 
 void SlotPages::Free(uint32_t slot) noexcept {
@@ -149,7 +207,7 @@ void SlotPages::Free(uint32_t slot) noexcept {
   state.full_words &= ~(uint64_t{1} << word);
   if (state.used == SlotsOf(page)) LogicalWithRoom(state.group).Set(state.logical);
   --used_;
-  if (--state.used == 0) ReturnPage(page);
+  if (--state.used == 0 && state.holds == 0) ReturnPage(page);
 }
 
 bool SlotPages::IsUsed(uint32_t slot) const noexcept {

@@ -5,6 +5,10 @@
 // (group, logical slot) can name a flow on both devices while each keeps its own page placement.
 // The lowest logical page with room is used first, which keeps the space dense.
 //
+// A shadow's slots are taken by their logical number instead, as the other device named them. A page
+// that somebody still has to speak about (a change not acknowledged yet) is held: it does not go back
+// to the pool, nor does its logical number mean anything else, until nobody holds it.
+//
 // Thread safety: one worker. Allocate and Free are O(1) amortised; freeing never allocates.
 #pragma once
 
@@ -31,6 +35,22 @@ class SlotPages {
   uint32_t Peek(config::TrafficGroupId group) const noexcept;  // what Allocate would return
   void Free(uint32_t slot) noexcept;
 
+  // Takes the slot with this logical number, its page begun when need be; UINT32_MAX when the pool has
+  // no page for it or `logical` is not below LogicalMax(). REQUIRES: the slot is free.
+  uint32_t AllocateAt(config::TrafficGroupId group, uint32_t logical) noexcept;
+
+  // The slot with this logical number, used or not; UINT32_MAX when its page is not begun.
+  uint32_t SlotAt(config::TrafficGroupId group, uint32_t logical) const noexcept;
+  // All logical slots ever begun of the group are below it; a multiple of kFlowsPerPage.
+  uint32_t LogicalEnd(config::TrafficGroupId group) const noexcept;
+  // A multiple of kFlowsPerPage; no device of this size can have a logical slot at or above it.
+  uint32_t LogicalMax() const noexcept;
+
+  // Counted per page. The last Unhold of an empty page gives it back. A page of which `used` is 0
+  // and that is held has no slot in use but is begun.
+  void Hold(uint32_t slot) noexcept;
+  void Unhold(uint32_t slot) noexcept;
+
   bool IsUsed(uint32_t slot) const noexcept;
   config::TrafficGroupId GroupOf(uint32_t slot) const noexcept;
   // The slot's number in its group's logical space.
@@ -47,6 +67,7 @@ class SlotPages {
     uint64_t full_words;                      // one bit a word of `used_words` without a zero
     uint32_t used;                            // slots that do not exist are not counted
     uint32_t logical;
+    uint32_t holds;
     config::TrafficGroupId group;
   };
   struct Memory {
@@ -70,7 +91,9 @@ class SlotPages {
   uint32_t SlotsOf(uint32_t page) const;
   uint32_t NextPage() const noexcept;
   static void MarkMissing(Page& page, uint32_t slots) noexcept;
-  void BeginPage(uint32_t page, config::TrafficGroupId group) noexcept;
+  uint32_t NextLogical(config::TrafficGroupId group) const noexcept;
+  void BeginPage(uint32_t page, config::TrafficGroupId group, uint32_t logical) noexcept;
+  void Use(uint32_t slot) noexcept;
   void ReturnPage(uint32_t page) noexcept;
 
   Memory memory_ = {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/flow/table.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -75,6 +76,7 @@ typename FlowTable<Hot>::Memory FlowTable<Hot>::Carve(MemoryCarver& carver, uint
   return {
       .hot = carver.Take<Hot>(capacity),
       .cold = carver.Take<FlowCold>(capacity),
+      .registers = carver.Take<Register>(capacity),
       .pages = carver.TakeBytes(SlotPages::BytesNeeded(capacity)),
       .index = carver.TakeBytes(Index::BytesNeeded(2 * capacity)),
   };
@@ -102,6 +104,7 @@ template <class Hot>
 FlowTable<Hot>::FlowTable(const Memory& memory, uint32_t capacity, uint64_t seed)
     : hot_(memory.hot),
       cold_(memory.cold),
+      registers_(memory.registers),
       pages_(memory.pages, capacity),
       index_(memory.index, 2 * capacity) {
   for (uint64_t& secret : secrets_)
@@ -202,47 +205,82 @@ void FlowTable<Hot>::PrefetchFreeSlot(config::TrafficGroupId group) const noexce
   if (slot == kNoSlot) return;
   PrefetchFlow(ReferenceOf(slot, Side::kClient));
   __builtin_prefetch(&cold_[slot]);
+  __builtin_prefetch(&registers_[slot], 1);
+}
+
+// Whether the keys are free. All lines that inserting touches come in together.
+template <class Hot>
+InsertResult FlowTable<Hot>::Check(const NewFlow& flow) const noexcept {
+  const FlowRef by_client = FindHashed(flow.client_hash, flow.client, flow.protocol);
+  if (by_client) return {InsertStatus::kClientKeyTaken, by_client.slot};
+  if (!flow.one_legged) {
+    const FlowRef by_server = FindHashed(flow.server_hash, flow.server, flow.protocol);
+    if (by_server) return {InsertStatus::kServerKeyTaken, by_server.slot};
+    if (flow.client == flow.server) return {InsertStatus::kServerKeyTaken, kNoSlot};
+  }
+  return {InsertStatus::kInserted, kNoSlot};
+}
+
+// Into the index and the record; gives the slot back when the index has no room.
+template <class Hot>
+InsertResult FlowTable<Hot>::Put(const NewFlow& flow, uint32_t slot) noexcept {
+  if (!index_.Insert(flow.client_hash, ReferenceOf(slot, Side::kClient))) {
+    pages_.Free(slot);
+    return {InsertStatus::kFull, kNoSlot};
+  }
+  if (!flow.one_legged && !index_.Insert(flow.server_hash, ReferenceOf(slot, Side::kServer))) {
+    index_.Erase(flow.client_hash, ReferenceOf(slot, Side::kClient));
+    pages_.Free(slot);
+    return {InsertStatus::kFull, kNoSlot};
+  }
+  Hot& hot = hot_[slot];
+  hot = Hot{};
+  hot.client = flow.client;
+  hot.server = flow.server;
+  hot.common.protocol = flow.protocol;
+  hot.common.flags = flow.one_legged ? kOneLegged : 0;
+  const uint32_t mirror_link = cold_[slot].mirror_link;
+  cold_[slot] = FlowCold{};
+  cold_[slot].mirror_link = mirror_link;
+  return {InsertStatus::kInserted, slot};
 }
 
 template <class Hot>
 InsertResult FlowTable<Hot>::Insert(config::TrafficGroupId group, const Key& client,
                                     const Key& server, uint8_t protocol, bool one_legged) noexcept {
-  // All lines that this will touch come in together.
-  const uint64_t client_hash = Hash(client, protocol);
-  index_.Prefetch(client_hash);
-  const uint64_t server_hash = Hash(server, protocol);
-  if (!one_legged) index_.Prefetch(server_hash);
+  const NewFlow flow{client,   server,    Hash(client, protocol), Hash(server, protocol),
+                     protocol, one_legged};
+  index_.Prefetch(flow.client_hash);
+  if (!one_legged) index_.Prefetch(flow.server_hash);
   PrefetchFreeSlot(group);
-  const FlowRef by_client = FindHashed(client_hash, client, protocol);
-  if (by_client) return {InsertStatus::kClientKeyTaken, by_client.slot};
-  if (!one_legged) {
-    const FlowRef by_server = FindHashed(server_hash, server, protocol);
-    if (by_server) return {InsertStatus::kServerKeyTaken, by_server.slot};
-    if (client == server) return {InsertStatus::kServerKeyTaken, kNoSlot};
-  }
-
+  const InsertResult check = Check(flow);
+  if (check.status != InsertStatus::kInserted) return check;
   const uint32_t slot = pages_.Allocate(group);
   if (slot == kNoSlot) return {InsertStatus::kFull, kNoSlot};
-  if (!index_.Insert(client_hash, ReferenceOf(slot, Side::kClient))) {
-    pages_.Free(slot);
-    return {InsertStatus::kFull, kNoSlot};
-  }
-  if (!one_legged && !index_.Insert(server_hash, ReferenceOf(slot, Side::kServer))) {
-    index_.Erase(client_hash, ReferenceOf(slot, Side::kClient));
-    pages_.Free(slot);
-    return {InsertStatus::kFull, kNoSlot};
-  }
+  const InsertResult result = Put(flow, slot);
+  if (result.status == InsertStatus::kInserted) registers_[slot] = MakeRegister(NewBirth(), 0);
+  return result;
+}
 
-  Hot& flow = hot_[slot];
-  flow = Hot{};
-  flow.client = client;
-  flow.server = server;
-  flow.common.protocol = protocol;
-  flow.common.flags = one_legged ? kOneLegged : 0;
-  const uint32_t generation = cold_[slot].generation + 1;
-  cold_[slot] = FlowCold{};
-  cold_[slot].generation = generation;
-  return {InsertStatus::kInserted, slot};
+template <class Hot>
+InsertResult FlowTable<Hot>::InsertAt(config::TrafficGroupId group, uint32_t logical,
+                                      const Key& client, const Key& server, uint8_t protocol,
+                                      bool one_legged) noexcept {
+  const NewFlow flow{client,   server,    Hash(client, protocol), Hash(server, protocol),
+                     protocol, one_legged};
+  const InsertResult check = Check(flow);
+  if (check.status != InsertStatus::kInserted) return check;
+  const uint32_t slot = pages_.AllocateAt(group, logical);
+  if (slot == kNoSlot) return {InsertStatus::kFull, kNoSlot};
+  return Put(flow, slot);
+}
+
+template <class Hot>
+void FlowTable<Hot>::ClearMirrorLinks(uint32_t slot) noexcept {
+  const auto begin = static_cast<uint32_t>(slot - slot % kFlowsPerPage);
+  const uint32_t end = std::min<uint32_t>(begin + kFlowsPerPage, capacity());
+  for (uint32_t i = begin; i < end; ++i)
+    cold_[i].mirror_link = 0;
 }
 
 template <class Hot>

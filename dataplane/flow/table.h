@@ -27,6 +27,7 @@
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/index.h"
 #include "dataplane/flow/memory_carver.h"
+#include "dataplane/flow/register.h"
 #include "dataplane/flow/slot_pages.h"
 
 namespace tandem::flow {
@@ -78,9 +79,17 @@ class FlowTable {
 
   // Makes a flow that is found by both keys (only by the client's when `one_legged`). The record
   // holds keys, protocol and kOneLegged and is otherwise zero: state kFree until the caller sets
-  // it. Its generation is one above the slot's last. Two equal keys are kServerKeyTaken, by no slot.
+  // it. Its register is a new birth, version 0; mirror_link survives from the slot's last flow (it may
+  // still be in a dirty list). Two equal keys are kServerKeyTaken, by no slot.
   [[nodiscard]] InsertResult Insert(config::TrafficGroupId group, const Key& client,
                                     const Key& server, uint8_t protocol, bool one_legged) noexcept;
+  // The same at a logical slot that the other device chose, for a shadow. The register stays as it is:
+  // the caller sets it. kFull: the pool has no page for it, or the index no room.
+  // REQUIRES: the slot, if its page is begun, is free.
+  [[nodiscard]] InsertResult InsertAt(config::TrafficGroupId group, uint32_t logical,
+                                      const Key& client, const Key& server, uint8_t protocol,
+                                      bool one_legged) noexcept;
+  // Keeps the slot's register and mirror_link.
   // REQUIRES: not armed, not in the embryonic list (timers.h takes it out).
   void Erase(uint32_t slot) noexcept;
 
@@ -90,19 +99,45 @@ class FlowTable {
   const FlowCold& cold(uint32_t slot) const { return cold_[slot]; }
   bool IsLive(uint32_t slot) const noexcept { return pages_.IsUsed(slot); }
 
+  // Of used and free slots alike. In a page that was begun anew it is what another page left there;
+  // mirror_link, which is 0 then, tells a receiver so.
+  Register& register_of(uint32_t slot) { return registers_[slot]; }
+  Register register_of(uint32_t slot) const { return registers_[slot]; }
+  // Before the page of `slot` goes back to the pool while its mirror_links are not all 0: makes them 0.
+  void ClearMirrorLinks(uint32_t slot) noexcept;
+
+  // Births given so far are at or below it. Raised (never lowered) when a shadow brings higher ones,
+  // so that what this device begins after a takeover is newer than all it took over.
+  Birth last_birth() const { return last_birth_; }
+  void RaiseBirth(Birth birth) { last_birth_ = birth > last_birth_ ? birth : last_birth_; }
+  Birth NewBirth() { return ++last_birth_; }
+
   uint32_t size() const { return pages_.used(); }
   uint32_t capacity() const { return pages_.capacity(); }
+  SlotPages& pages() { return pages_; }
   const SlotPages& pages() const { return pages_; }
 
  private:
   struct Memory {
     Hot* hot = nullptr;
     FlowCold* cold = nullptr;
+    Register* registers = nullptr;
     std::span<std::byte> pages;
     std::span<std::byte> index;
   };
   static Memory Carve(MemoryCarver& carver, uint32_t capacity);
   FlowTable(const Memory& memory, uint32_t capacity, uint64_t seed);
+
+  struct NewFlow {
+    const Key& client;
+    const Key& server;
+    uint64_t client_hash;
+    uint64_t server_hash;
+    uint8_t protocol;
+    bool one_legged;
+  };
+  InsertResult Check(const NewFlow& flow) const noexcept;
+  InsertResult Put(const NewFlow& flow, uint32_t slot) noexcept;
 
   bool Matches(Index::Reference reference, const Key& key, uint8_t protocol) const noexcept;
   // The steps of Find: hash and fetch the index; compare tags and fetch the flows; compare keys.
@@ -114,6 +149,8 @@ class FlowTable {
 
   Hot* hot_;
   FlowCold* cold_;
+  Register* registers_;
+  Birth last_birth_ = 0;
   SlotPages pages_;
   Index index_;
   std::array<uint64_t, 4> secrets_ = {};  // key the hash

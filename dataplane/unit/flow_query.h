@@ -41,7 +41,7 @@ struct FlowFilter {
 struct FlowInfo {
   uint16_t worker = 0;
   uint32_t slot = 0;
-  uint32_t generation = 0;
+  uint64_t birth = 0;  // flow/register.h
   uint8_t protocol = 0;
   flow::State state = flow::State::kFree;
   uint16_t flags = 0;  // flow::FlowFlag

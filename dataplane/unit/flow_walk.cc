@@ -57,7 +57,7 @@ FlowInfo InfoOf(pipeline::Context& context, uint32_t slot) {
   FlowInfo info;
   info.worker = static_cast<uint16_t>(context.worker);
   info.slot = slot;
-  info.generation = table.cold(slot).generation;
+  info.birth = flow::BirthOf(table.register_of(slot));
   info.protocol = hot.common.protocol;
   info.state = hot.common.state;
   info.flags = hot.common.flags;

@@ -18,15 +18,18 @@ LINES_MAX = 600
 
 # Room -> rooms and single headers of other rooms it may include; its own room goes without saying.
 LEFT_OF_LB = ['base', 'net', 'config', 'flow']
-LEFT_OF_PIPELINE = LEFT_OF_LB + ['neighbour', 'lb', 'nat']
+LEFT_OF_MIRROR = LEFT_OF_LB + ['persist']
+LEFT_OF_PIPELINE = LEFT_OF_LB + ['neighbour', 'persist', 'lb', 'nat', 'mirror']
 ROOMS = {
     'base': [],
     'net': ['base'],
     'config': ['base', 'net'],
     'flow': ['base', 'net', 'config/ids.h'],
     'neighbour': ['base', 'net', 'config', 'flow/neighbour_ref.h'],
+    'persist': LEFT_OF_LB,
     'lb': LEFT_OF_LB,
     'nat': LEFT_OF_LB,
+    'mirror': LEFT_OF_MIRROR,
     'pipeline': LEFT_OF_PIPELINE,
     'unit': LEFT_OF_PIPELINE + ['pipeline'],
     'io': LEFT_OF_PIPELINE + ['pipeline', 'unit'],

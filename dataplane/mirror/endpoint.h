@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A device's end of the mirroring association: finds the peer, agrees with it on keys, platform,
+// dictionary, path MTU and sessions, and carries the workers' frames, sealed, over the link. The
+// workers' streams know nothing of it but what comes through their rings (exchange.h).
+//
+// States, per device: Down -> Hello (seen each other) -> Up (nonces echoed both ways). Up, streams of
+// persistence always run; those of flows only when the platforms' fingerprints are equal. A mismatch
+// is found once, said once (`incompatible` of Status), and Hellos slow down to one a minute; nothing
+// else happens until one side changes. Each group's session is chosen by its standby: a new one when
+// the standby is new, when the writer's epoch changed, or when either device's incarnation did. A peer
+// that is silent keeps its sessions: when it speaks again with the same incarnation, streams go on
+// with what is dirty.
+//
+// Everything is bounded by time and size: Hellos and answers one a second, dictionary pages one
+// request at a time, probes one at a time. A hostile or broken peer costs counters.
+//
+// Pure: time, randomness and frames come in. Thread safety: the mirror lcore, except status(), which
+// any thread may call.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/counter.h"
+#include "dataplane/base/prng.h"
+#include "dataplane/config/publish.h"
+#include "dataplane/config/roles.h"
+#include "dataplane/config/snapshot.h"
+#include "dataplane/mirror/exchange.h"
+#include "dataplane/mirror/link.h"
+#include "dataplane/mirror/seal.h"
+#include "dataplane/mirror/translation.h"
+
+namespace tandem::mirror {
+
+struct Fingerprint {
+  std::string driver;
+  uint32_t workers = 0;
+  uint64_t rss_key_hash = 0;
+  uint32_t reta_size = 0;
+  uint64_t reta_hash = 0;
+  uint32_t flows_ipv4_per_worker = 0;
+  uint32_t flows_ipv6_per_worker = 0;
+  uint32_t schema = 1;
+
+  bool operator==(const Fingerprint&) const = default;
+};
+// "workers 4 here, 2 at the peer; …"; empty when equal.
+std::string DifferenceOf(const Fingerprint& ours, const Fingerprint& peers);
+
+struct EndpointOptions {
+  MacAddress mac{};
+  config::Mirroring mirroring;
+  Fingerprint fingerprint;
+  uint64_t incarnation = 0;    // random, not 0
+  Nonce nonce{};               // random
+  uint32_t first_session = 1;  // random; sessions of this run count up from it, never 0
+};
+
+enum class PeerState : uint8_t { kDown, kHello, kUp };
+
+// For people; strings are for control alone. A copy, taken under no lock: see Endpoint::status.
+struct EndpointStatus {
+  PeerState peer = PeerState::kDown;
+  std::string peer_device;
+  std::string incompatible;   // why flows are not mirrored; empty: they may be
+  bool config_equal = false;  // hashes of what decides forwarding
+  bool dictionary_current = false;
+  uint64_t peer_incarnation = 0;
+  uint16_t mtu = 0;  // largest IP packet known to pass both ways
+  Nanos up_since = 0;
+  Nanos last_heard = 0;
+  struct Group {
+    config::TrafficGroupId id = 0;
+    config::Role role = config::Role::kActive;
+    config::Role peer_role = config::Role::kStandby;
+    uint32_t epoch = 0;
+    uint32_t session = 0;
+    bool in_sync = false;     // as the standby says
+    const char* reason = "";  // why there is no session: "peer is down", "peer lacks the group",
+                              // "both are active", "both are standby", "platforms differ", …
+  };
+  std::vector<Group> groups;
+};
+
+struct EndpointCounters {
+  Counter forged;  // the seal did not open
+  Counter replayed;
+  Counter header_bad;
+  Counter control_bad;      // opened, but makes no sense
+  Counter session_unknown;  // of a stream or session that is not open
+  Counter ring_full;        // frames for a worker that is behind
+  Counter control_received;
+  Counter control_sent;
+  Counter incompatible;  // Hellos of a peer whose platform differs
+};
+
+// What the endpoint asks of and hands to the device around it.
+struct EndpointPorts {
+  std::vector<FrameRing*> to_worker;    // by worker; the endpoint produces
+  std::vector<FrameRing*> from_worker;  // by worker; the endpoint consumes
+  // Gives workers a new translation; the old one is freed by the callee when nobody uses it.
+  std::function<void(std::unique_ptr<const Translation>)> publish_translation;
+  // Whether this device's shadow of the group is complete, over all workers.
+  std::function<bool(config::TrafficGroupId)> in_sync;
+};
+
+class Endpoint {
+ public:
+  Endpoint(const EndpointOptions& options, config::Publisher& publisher, unsigned publisher_reader,
+           const config::Roles& roles, EndpointPorts ports);
+  ~Endpoint();
+
+  // One turn: the frames received by the mirroring port, the workers' frames (a bounded number), and
+  // what time demands. Returns whether there was anything to do.
+  bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
+
+  // Any thread; a consistent copy (the endpoint publishes a new immutable one when something
+  // changed).
+  std::shared_ptr<const EndpointStatus> status() const;
+  const EndpointCounters& counters() const;
+  const LinkCounters& link_counters() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tandem::mirror

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The writing end of a flow stream: one traffic group's flows of one worker, on the device where the
+// group is active.
+//
+// Theory of operation. A slot is a register that the peer holds a copy of (README.md). What changed is
+// marked dirty: its slot is linked into a list, once, however often it changes. Building a frame takes
+// slots off the list and renders what they hold now. A frame that is lost makes its slots dirty again.
+// The first pass of a new session (bulk) renders every slot in order beside that, and digests of
+// ranges that nobody is talking about prove that the copies are equal. No list of bytes or events
+// exists anywhere, so nothing can overflow, and a peer that is away costs the marking.
+//
+// Pure: time comes in, frames go out. Thread safety: the worker that owns the tables.
+//
+// Invariants:
+//  1. A slot is in the dirty list exactly when its mirror_link says so.
+//  2. A page is held once for each dirty slot of it and once for each note in flight.
+//  3. Without a session, no slot is dirty and nothing is in flight.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/base/counter.h"
+#include "dataplane/base/time.h"
+#include "dataplane/config/snapshot.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/mirror/exchange.h"
+#include "dataplane/mirror/flow_batch.h"
+#include "dataplane/mirror/window.h"
+
+namespace tandem::mirror {
+
+// A worker's tables, as senders and receivers see them.
+struct Tables {
+  flow::FlowTable<flow::FlowHot4>& flows4;
+  flow::FlowTable<flow::FlowHot6>& flows6;
+
+  template <class Hot>
+  flow::FlowTable<Hot>& Of() {
+    if constexpr (Hot::kIsIpv6) {
+      return flows6;
+    } else {
+      return flows4;
+    }
+  }
+};
+
+// What a stream's writer shows of itself. One writer thread, any readers.
+struct SenderCounters {
+  Counter frames;
+  Counter bytes;  // of bodies
+  Counter creates;
+  Counter updates;
+  Counter closes;
+  Counter touches;
+  Counter audits;            // digests sent
+  Counter audit_mismatches;  // reported by the peer
+  Counter lost_frames;       // rendered anew
+  Counter bad_acks;          // of frames never sent
+  Counter dirty;             // level: slots
+  Counter in_flight;         // level: frames
+  Counter lag_ns;            // level: age of the oldest change that is not acknowledged
+  Counter bulk_done;         // level: slots that the first pass has gone through
+  Counter bulk_total;        // level
+  Counter state;             // level: StreamState; 0: no session
+  Counter session;           // level
+  Counter last_audit_pass;  // level: Nanos when the last whole round of digests was clean; 0: never
+  Counter reports_frames_lost_for_ring;  // frames not built because the ring was full
+};
+
+class FlowSender {
+ public:
+  FlowSender(config::TrafficGroupId group, unsigned worker, Tables tables);
+  ~FlowSender();
+
+  // ---- noting changes; each is a few instructions and never fails --------------------------------
+  // The flow is mirrored from now on (sets kMirrored).
+  template <class Hot>
+  void Begin(uint32_t slot) noexcept;
+  // A mirrored flow changed. REQUIRES: kMirrored.
+  template <class Hot>
+  void Change(uint32_t slot) noexcept;
+  // A mirrored flow is about to be erased, or is mirrored no more (clears kMirrored).
+  template <class Hot>
+  void End(uint32_t slot) noexcept;
+  // A mirrored flow was used of late.
+  template <class Hot>
+  void Touch(uint32_t slot) noexcept;
+
+  // ---- the stream --------------------------------------------------------------------------------
+  // A new session: everything is new to the peer.
+  void Open(const SessionTerms& terms, Nanos now) noexcept;
+  void Close() noexcept;  // the peer is gone for good
+  bool is_open() const noexcept;
+
+  // Fills `slot` (group, header, body) with the next frame that is due and returns true; false:
+  // nothing is due, or may be sent.
+  [[nodiscard]] bool Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept;
+  void OnAck(const FrameHeader& ack, Nanos now) noexcept;
+  // Frames that got no answer in time.
+  void OnClock(Nanos now) noexcept;
+
+  StreamState state() const noexcept;
+  const SenderCounters& counters() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tandem::mirror

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The mirroring port's end of Ethernet, IP and UDP: wraps payloads for the peer, unwraps what comes
+// from it, resolves its MAC by ARP or neighbour discovery, and answers those for its own address.
+// The port carries nothing else: no route, no other neighbour, no fragment. Received packets are
+// hostile: parsed by net/parse, must have TTL 255 (RFC 5082), the peer's address, a port from 1028 to
+// 1155; everything else is counted and dropped. UDP checksums are written and checked.
+//
+// Pure. Thread safety: the mirror lcore.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "dataplane/base/counter.h"
+#include "dataplane/base/ip_address.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/base/time.h"
+
+namespace tandem::mirror {
+
+// Where frames for the wire are written: a buffer of the device's, or of a test.
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  // Room for an Ethernet frame of `size` bytes, or an empty span: counted by the caller, tried again
+  // later. The next Begin without Commit forgets the last.
+  virtual std::span<uint8_t> Begin(size_t size) = 0;
+  virtual void Commit(size_t size) = 0;  // at most what Begin was asked for
+};
+
+struct LinkCounters {
+  Counter received;
+  Counter sent;
+  Counter received_bytes;
+  Counter sent_bytes;
+  Counter not_for_us;    // other address, port or protocol
+  Counter malformed;     // lengths, checksums, fragments
+  Counter ttl;           // came through a router
+  Counter no_neighbour;  // not sent: the peer's MAC is not known
+  Counter no_buffer;     // not sent: the sink had no room
+};
+
+class Link {
+ public:
+  struct Options {
+    MacAddress mac{};
+    IpPrefix address;
+    IpAddress peer;  // of the same family, on the same network
+  };
+  explicit Link(const Options& options);
+
+  struct Datagram {
+    uint16_t destination_port = 0;  // host byte order
+    uint16_t ip_length = 0;
+    std::span<const uint8_t> payload;  // within the frame
+  };
+  // A datagram of the peer's; nothing when the frame was ARP or ND (answered into `sink`) or bad.
+  std::optional<Datagram> Receive(std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
+
+  // Bytes in front of a payload: Ethernet, IP, UDP.
+  size_t overhead() const noexcept;     // Ethernet included
+  size_t ip_overhead() const noexcept;  // IP and UDP
+  // Begins a datagram with room for `size` bytes of payload, and finishes it when `used` of them are
+  // written. Empty: no room, or the peer's MAC is not known (then it is asked for, three times a
+  // second at most). `source_port` spreads streams over the peer's queues (RSS).
+  std::span<uint8_t> BeginDatagram(size_t size, Nanos now, FrameSink& sink);
+  void CommitDatagram(uint16_t source_port, uint16_t destination_port, size_t used,
+                      FrameSink& sink);
+
+  bool peer_known() const noexcept;
+  const LinkCounters& counters() const noexcept;
+
+ private:
+  Options options_;
+  LinkCounters counters_;
+  MacAddress peer_mac_{};
+  bool peer_known_ = false;
+  Nanos asked_at_ = 0;
+  Nanos heard_at_ = 0;
+  std::span<uint8_t> begun_;
+};
+
+}  // namespace tandem::mirror
