@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mistakes that others shipped, to be made on purpose: a build with the option `mutation` can be told
+// to make one of them, and the simulator must notice (tests/sim/mutations.py). In every other build
+// Mutated() is the constant false, and the compiler leaves nothing of them.
+//
+//   if (value < stored && !Mutated(Mutation::kNoVersionCheck)) return;
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tandem {
+
+// name, what the code does then
+#define TANDEM_MUTATIONS_LIST(X)                                                      \
+  X(kNoVersionCheck, "the receiver applies rows that are older than what it has")     \
+  X(kNoRedirty, "the slots of a lost frame are forgotten")                            \
+  X(kCursorOffByOne, "a change right at the bulk cursor is left to neither side")     \
+  X(kAckOfAnySession, "acknowledgements of another session count")                    \
+  X(kAnyEpoch, "frames of another epoch or session are applied")                      \
+  X(kAgeShadow, "the standby ages its shadow flows")                                  \
+  X(kEarlyInSync, "in sync is said before the first pass is acknowledged")            \
+  X(kShortLength, "the length of a frame's body is cut to eight bits")                \
+  X(kOldBytes, "a lost frame's rows are repeated as they were then")                  \
+  X(kNoBirthRule, "of two flows with one key, the one that came first stays")         \
+  X(kNoSweep, "the flows of an earlier session are not swept")                        \
+  X(kSharedPorts, "both devices choose SNAT ports from all blocks")                   \
+  X(kBirthRestarts, "a takeover does not raise the births above those it took over")  \
+  X(kUpdateUnacknowledged, "an update of a flow not there is acknowledged")           \
+  X(kPageNotHeld, "a page goes back to the pool while its slots are still spoken of") \
+  X(kPersistUnordered, "persistence frames are applied in any order")                 \
+  X(kNoUnmirror, "the peer is not told that a flow is mirrored no more")
+
+enum class Mutation : uint8_t {
+  kNone,
+#define TANDEM_MUTATION_NAME(name, what) name,
+  TANDEM_MUTATIONS_LIST(TANDEM_MUTATION_NAME)
+#undef TANDEM_MUTATION_NAME
+};
+
+#ifdef TANDEM_MUTATIONS
+// Written before the first turn, by a test.
+inline Mutation made_mutation = Mutation::kNone;
+inline bool Mutated(Mutation mutation) {
+  return made_mutation == mutation;
+}
+#else
+constexpr bool Mutated(Mutation) {
+  return false;
+}
+#endif
+
+}  // namespace tandem
