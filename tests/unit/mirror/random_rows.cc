@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/mirror/random_rows.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace tandem::mirror {
+namespace {
+
+using config::ObjectKind;
+
+bool Chance(Prng& prng, uint32_t one_in) {
+  return prng.Below(one_in) == 0;
+}
+
+IpAddress RandomAddress(Prng& prng, bool is_ipv6) {
+  if (!is_ipv6) return IpAddress::V4(htonl(0x0a000000 | prng.Below(1U << 16)));
+  uint8_t bytes[16] = {0x20, 1, 0xd, 0xb8};
+  for (size_t i = 12; i < 16; ++i)
+    bytes[i] = static_cast<uint8_t>(prng.Next());
+  return IpAddress::V6(bytes);
+}
+
+void Set(uint32_t& to, const IpAddress& address) {
+  to = address.v4();
+}
+void Set(net::Ipv6Bytes& to, const IpAddress& address) {
+  std::memcpy(to.bytes, address.bytes().data(), 16);
+}
+
+uint16_t Port(Prng& prng) {
+  return static_cast<uint16_t>(prng.Next());
+}
+
+// The keys as admit.cc makes them of the row's virtual, member and flags.
+template <class Hot>
+void MakeKeys(Prng& prng, const config::Dictionary& dictionary, CreateRow<Hot>& row) {
+  const auto& virtual_server = dictionary.Find(ObjectKind::kVirtual, row.virtual_id);
+  const auto& member = dictionary.Find(ObjectKind::kMember, row.member_id);
+  const bool has_port = row.protocol == IPPROTO_TCP || row.protocol == IPPROTO_UDP;
+  const bool is_query = row.protocol == IPPROTO_ICMP || row.protocol == IPPROTO_ICMPV6;
+  const bool fixed = virtual_server.port != 0 && virtual_server.address.is_v4() != Hot::kIsIpv6;
+  Set(row.client.source, RandomAddress(prng, Hot::kIsIpv6));
+  Set(row.client.destination, fixed ? virtual_server.address : RandomAddress(prng, Hot::kIsIpv6));
+  if (has_port || is_query) row.client.source_port = Port(prng);
+  if (has_port) row.client.destination_port = fixed ? htons(virtual_server.port) : Port(prng);
+  row.server.source = row.client.destination;
+  row.server.source_port = row.client.destination_port;
+  row.server.destination = row.client.source;
+  row.server.destination_port = row.client.source_port;
+  if ((row.flags & flow::kTranslateAddress) != 0 && member.name_hash != 0 &&
+      member.address.is_v4() != Hot::kIsIpv6 && !member.address.is_unset()) {
+    Set(row.server.source, member.address);
+    const bool translate_port = row.virtual_id % 3 != 0;
+    if (has_port && translate_port && member.port != 0) row.server.source_port = htons(member.port);
+  }
+  if ((row.flags & flow::kTranslateSource) != 0) {
+    Set(row.server.destination, RandomAddress(prng, Hot::kIsIpv6));
+    row.server.destination_port = has_port || is_query ? Port(prng) : uint16_t{0};
+  }
+}
+
+template <class Hot>
+void MakeMeaninglessKeys(Prng& prng, CreateRow<Hot>& row) {
+  auto* bytes = reinterpret_cast<uint8_t*>(&row.client);
+  for (size_t i = 0; i < sizeof(row.client); ++i)
+    bytes[i] = static_cast<uint8_t>(prng.Next());
+  if (Chance(prng, 2)) row.server = row.client;
+  if (Chance(prng, 2)) std::swap(row.server.source, row.server.destination);
+  if (Chance(prng, 2)) std::swap(row.server.source_port, row.server.destination_port);
+}
+
+uint32_t RandomSlot(Prng& prng) {
+  return prng.Below(Chance(prng, 8) ? uint32_t{kFlowsPerWorkerMax} : 5000);
+}
+
+flow::Register RandomRegister(Prng& prng) {
+  const flow::Birth birth =
+      Chance(prng, 16) ? prng.Next() & flow::kBirthMax : 1000000 + prng.Below(5000);
+  return flow::MakeRegister(std::max(birth, flow::Birth{1}),
+                            prng.Below(Chance(prng, 9) ? 4096 : 6));
+}
+
+flow::State RandomState(Prng& prng) {
+  return static_cast<flow::State>(1 + prng.Below(flow::kStateCount - 1));
+}
+
+uint16_t RandomFlags(Prng& prng) {
+  return static_cast<uint16_t>(prng.Next() & prng.Next() & kMirroredFlags);
+}
+
+template <class Hot>
+bool Same(const CreateRow<Hot>& a, const CreateRow<Hot>& b) {
+  return a.slot == b.slot && a.value == b.value && a.state == b.state && a.flags == b.flags &&
+         a.protocol == b.protocol && a.virtual_id == b.virtual_id && a.member_id == b.member_id &&
+         a.interface_id == b.interface_id && a.client_mac == b.client_mac &&
+         a.age_ticks == b.age_ticks && a.client == b.client && a.server == b.server;
+}
+bool Same(const UpdateRow& a, const UpdateRow& b) {
+  return a.slot == b.slot && a.value == b.value && a.state == b.state && a.flags == b.flags;
+}
+bool Same(const CloseRow& a, const CloseRow& b) {
+  return a.slot == b.slot && a.value == b.value;
+}
+bool Same(uint32_t a, uint32_t b) {
+  return a == b;
+}
+bool Same(const AuditRow& a, const AuditRow& b) {
+  return a.range == b.range && a.digest == b.digest;
+}
+template <class Row>
+bool Same(const std::vector<Row>& a, const std::vector<Row>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Row& x, const Row& y) { return Same(x, y); });
+}
+
+template <class Row>
+std::vector<Row> ToVector(std::span<const Row> rows) {
+  return {rows.begin(), rows.end()};
+}
+
+}  // namespace
+
+config::Dictionary RandomDictionary(Prng& prng) {
+  config::Dictionary dictionary;
+  uint64_t name_hash = 1;
+  for (const ObjectKind kind : {ObjectKind::kVirtual, ObjectKind::kMember}) {
+    for (uint16_t number = 1; number < kDictionaryEnd; ++number) {
+      if (Chance(prng, 8)) continue;
+      config::DictionaryEntry entry;
+      entry.name_hash = name_hash++;
+      if (!Chance(prng, 8)) entry.address = RandomAddress(prng, Chance(prng, 2));
+      if (!Chance(prng, 8)) entry.port = static_cast<uint16_t>(prng.Below(65536));
+      dictionary.Add(kind, number, entry);
+    }
+  }
+  dictionary.Finish();
+  return dictionary;
+}
+
+template <class Hot>
+CreateRow<Hot> RandomCreate(Prng& prng, const config::Dictionary& dictionary) {
+  static constexpr uint8_t kProtocols[] = {IPPROTO_TCP,  IPPROTO_TCP,    IPPROTO_TCP, IPPROTO_UDP,
+                                           IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_GRE, 0};
+  CreateRow<Hot> row;
+  row.slot = RandomSlot(prng);
+  row.value = RandomRegister(prng);
+  row.state = RandomState(prng);
+  row.flags =
+      Chance(prng, 2) ? flow::kTranslateAddress | flow::kTranslateSource : RandomFlags(prng);
+  row.protocol = kProtocols[prng.Below(sizeof(kProtocols))];
+  row.virtual_id = static_cast<uint16_t>(prng.Below(Chance(prng, 16) ? 65536 : kDictionaryEnd));
+  row.member_id = static_cast<uint16_t>(prng.Below(Chance(prng, 16) ? 65536 : kDictionaryEnd));
+  row.interface_id = static_cast<uint16_t>(Chance(prng, 8) ? prng.Below(65536) : 1);
+  if (Chance(prng, 4)) row.client_mac = {2, 0, 0, 0, 0, static_cast<uint8_t>(prng.Next())};
+  row.age_ticks = prng.Below(Chance(prng, 8) ? 1U << 22 : 2) << 10;
+  if (Chance(prng, 16)) {
+    MakeMeaninglessKeys(prng, row);
+  } else {
+    MakeKeys(prng, dictionary, row);
+  }
+  return row;
+}
+
+template CreateRow<flow::FlowHot4> RandomCreate(Prng&, const config::Dictionary&);
+template CreateRow<flow::FlowHot6> RandomCreate(Prng&, const config::Dictionary&);
+
+void RandomBatch::Fill(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer) {
+  const uint32_t kinds = 1 + prng.Below(6);
+  const uint32_t first_kind = prng.Below(6);
+  const uint32_t families = prng.Below(3);
+  const uint32_t rows = prng.Below(Chance(prng, 3) ? 4 : 2 * kRowsMax);
+  for (uint32_t i = 0; i < rows; ++i) {
+    const bool is_ipv6 = families == 2 ? Chance(prng, 2) : families == 1;
+    bool fits = false;
+    switch ((first_kind + prng.Below(kinds)) % 6) {
+      case 0:
+      case 1:
+        if (is_ipv6) {
+          creates6.push_back(RandomCreate<flow::FlowHot6>(prng, dictionary));
+          fits = writer.AddCreate(creates6.back());
+          if (!fits) creates6.pop_back();
+        } else {
+          creates4.push_back(RandomCreate<flow::FlowHot4>(prng, dictionary));
+          fits = writer.AddCreate(creates4.back());
+          if (!fits) creates4.pop_back();
+        }
+        break;
+      case 2:
+        updates[is_ipv6].push_back(
+            {RandomSlot(prng), RandomRegister(prng), RandomState(prng), RandomFlags(prng)});
+        fits = writer.AddUpdate(is_ipv6, updates[is_ipv6].back());
+        if (!fits) updates[is_ipv6].pop_back();
+        break;
+      case 3:
+        closes[is_ipv6].push_back({RandomSlot(prng), RandomRegister(prng)});
+        fits = writer.AddClose(is_ipv6, closes[is_ipv6].back());
+        if (!fits) closes[is_ipv6].pop_back();
+        break;
+      case 4:
+        touches[is_ipv6].push_back(RandomSlot(prng));
+        fits = writer.AddTouch(is_ipv6, touches[is_ipv6].back());
+        if (!fits) touches[is_ipv6].pop_back();
+        break;
+      default:
+        audits[is_ipv6].push_back({RandomSlot(prng) / kRangeSlots, prng.Next()});
+        fits = writer.AddAudit(is_ipv6, audits[is_ipv6].back());
+        if (!fits) audits[is_ipv6].pop_back();
+        break;
+    }
+    if (!fits) break;
+  }
+}
+
+bool RandomBatch::operator==(const RandomBatch& other) const {
+  bool same = Same(creates4, other.creates4) && Same(creates6, other.creates6);
+  for (const int family : {0, 1}) {
+    same = same && Same(updates[family], other.updates[family]) &&
+           Same(closes[family], other.closes[family]) &&
+           Same(touches[family], other.touches[family]) &&
+           Same(audits[family], other.audits[family]);
+  }
+  return same;
+}
+
+RandomBatch Contents(const FlowBatchReader& reader) {
+  RandomBatch batch;
+  batch.creates4 = ToVector(reader.creates<flow::FlowHot4>());
+  batch.creates6 = ToVector(reader.creates<flow::FlowHot6>());
+  for (const bool is_ipv6 : {false, true}) {
+    batch.updates[is_ipv6] = ToVector(reader.updates(is_ipv6));
+    batch.closes[is_ipv6] = ToVector(reader.closes(is_ipv6));
+    batch.touches[is_ipv6] = ToVector(reader.touches(is_ipv6));
+    batch.audits[is_ipv6] = ToVector(reader.audits(is_ipv6));
+  }
+  return batch;
+}
+
+}  // namespace tandem::mirror
