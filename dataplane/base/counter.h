@@ -17,6 +17,7 @@ class Counter {
   void Subtract(uint64_t amount) noexcept {
     value_.store(value_.load(std::memory_order_relaxed) - amount, std::memory_order_relaxed);
   }
+  void Set(uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   uint64_t Get() const noexcept { return value_.load(std::memory_order_relaxed); }
 
  private:

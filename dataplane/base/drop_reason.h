@@ -39,6 +39,7 @@
   X(kVirtualDisabled, "virtual_disabled", "the virtual server is disabled")                       \
   X(kVirtualReject, "virtual_reject", "a virtual server of type reject matched")                  \
   X(kVirtualLimit, "virtual_limit", "the virtual server's connection limit is reached")           \
+  X(kStandby, "standby", "for a traffic group that this device is standby for")                   \
   X(kNoFlow, "no_flow", "TCP packet that is not a SYN and belongs to no flow")                    \
   X(kNoMember, "no_member", "no member of the pool is available")                                 \
   X(kMemberLimit, "member_limit", "every available member is at its connection limit")            \

@@ -7,6 +7,9 @@
 // A standby is silent: it forwards no packet of the group's virtuals, answers no ARP, neighbour
 // solicitation or echo for the group's addresses, and ends no shadow flow.
 //
+// Each worker keeps a copy of its own and brings it up to date between two bursts (changes() tells
+// when), so that what it does within a turn agrees with itself.
+//
 // Thread safety: Set by one thread (control, or who decides takeovers), everything else by any. Flows
 // and addresses of no group (0) are always active.
 #pragma once
@@ -33,6 +36,7 @@ class Roles {
     } else {
       standby_groups_.fetch_sub(1, std::memory_order_release);
     }
+    changes_.fetch_add(1, std::memory_order_release);
   }
 
   Role Of(TrafficGroupId group) const noexcept {
@@ -41,10 +45,13 @@ class Roles {
   bool IsActive(TrafficGroupId group) const noexcept { return Of(group) == Role::kActive; }
   // So that a device which is active for everything asks nothing more.
   bool any_standby() const noexcept { return standby_groups_.load(std::memory_order_acquire) != 0; }
+  // Another number after every change.
+  uint32_t changes() const noexcept { return changes_.load(std::memory_order_acquire); }
 
  private:
   std::array<std::atomic<Role>, kTrafficGroupsMax + 1> roles_{};
   std::atomic<uint32_t> standby_groups_{0};
+  std::atomic<uint32_t> changes_{0};
 };
 
 }  // namespace tandem::config

@@ -13,6 +13,10 @@ enum TcpFlag : uint8_t { kFlagFin = 0x01, kFlagSyn = 0x02, kFlagRst = 0x04, kFla
 constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 section 2.3
 // Bit width of the window that a side is granted which has not been seen to advertise one.
 constexpr unsigned kUnseenWidth = 20;
+// FlowCommon::window_scales of a flow that was taken over, and whose handshake was not seen since: two
+// scales that no end can have.
+constexpr uint8_t kTakenOver = 0xff;
+constexpr uint8_t kTakenOverWidth = 16;  // of a window that is not scaled
 
 // The table is written by cell, not by position; what nobody wrote stays kUnset and does not
 // compile.
@@ -289,10 +293,16 @@ uint32_t& FinOf(FlowCold& cold, Side side) {
   return side == Side::kClient ? cold.client_fin : cold.server_fin;
 }
 
-// A flow adopted in mid-stream may scale its windows by anything.
+bool IsTakenOver(const FlowCommon& flow) {
+  return flow.window_scales == kTakenOver;
+}
+
+// A flow adopted in mid-stream, or taken over, may scale its windows by anything.
 unsigned ScaleOf(const FlowCommon& flow, Side side) {
   if (Has(flow, kWindowScaled)) {
-    return side == Side::kClient ? flow.window_scales & 0xfU : unsigned{flow.window_scales} >> 4;
+    const unsigned scale =
+        side == Side::kClient ? flow.window_scales & 0xfU : unsigned{flow.window_scales} >> 4;
+    return std::min(scale, unsigned{kWindowScaleMax});
   }
   return Has(flow, kLooselyInitiated) ? kWindowScaleMax : 0;
 }
@@ -374,7 +384,8 @@ Expectation ExpectationOf(const FlowCommon& flow, Side side) {
   const unsigned width =
       receiver == Side::kClient ? flow.client_window_log2 : flow.server_window_log2;
   if (Has(flow, SeenFlag(receiver))) return {true, AckOf(flow, receiver), width};
-  if (IsEmbryonic(flow.state) || Has(flow, SeenFlag(side))) {
+  const bool is_estimated = IsEmbryonic(flow.state) && !IsTakenOver(flow);
+  if (is_estimated || Has(flow, SeenFlag(side))) {
     return {true, AckOf(flow, receiver), std::max(width, kUnseenWidth)};
   }
   return {};
@@ -382,8 +393,8 @@ Expectation ExpectationOf(const FlowCommon& flow, Side side) {
 
 // Of the SYN and of the data it may carry (RFC 7413), any part.
 bool AcknowledgesSyn(const FlowCommon& flow, const FlowCold& cold, const TcpSegment& segment) {
-  return HasAck(segment) &&
-         segment.acknowledgement - cold.client_fin <= flow.server_ack - cold.client_fin;
+  return HasAck(segment) && (IsTakenOver(flow) || segment.acknowledgement - cold.client_fin <=
+                                                      flow.server_ack - cold.client_fin);
 }
 
 bool IsNewSyn(const FlowCommon& flow, const FlowCold& cold, const TcpSegment& segment) {
@@ -392,10 +403,12 @@ bool IsNewSyn(const FlowCommon& flow, const FlowCold& cold, const TcpSegment& se
   return !Has(flow, kClientSeen | kServerSeen) || IsAtOrAfter(segment.sequence, flow.server_ack);
 }
 
-// An ACK in an embryonic flow. In kOpening only a one-legged client's is believed.
+// An ACK in an embryonic flow. In kOpening only the client's is believed of a flow that is one-legged,
+// or was taken over: its SYN-ACK may have gone by while the other device had it.
 bool CompletesHandshake(const FlowCommon& flow, const FlowCold& cold, Side side,
                         const TcpSegment& segment) {
   if (Has(flow, kOneLegged)) return side == Side::kClient;
+  if (IsTakenOver(flow)) return side == Side::kClient || flow.state == State::kSynAcked;
   if (flow.state == State::kOpening) return false;
   if (side == Side::kClient) {
     return IsWithin(segment.acknowledgement, cold.server_fin, flow.client_window_log2);
@@ -472,7 +485,8 @@ void Note(FlowCommon& flow, FlowCold& cold, Side side, FlagClass flags, const Tc
 
 TcpVerdict Transition(FlowCommon& flow, FlowCold& cold, Side side, const TcpSegment& segment) {
   const FlagClass flags = Classify(segment.flags);
-  const bool is_unseen_handshake = flow.state == State::kOpening && Has(flow, kOneLegged) &&
+  const bool is_unseen_handshake = flow.state == State::kOpening && side == Side::kClient &&
+                                   (Has(flow, kOneLegged) || IsTakenOver(flow)) &&
                                    (flags == FlagClass::kAck || flags == FlagClass::kFin);
   const TcpCell& cell = CellOf(is_unseen_handshake ? State::kSynAcked : flow.state, side, flags);
   // A FIN without ACK is no segment of a synchronised connection (RFC 9293 section 3.10.7.4).
@@ -518,6 +532,15 @@ void StartTcp(FlowCommon& flow, FlowCold& cold, const TcpSegment& segment) noexc
   if (flags != FlagClass::kFin) return;
   NoteFin(flow, cold, Side::kClient, segment);
   flow.state = State::kFinClient;
+}
+
+void TakeOverTcp(FlowCommon& flow) noexcept {
+  Clear(flow, kClientSeen | kServerSeen | kFinClientSent | kFinServerSent);
+  flow.client_ack = 0;
+  flow.server_ack = 0;
+  flow.client_window_log2 = kTakenOverWidth;
+  flow.server_window_log2 = kTakenOverWidth;
+  flow.window_scales = kTakenOver;
 }
 
 TcpVerdict TrackTcp(FlowCommon& flow, FlowCold& cold, Side side,

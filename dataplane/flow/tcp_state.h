@@ -17,7 +17,8 @@
 //   kRst     begins within the window of the other side, from what that side acknowledged on; a
 //            server's answer to the SYN acknowledges the SYN (RFC 9293 section 3.10.7.3).
 // While a side has not been seen to acknowledge anything, what it expects is estimated from what
-// the other side sent. A taken-over flow of which neither side was seen is judged leniently.
+// the other side sent. A taken-over flow of which neither side was seen is judged leniently: any
+// segment passes, and a handshake of which this device saw nothing is completed by the client's ACK.
 //
 // Pure: reads and writes the FlowCommon and FlowCold it is given.
 #pragma once
@@ -73,6 +74,9 @@ struct TcpSegment {
 // for an adopted one kEstablished, or kFinClient when it is a FIN, with kLooselyInitiated). A RST
 // begins no flow: REQUIRES none.
 void StartTcp(FlowCommon& flow, FlowCold& cold, const TcpSegment& segment) noexcept;
+
+// The other device had the flow so far: nothing is known of it but its state and its flags.
+void TakeOverTcp(FlowCommon& flow) noexcept;
 
 struct TcpVerdict {
   TcpAction action = TcpAction::kForward;

@@ -44,6 +44,9 @@ bool HasPorts(Kind kind) {
 void RefuseUnmatched(Context& context, const Work& work) {
   const config::LocalAddress* local = context.snapshot->addresses.Find(DestinationOf(work.parsed));
   if (local == nullptr) return Drop(context, work.packet, DropReason::kNoVirtual);
+  if (IsSilent(context, local->traffic_group)) {
+    return Drop(context, work.packet, DropReason::kStandby);
+  }
   const bool asked_self = (local->roles & config::kVirtualAddress) == 0;
   if (work.parsed.kind == Kind::kTcp && !IsSyn(work.parsed)) {
     return Reject(context, work, DropReason::kNoFlow);
@@ -64,6 +67,10 @@ const Virtual* FindVirtual(Context& context, const Work& work) {
   const Virtual* found = context.snapshot->virtual_index.Find(query);
   if (found == nullptr) {
     RefuseUnmatched(context, work);
+    return nullptr;
+  }
+  if (IsSilent(context, found->traffic_group)) {
+    Drop(context, work.packet, DropReason::kStandby);
     return nullptr;
   }
   if (!found->enabled) {
@@ -137,14 +144,15 @@ DropReason ChooseServer(Context& context, const Work& work, Plan<Hot>& plan) {
 
 using AutomapAddresses = std::array<IpAddress, 16>;
 
-// The egress interface's self IPs, those that float or those that do not.
-std::span<const IpAddress> Automap(const config::Interface& interface, bool floating,
-                                   AutomapAddresses& addresses) {
+// The egress interface's self IPs, those that float or those that do not; none that is the peer's.
+std::span<const IpAddress> Automap(const Context& context, const config::Interface& interface,
+                                   bool floating, AutomapAddresses& addresses) {
   const size_t fixed = interface.self_ips.size() - interface.floating_self_ips;
   const std::span all(interface.self_ips);
   size_t count = 0;
   for (const IpPrefix& self : floating ? all.subspan(fixed) : all.first(fixed)) {
-    if (count < addresses.size() && !self.address.is_link_local()) {
+    if (count < addresses.size() && !self.address.is_link_local() &&
+        !IsSilentAddress(context, self.address)) {
       addresses[count++] = self.address;
     }
   }
@@ -172,10 +180,10 @@ DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
     return choose(context.snapshot->snat_pools[virtual_server.snat_pool].addresses);
   }
   AutomapAddresses addresses;
-  if (choose(Automap(*plan.hop.interface, true, addresses)) == DropReason::kNone) {
+  if (choose(Automap(context, *plan.hop.interface, true, addresses)) == DropReason::kNone) {
     return DropReason::kNone;
   }
-  return choose(Automap(*plan.hop.interface, false, addresses));
+  return choose(Automap(context, *plan.hop.interface, false, addresses));
 }
 
 // A slot for the flow; half-open flows make room in a full table.

@@ -9,12 +9,15 @@
 namespace tandem::pipeline {
 namespace {
 
-bool IsOurMac(const config::Snapshot& snapshot, const config::Interface& interface,
-              const uint8_t* mac) {
+// A standby's masquerade MAC is the active's.
+bool IsOurMac(const Context& context, const config::Interface& interface, const uint8_t* mac) {
   if (std::memcmp(mac, interface.mac.data(), 6) == 0) return true;
-  if (!snapshot.has_masquerade_mac) return false;
-  for (const config::TrafficGroup& group : snapshot.traffic_groups) {
-    if (group.has_mac && std::memcmp(mac, group.mac.data(), 6) == 0) return true;
+  if (!context.snapshot->has_masquerade_mac) return false;
+  for (const config::TrafficGroup& group : context.snapshot->traffic_groups) {
+    if (group.has_mac && std::memcmp(mac, group.mac.data(), 6) == 0 &&
+        !IsSilent(context, group.id)) {
+      return true;
+    }
   }
   return false;
 }
@@ -43,7 +46,7 @@ Business Classify(Context& context, Work& work) noexcept {
   }
   work.interface = &context.snapshot->interfaces[id];
   if ((parsed.flags & net::kGroupMac) == 0 &&
-      !IsOurMac(*context.snapshot, *work.interface, work.packet.data)) {
+      !IsOurMac(context, *work.interface, work.packet.data)) {
     Drop(context, work.packet, DropReason::kMacNotOurs);
     return Business::kDone;
   }

@@ -10,6 +10,7 @@
 #include "dataplane/base/prng.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/live_counts.h"
+#include "dataplane/config/roles.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/flow/timers.h"
@@ -46,6 +47,7 @@ struct Shared {
 
   config::LiveCounts live;
   neighbour::Table neighbours;
+  alignas(64) config::Roles roles;
   Exchange exchange;
 };
 
@@ -54,6 +56,15 @@ struct Work {
   net::Packet packet;
   net::Parsed parsed;
   const config::Interface* interface = nullptr;  // it arrived on
+};
+
+// The walk that brings flows in line with a change of roles or of what is mirrored (shadow.h).
+struct ReconcileWalk {
+  bool is_active = false;
+  bool surrenders = false;         // some group was ours before
+  uint32_t mirror_generation = 0;  // Snapshot::mirror_generation that it goes by
+  bool is_ipv6 = false;
+  uint32_t next_slot = 0;
 };
 
 // What a worker's tables are made for.
@@ -84,6 +95,9 @@ struct Context {
   HeldPackets held;
   RateLimiter reject_limiter;
   neighbour::Resolver* resolver = nullptr;  // worker 0's; nullptr elsewhere
+  config::Roles roles;                      // this worker's copy of the shared ones
+  uint32_t roles_changes = 0;               // of the shared ones, when they were copied
+  ReconcileWalk reconcile;
 
   // Of the turn.
   const config::Snapshot* snapshot = nullptr;
@@ -111,6 +125,17 @@ inline void Drop(Context& context, const net::Packet& packet, DropReason reason)
 inline void Consume(Context& context, const net::Packet& packet) noexcept {
   context.counters.consumed.Add(1);
   context.out->Release(packet.handle);
+}
+
+// Whether nothing of the group may leave the device.
+inline bool IsSilent(const Context& context, config::TrafficGroupId group) noexcept {
+  return context.roles.any_standby() && !context.roles.IsActive(group);
+}
+
+inline bool IsSilentAddress(const Context& context, const IpAddress& address) noexcept {
+  if (!context.roles.any_standby()) return false;
+  const config::LocalAddress* local = context.snapshot->addresses.Find(address);
+  return local != nullptr && !context.roles.IsActive(local->traffic_group);
 }
 
 // Keys of the packet's family.

@@ -32,7 +32,8 @@ namespace tandem::pipeline {
   X(kReaped, "reaped", "half open, removed to make room in a full table")          \
   X(kDeleted, "deleted", "deleted by the operator")                                \
   X(kVirtualDeleted, "virtual_deleted", "its virtual server was deleted")          \
-  X(kMemberDeleted, "member_deleted", "its pool member was deleted")
+  X(kMemberDeleted, "member_deleted", "its pool member was deleted")               \
+  X(kUnbound, "unbound", "taken over, but its objects are not configured here")
 
 enum class EndReason : uint8_t {
 #define X(symbol, name, help) symbol,

@@ -9,6 +9,7 @@
 #include "dataplane/net/frame.h"
 #include "dataplane/pipeline/lifecycle.h"
 #include "dataplane/pipeline/refuse.h"
+#include "dataplane/pipeline/shadow.h"
 
 namespace tandem::pipeline {
 namespace {
@@ -155,6 +156,15 @@ template <class Hot>
 HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   Hot& hot = flows.table.hot(ref.slot);
+  switch (StandingOf<Hot>(context, ref.slot)) {
+    case Standing::kOurs:
+      break;
+    case Standing::kStandby:
+      Drop(context, work.packet, DropReason::kStandby);
+      return HitResult::kDone;
+    case Standing::kEnded:
+      return HitResult::kEnded;
+  }
   Egress egress;
   if (!RememberedEgress(context, hot.common, ref.side, egress) &&
       !FindEgress(context, work, hot, ref.side, egress)) {
@@ -174,7 +184,7 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
       flow::TrackTcp(hot.common, flows.table.cold(ref.slot), ref.side, SegmentOf(work));
   if (verdict.action == flow::TcpAction::kReopen) {
     EndFlow<Hot>(context, ref.slot, EndReason::kReopened);
-    return HitResult::kReopen;
+    return HitResult::kEnded;
   }
   if (verdict.action == flow::TcpAction::kDrop) {
     Drop(context, work.packet, DropReason::kTcpInvalid);

@@ -11,8 +11,8 @@
 namespace tandem::pipeline {
 
 enum class HitResult : uint8_t {
-  kDone,    // the packet is transmitted, held or dropped
-  kReopen,  // the flow was ended by a new SYN; the packet wants to be admitted
+  kDone,   // the packet is transmitted, held or dropped
+  kEnded,  // the flow is no more, a new SYN ended it for one; the packet wants to be admitted
 };
 
 template <class Hot>

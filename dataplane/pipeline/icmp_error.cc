@@ -4,6 +4,7 @@
 #include "dataplane/nat/rewrite.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/pipeline/hit.h"
+#include "dataplane/pipeline/shadow.h"
 #include "dataplane/pipeline/steer.h"
 
 namespace tandem::pipeline {
@@ -40,7 +41,16 @@ template <class Hot>
 void Process(Context& context, Work& work, const net::Parsed& quoted) {
   const auto key = TurnRound(KeyOf<Hot>(quoted));
   const flow::FlowRef ref = context.flows<Hot>().table.FindOne(key, quoted.protocol);
-  if (ref) return PassOn<Hot>(context, work, quoted, ref);
+  if (ref) {
+    switch (StandingOf<Hot>(context, ref.slot)) {
+      case Standing::kOurs:
+        return PassOn<Hot>(context, work, quoted, ref);
+      case Standing::kStandby:
+        return Drop(context, work.packet, DropReason::kStandby);
+      case Standing::kEnded:
+        return Drop(context, work.packet, DropReason::kIcmpNoFlow);
+    }
+  }
   if (HandOff(context, work, OwnerOf(*context.snapshot, *work.interface, key, quoted.protocol)))
     return;
   Drop(context, work.packet, DropReason::kIcmpNoFlow);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dataplane/pipeline/refuse.h"
+#include "dataplane/pipeline/shadow.h"
 
 namespace tandem::pipeline {
 namespace {
@@ -41,6 +42,7 @@ const config::FastL4& ProfileOf(const Context& context, const flow::FlowCommon& 
 
 template <class Hot>
 void ExpireOne(Context& context, uint32_t slot) noexcept {
+  if (StandingOf<Hot>(context, slot) != Standing::kOurs) return;
   FlowSet<Hot>& flows = context.flows<Hot>();
   const Hot& hot = flows.table.hot(slot);
   const config::FastL4& profile = ProfileOf(context, hot.common);
@@ -90,13 +92,20 @@ void Arm(Context& context, uint32_t slot) noexcept {
 }
 
 template <class Hot>
-void BeginFlow(Context& context, uint32_t slot) noexcept {
+void ResumeFlow(Context& context, uint32_t slot) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   if (flow::IsEmbryonic(flows.table.hot(slot).common.state)) flows.timers.AddEmbryonic(slot);
   Arm<Hot>(context, slot);
-  context.counters.flows_created.Add(1);
-  (Hot::kIsIpv6 ? context.counters.flows_ipv6 : context.counters.flows_ipv4).Add(1);
 }
+
+template <class Hot>
+void BeginFlow(Context& context, uint32_t slot) noexcept {
+  ResumeFlow<Hot>(context, slot);
+  context.counters.flows_created.Add(1);
+}
+
+template <class Hot>
+void ReviewMirroring(Context&, uint32_t) noexcept {}
 
 template <class Hot>
 void StateChanged(Context& context, uint32_t slot) noexcept {
@@ -109,13 +118,15 @@ template <class Hot>
 void EndFlow(Context& context, uint32_t slot, EndReason reason) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   const flow::FlowCommon& common = flows.table.hot(slot).common;
-  context.shared.live.ReleaseVirtual(common.virtual_id);
-  if (common.member_id != 0) context.shared.live.ReleaseMember(common.member_id);
+  // What is not bound holds the peer's ids and was never counted.
+  if ((common.flags & flow::kUnbound) == 0) {
+    context.shared.live.ReleaseVirtual(common.virtual_id);
+    if (common.member_id != 0) context.shared.live.ReleaseMember(common.member_id);
+  }
   flows.timers.Disarm(slot);
   flows.timers.RemoveEmbryonic(slot);
   flows.table.Erase(slot);
   context.counters.ends[static_cast<size_t>(reason)].Add(1);
-  (Hot::kIsIpv6 ? context.counters.flows_ipv6 : context.counters.flows_ipv4).Subtract(1);
 }
 
 void Expire(Context& context, unsigned budget) noexcept {
@@ -127,6 +138,10 @@ void Expire(Context& context, unsigned budget) noexcept {
 
 template void Arm<FlowHot4>(Context&, uint32_t) noexcept;
 template void Arm<FlowHot6>(Context&, uint32_t) noexcept;
+template void ResumeFlow<FlowHot4>(Context&, uint32_t) noexcept;
+template void ResumeFlow<FlowHot6>(Context&, uint32_t) noexcept;
+template void ReviewMirroring<FlowHot4>(Context&, uint32_t) noexcept;
+template void ReviewMirroring<FlowHot6>(Context&, uint32_t) noexcept;
 template void BeginFlow<FlowHot4>(Context&, uint32_t) noexcept;
 template void BeginFlow<FlowHot6>(Context&, uint32_t) noexcept;
 template void StateChanged<FlowHot4>(Context&, uint32_t) noexcept;

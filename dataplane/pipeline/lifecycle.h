@@ -19,6 +19,14 @@ void Arm(Context& context, uint32_t slot) noexcept;
 template <class Hot>
 void BeginFlow(Context& context, uint32_t slot) noexcept;
 
+// A flow that was taken over goes on here: timer and embryonic list. It was counted where it began.
+template <class Hot>
+void ResumeFlow(Context& context, uint32_t slot) noexcept;
+
+// Begins or ends mirroring of a flow, as the configuration wants it by now.
+template <class Hot>
+void ReviewMirroring(Context& context, uint32_t slot) noexcept;
+
 // After a change of state: keeps the embryonic list true and the timer right.
 template <class Hot>
 void StateChanged(Context& context, uint32_t slot) noexcept;

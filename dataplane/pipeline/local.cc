@@ -13,6 +13,10 @@ bool AnswerEcho(Context& context, Work& work) noexcept {
   const bool is_request = (work.parsed.flags & net::kIcmpReply) == 0;
   // A reply to one of our addresses may belong to a flow whose source we translated.
   if (!is_request) return false;
+  if (IsSilent(context, local->traffic_group)) {
+    Drop(context, work.packet, DropReason::kStandby);
+    return true;
+  }
   if (!local->icmp_echo) {
     Drop(context, work.packet, DropReason::kNotLocal);
     return true;

@@ -15,7 +15,7 @@ constexpr MacAddress kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 const config::LocalAddress* Answerable(const Context& context, const config::Interface& interface,
                                        const IpAddress& address) {
   const config::LocalAddress* local = context.snapshot->addresses.Find(address);
-  if (local == nullptr || !local->arp) return nullptr;
+  if (local == nullptr || !local->arp || IsSilent(context, local->traffic_group)) return nullptr;
   return local->interface == 0 || local->interface == interface.id ? local : nullptr;
 }
 
@@ -64,11 +64,15 @@ void Send(Context& context, uint16_t port, Build&& build) {
   context.counters.originated.Add(1);
 }
 
-// Our own address to ask from: in the neighbour's network if there is one.
-IpAddress AskFrom(const config::Interface& interface, const IpAddress& neighbour) {
+// Our own address to ask from: in the neighbour's network if there is one. A standby's floating
+// addresses are the active's: who is asked would remember our MAC for them.
+IpAddress AskFrom(const Context& context, const config::Interface& interface,
+                  const IpAddress& neighbour) {
   IpAddress fallback;
   for (const IpPrefix& self : interface.self_ips) {
-    if (self.address.is_v4() != neighbour.is_v4()) continue;
+    if (self.address.is_v4() != neighbour.is_v4() || IsSilentAddress(context, self.address)) {
+      continue;
+    }
     if (self.Contains(neighbour)) return self.address;
     fallback = self.address;
   }
@@ -155,7 +159,7 @@ void SendProbe(Context& context, const neighbour::Probe& probe) noexcept {
   const auto& interfaces = context.snapshot->interfaces;
   if (probe.interface >= interfaces.size() || interfaces[probe.interface].id == 0) return;
   const config::Interface& interface = interfaces[probe.interface];
-  const IpAddress source = AskFrom(interface, probe.address);
+  const IpAddress source = AskFrom(context, interface, probe.address);
   if (source.is_unset()) return;
   net::LinkHeader link{probe.mac, interface.mac, interface.vlan};
   if (probe.address.is_v4()) {

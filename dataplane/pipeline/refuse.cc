@@ -41,9 +41,12 @@ void Answer(Context& context, uint16_t port, Build&& build) {
 }
 
 // The address an ICMP error comes from: the interface's own, of the packet's family.
-IpAddress SelfIpOf(const config::Interface& interface, bool ipv6) {
+IpAddress SelfIpOf(const Context& context, const config::Interface& interface, bool ipv6) {
   for (const IpPrefix& self : interface.self_ips) {
-    if (self.address.is_v4() != ipv6 && !self.address.is_link_local()) return self.address;
+    if (self.address.is_v4() != ipv6 && !self.address.is_link_local() &&
+        !IsSilentAddress(context, self.address)) {
+      return self.address;
+    }
   }
   return {};
 }
@@ -53,7 +56,8 @@ void SendIcmpError(Context& context, const Work& work, net::IcmpErrorKind kind, 
   const IpAddress destination = DestinationOf(work.parsed);
   const bool ours = kind == net::IcmpErrorKind::kPortUnreachable &&
                     context.snapshot->addresses.Find(destination) != nullptr;
-  const IpAddress source = ours ? destination : SelfIpOf(*work.interface, work.parsed.is_ipv6());
+  const IpAddress source =
+      ours ? destination : SelfIpOf(context, *work.interface, work.parsed.is_ipv6());
   if (source.is_unset()) return;
   Answer(context, work.interface->port, [&](net::FrameBuffer out) {
     return net::BuildIcmpError(out, LinkBack(context, work), source, work.packet, work.parsed, kind,

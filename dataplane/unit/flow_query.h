@@ -18,6 +18,9 @@
 
 namespace tandem::unit {
 
+// As `tmsh show sys connection type`: those that a peer told of, or this device's own.
+enum class FlowType : uint8_t { kAny, kMirror, kSelf };
+
 // Unset fields match everything. Names follow `tmsh show sys connection`: cs = client side, ss =
 // server side. Ports in host byte order, 0 = any.
 struct FlowFilter {
@@ -34,6 +37,7 @@ struct FlowFilter {
   config::MemberId member_id = 0;
   uint32_t idle_ticks_min = 0;  // since the last packet
   uint32_t age_ticks_min = 0;   // since the first
+  FlowType type = FlowType::kAny;
   bool orphaned = false;  // only flows whose virtual or member is in the configuration no more
 };
 
@@ -44,7 +48,11 @@ struct FlowInfo {
   uint64_t birth = 0;  // flow/register.h
   uint8_t protocol = 0;
   flow::State state = flow::State::kFree;
-  uint16_t flags = 0;  // flow::FlowFlag
+  // flow::FlowFlag. kMirrored: the peer is told of it; kShadow: the peer told of it; kUnbound: and
+  // what it belongs to is not configured here, so ids are 0.
+  uint16_t flags = 0;
+  config::TrafficGroupId traffic_group = 0;
+  uint32_t logical_slot = 0;  // its name within the traffic group, the same on both devices
   config::VirtualId virtual_id = 0;
   config::MemberId member_id = 0;
   IpAddress cs_client, cs_server, ss_client, ss_server;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dataplane/pipeline/lifecycle.h"
+#include "dataplane/pipeline/shadow.h"
 
 namespace tandem::unit {
 namespace {
@@ -24,6 +25,7 @@ bool PortIs(uint16_t wanted, uint16_t port_be) {
 }
 
 bool IsOrphaned(const config::Snapshot& snapshot, const flow::FlowCommon& common) {
+  if ((common.flags & flow::kUnbound) != 0) return false;  // the ids are another device's
   return snapshot.FindVirtual(common.virtual_id) == nullptr ||
          (common.member_id != 0 && snapshot.FindMember(common.member_id) == nullptr);
 }
@@ -33,9 +35,15 @@ bool Matches(const pipeline::Context& context, const FlowFilter& filter, const H
              Tick created) {
   const flow::FlowCommon& common = hot.common;
   if (filter.orphaned && !IsOrphaned(*context.snapshot, common)) return false;
+  const bool is_shadow = (common.flags & flow::kShadow) != 0;
+  if (filter.type == FlowType::kMirror && !is_shadow) return false;
+  if (filter.type == FlowType::kSelf && is_shadow) return false;
   if (filter.protocol != 0 && filter.protocol != common.protocol) return false;
-  if (filter.virtual_id != 0 && filter.virtual_id != common.virtual_id) return false;
-  if (filter.member_id != 0 && filter.member_id != common.member_id) return false;
+  const bool is_unbound = (common.flags & flow::kUnbound) != 0;
+  if (filter.virtual_id != 0 && (is_unbound || filter.virtual_id != common.virtual_id)) {
+    return false;
+  }
+  if (filter.member_id != 0 && (is_unbound || filter.member_id != common.member_id)) return false;
   if (TicksBetween(common.last_seen, context.tick) < static_cast<int32_t>(filter.idle_ticks_min) ||
       context.tick - created < filter.age_ticks_min) {
     return false;
@@ -61,8 +69,13 @@ FlowInfo InfoOf(pipeline::Context& context, uint32_t slot) {
   info.protocol = hot.common.protocol;
   info.state = hot.common.state;
   info.flags = hot.common.flags;
-  info.virtual_id = hot.common.virtual_id;
-  info.member_id = hot.common.member_id;
+  info.traffic_group = table.pages().GroupOf(slot);
+  info.logical_slot = table.pages().LogicalSlot(slot);
+  if ((hot.common.flags & flow::kUnbound) == 0) {
+    info.virtual_id = hot.common.virtual_id;
+    info.member_id = hot.common.member_id;
+    info.client_interface = hot.common.client_interface;
+  }
   info.cs_client = AddressOf(hot.client.source);
   info.cs_server = AddressOf(hot.client.destination);
   info.ss_client = AddressOf(hot.server.destination);
@@ -72,7 +85,6 @@ FlowInfo InfoOf(pipeline::Context& context, uint32_t slot) {
   info.ss_client_port = ntohs(hot.server.destination_port);
   info.ss_server_port = ntohs(hot.server.source_port);
   info.client_mac = hot.common.client_mac;
-  info.client_interface = hot.common.client_interface;
   info.idle_ticks = context.tick - hot.common.last_seen;
   info.age_ticks = context.tick - table.cold(slot).created;
   return info;
@@ -84,6 +96,19 @@ pipeline::EndReason ReasonOf(const pipeline::Context& context, const FlowFilter&
   return context.snapshot->FindVirtual(common.virtual_id) == nullptr
              ? pipeline::EndReason::kVirtualDeleted
              : pipeline::EndReason::kMemberDeleted;
+}
+
+// Deletes what is this device's to delete. A standby's flows are the active's, which will tell of
+// their end; those of objects that were deleted here just forget them.
+template <class Hot>
+bool Delete(pipeline::Context& context, const FlowFilter& filter, uint32_t slot) {
+  const auto& table = context.flows<Hot>().table;
+  if (pipeline::IsSilent(context, table.pages().GroupOf(slot))) {
+    if (filter.orphaned) pipeline::Unbind<Hot>(context, slot);
+    return filter.orphaned;
+  }
+  pipeline::EndFlow<Hot>(context, slot, ReasonOf(context, filter, table.hot(slot).common));
+  return true;
 }
 
 }  // namespace
@@ -118,8 +143,11 @@ bool FlowWalk::StepFamily(pipeline::Context& context) noexcept {
         query_->results.push_back(InfoOf<Hot>(context, next_slot_));
         break;
       case FlowQuery::Action::kDelete:
-        pipeline::EndFlow<Hot>(context, next_slot_, ReasonOf(context, query_->filter, hot.common));
-        ++ended;
+        if (Delete<Hot>(context, query_->filter, next_slot_)) {
+          ++ended;
+        } else {
+          --query_->matched;
+        }
         break;
     }
   }

@@ -5,6 +5,7 @@
 
 #include "dataplane/base/assert.h"
 #include "dataplane/neighbour/resolver.h"
+#include "dataplane/pipeline/shadow.h"
 #include "dataplane/pipeline/worker.h"
 #include "dataplane/unit/flow_walk.h"
 
@@ -32,6 +33,20 @@ struct Unit::Impl {
         publisher(options.workers),
         resolver(shared.neighbours, publisher) {}
 
+  // A role that the configuration has changed. What SetRole said holds until then.
+  void TakeConfiguredRoles(const config::Snapshot* previous, const config::Snapshot& next) {
+    for (const config::TrafficGroup& group : next.traffic_groups) {
+      if (group.id == 0) continue;
+      const config::TrafficGroup* before =
+          previous != nullptr && group.id < previous->traffic_groups.size()
+              ? &previous->traffic_groups[group.id]
+              : nullptr;
+      if (before == nullptr || before->id == 0 || before->role != group.role) {
+        shared.roles.Set(group.id, group.role);
+      }
+    }
+  }
+
   pipeline::Shared shared;
   config::Publisher publisher;
   neighbour::Resolver resolver;
@@ -46,6 +61,7 @@ size_t Unit::BytesNeededPerWorker(const UnitOptions& options) {
 Unit::Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> first)
     : impl_(std::make_unique<Impl>(options)) {
   TANDEM_ASSERT(options.workers >= 1 && options.workers <= kWorkersMax);
+  impl_->TakeConfiguredRoles(nullptr, *first);
   impl_->publisher.Publish(std::move(first));
   for (unsigned i = 0; i < options.workers; ++i) {
     const std::span<std::byte> memory = options.allocate(BytesNeededPerWorker(options), i);
@@ -66,6 +82,7 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   context.now = now;
   context.tick = TickOf(now);
   context.out = &out;
+  pipeline::TakeRoles(context);
   mine.worker.ProcessBurst(received, pipeline::Origin::kWire);
 
   std::array<net::Packet, kBurstMax> handed_in;
@@ -74,6 +91,7 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
     mine.worker.ProcessBurst({handed_in.data(), count}, pipeline::Origin::kOtherWorker);
   }
   mine.worker.Tidy();
+  if (context.reconcile.is_active) pipeline::Reconcile(context);
 
   if (!mine.walk.active()) {
     FlowQuery* query = mine.posted.load(std::memory_order_acquire);
@@ -83,6 +101,8 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
     mine.walk.Step(context);
     if (!mine.walk.active()) mine.posted.store(nullptr, std::memory_order_release);
   }
+  context.counters.flows_ipv4.Set(context.flows4.table.size());
+  context.counters.flows_ipv6.Set(context.flows6.table.size());
   context.counters.turns.Add(1);
   if (!received.empty() || count > 0) context.counters.busy_turns.Add(1);
 }
@@ -119,7 +139,17 @@ void Unit::Drain(std::vector<void*>& handles) {
 }
 
 void Unit::Publish(std::unique_ptr<const config::Snapshot> next) {
+  impl_->TakeConfiguredRoles(&impl_->publisher.Latest(), *next);
   impl_->publisher.Publish(std::move(next));
+}
+
+void Unit::SetRole(config::TrafficGroupId group, config::Role role) {
+  TANDEM_ASSERT(group >= 1 && group <= kTrafficGroupsMax);
+  impl_->shared.roles.Set(group, role);
+}
+
+const config::Roles& Unit::roles() const {
+  return impl_->shared.roles;
 }
 
 void Unit::Reclaim() {

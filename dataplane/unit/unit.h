@@ -18,6 +18,7 @@
 #include "dataplane/base/time.h"
 #include "dataplane/config/live_counts.h"
 #include "dataplane/config/publish.h"
+#include "dataplane/config/roles.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/neighbour/table.h"
 #include "dataplane/net/packet.h"
@@ -68,6 +69,10 @@ class Unit {
   const config::Snapshot& snapshot() const;
   config::Publisher& publisher();
 
+  // What this device is to a traffic group from now on. A group begins with the role that the
+  // configuration gives it; when a later one gives it another, that one holds.
+  void SetRole(config::TrafficGroupId group, config::Role role);
+
   // Posts `query` to `worker`; false when that worker still has another. The query must outlive its
   // `done`.
   bool Post(unsigned worker, FlowQuery& query);
@@ -77,6 +82,7 @@ class Unit {
   const pipeline::WorkerCounters& counters(unsigned worker) const;
   const config::LiveCounts& live_counts() const;
   const neighbour::Table& neighbours() const;
+  const config::Roles& roles() const;
 
  private:
   struct Impl;

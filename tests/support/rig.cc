@@ -194,6 +194,17 @@ uint16_t Rig::PortNamed(std::string_view name) const {
   return static_cast<uint16_t>(found - ports.begin());
 }
 
+config::TrafficGroupId Rig::GroupNamed(std::string_view name) const {
+  for (const config::TrafficGroup& group : unit_->snapshot().traffic_groups) {
+    if (group.id != 0 && group.name == name) return group.id;
+  }
+  Fail("no traffic group " + std::string(name));
+}
+
+void Rig::SetRole(std::string_view group, config::Role role) {
+  unit_->SetRole(GroupNamed(group), role);
+}
+
 uint64_t Rig::RunQueries(std::vector<unit::FlowQuery>& queries) {
   for (unsigned worker = 0; worker < unit_->workers(); ++worker) {
     Check(unit_->Post(worker, queries[worker]), "a query was refused");

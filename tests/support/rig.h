@@ -93,6 +93,10 @@ class Rig {
   std::vector<unit::FlowInfo> Flows(const unit::FlowFilter& filter = {});
   uint64_t DeleteFlows(const unit::FlowFilter& filter = {});
 
+  // By the traffic group's name; aborts when there is none.
+  config::TrafficGroupId GroupNamed(std::string_view name) const;
+  void SetRole(std::string_view group, config::Role role);
+
   // ---- traffic ------------------------------------------------------------------------------
   // Puts a frame on a worker's queue of a port.
   void Inject(uint16_t port, unsigned worker, const Bytes& frame, const Arrival& arrival = {});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Whole connections and what goes wrong with them, told segment by segment.
+#include <iterator>
+
 #include <catch2/catch.hpp>
 
 #include "dataplane/flow/tcp_state.h"
@@ -317,4 +319,60 @@ TEST_CASE("tcp: an established flow of which nothing was seen believes a RST wit
   tcp.Send(kServer, kFin | kAck);
   tcp.Send(kClient, kAck);
   CHECK(tcp.flow.state == State::kTimeWait);
+}
+
+TEST_CASE("tcp: a connection goes on wherever it was taken over", "[flow]") {
+  struct Step {
+    Side side;
+    uint8_t flags;
+    uint32_t payload_length;
+  };
+  // The client's SYN comes before; its FIN is Step 5.
+  constexpr Step kSteps[] = {{kServer, kSyn | kAck, 0}, {kClient, kAck, 0},
+                             {kClient, kAck, 900},      {kServer, kAck, 900},
+                             {kClient, kAck, 0},        {kClient, kFin | kAck, 0},
+                             {kServer, kAck, 0},        {kServer, kFin | kAck, 0}};
+  constexpr size_t kCount = std::size(kSteps);
+  for (size_t taken_over = 0; taken_over <= kCount; ++taken_over) {
+    // A segment may have passed the other device, which could not tell of it any more.
+    for (const size_t resumed : {taken_over, taken_over + 1}) {
+      CAPTURE(taken_over, resumed);
+      TcpConnection tcp;
+      tcp.Start(tcp.Next(kClient, kSyn));
+      for (size_t i = 0; i < taken_over; ++i)
+        tcp.Send(kSteps[i].side, kSteps[i].flags, kSteps[i].payload_length);
+      if (resumed > taken_over && taken_over < kCount) {
+        const Step& lost = kSteps[taken_over];
+        tcp.Advance(lost.side, tcp.Next(lost.side, lost.flags, lost.payload_length));
+      }
+      tcp.cold = {};
+      TakeOverTcp(tcp.flow);
+      for (size_t i = resumed; i < kCount; ++i) {
+        const Step& step = kSteps[i];
+        CHECK(tcp.Send(step.side, step.flags, step.payload_length).action == TcpAction::kForward);
+        if (i >= 2 && i < 5) CHECK(tcp.flow.state == State::kEstablished);
+      }
+      CHECK(tcp.Send(kClient, kAck).action == TcpAction::kForward);
+      CHECK_FALSE(IsEmbryonic(tcp.flow.state));
+      CHECK(tcp.Send(kServer, kRst | kAck).action == TcpAction::kClose);
+    }
+  }
+}
+
+TEST_CASE("tcp: a taken over flow's windows may be scaled by anything", "[flow]") {
+  TcpConnection tcp;
+  TcpSegment syn = tcp.Next(kClient, kSyn);
+  syn.has_window_scale = true;
+  syn.window_scale = 7;
+  tcp.Start(syn);
+  TcpSegment answer = tcp.Next(kServer, kSyn | kAck);
+  answer.has_window_scale = true;
+  answer.window_scale = 7;
+  tcp.Send(kServer, answer);
+  tcp.Send(kClient, kAck);
+  TakeOverTcp(tcp.flow);
+  tcp.Send(kClient, kAck);
+  // Within 1000 << 7 bytes of what the client acknowledged, and beyond any unscaled window.
+  tcp.server_next += 120'000;
+  CHECK(tcp.Send(kServer, kFin | kAck).state_changed);
 }

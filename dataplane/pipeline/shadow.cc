@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/shadow.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "dataplane/flow/tcp_state.h"
+#include "dataplane/pipeline/lifecycle.h"
+
+namespace tandem::pipeline {
+namespace {
+
+using flow::FlowHot4;
+using flow::FlowHot6;
+
+constexpr uint32_t kSlotsPerStep = 1024;
+constexpr uint32_t kChangesPerStep = 128;
+
+void Clear(flow::FlowCommon& common, unsigned flags) {
+  common.flags = static_cast<uint16_t>(common.flags & ~flags);
+}
+
+template <class Hot>
+Standing Adopt(Context& context, uint32_t slot) {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  flow::FlowCommon& common = flows.table.hot(slot).common;
+  flow::FlowCold& cold = flows.table.cold(slot);
+  if (cold.mirror_link >= flow::kMirrorSession) cold.mirror_link = 0;
+  if ((common.flags & flow::kUnbound) != 0) {
+    EndFlow<Hot>(context, slot, EndReason::kUnbound);
+    return Standing::kEnded;
+  }
+  Clear(common, flow::kShadow);
+  common.last_seen = context.tick;
+  common.server_neighbour = {};
+  common.route_generation = 0;
+  if (common.protocol == IPPROTO_TCP) flow::TakeOverTcp(common);
+  ResumeFlow<Hot>(context, slot);
+  return Standing::kOurs;
+}
+
+// The group is another device's from now on: what it says of the flow counts.
+template <class Hot>
+void Surrender(Context& context, uint32_t slot) {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  flow::FlowCommon& common = flows.table.hot(slot).common;
+  flows.timers.Disarm(slot);
+  flows.timers.RemoveEmbryonic(slot);
+  Clear(common, flow::kMirrored | flow::kMirrorKnown);
+  common.flags |= flow::kShadow;
+}
+
+// Returns true when the flow had to change.
+template <class Hot>
+bool ReconcileOne(Context& context, uint32_t slot) {
+  const flow::FlowTable<Hot>& table = context.flows<Hot>().table;
+  const uint16_t before = table.hot(slot).common.flags;
+  if (Settle<Hot>(context, slot) == Standing::kOurs) ReviewMirroring<Hot>(context, slot);
+  return !table.IsLive(slot) || table.hot(slot).common.flags != before;
+}
+
+// True: the family is done.
+template <class Hot>
+bool ReconcileFamily(Context& context) {
+  const flow::FlowTable<Hot>& table = context.flows<Hot>().table;
+  uint32_t& slot = context.reconcile.next_slot;
+  const uint32_t used_end = table.pages().SlotsTouched();
+  const uint32_t end = std::min(used_end, slot + kSlotsPerStep);
+  uint32_t changed = 0;
+  for (; slot < end && changed < kChangesPerStep; ++slot) {
+    if (table.IsLive(slot) && ReconcileOne<Hot>(context, slot)) ++changed;
+  }
+  return slot >= used_end;
+}
+
+}  // namespace
+
+template <class Hot>
+Standing Settle(Context& context, uint32_t slot) noexcept {
+  const flow::FlowTable<Hot>& table = context.flows<Hot>().table;
+  const bool is_shadow = (table.hot(slot).common.flags & flow::kShadow) != 0;
+  if (IsSilent(context, table.pages().GroupOf(slot))) {
+    if (!is_shadow) Surrender<Hot>(context, slot);
+    return Standing::kStandby;
+  }
+  return is_shadow ? Adopt<Hot>(context, slot) : Standing::kOurs;
+}
+
+template <class Hot>
+void Unbind(Context& context, uint32_t slot) noexcept {
+  flow::FlowCommon& common = context.flows<Hot>().table.hot(slot).common;
+  if ((common.flags & flow::kUnbound) != 0) return;
+  context.shared.live.ReleaseVirtual(common.virtual_id);
+  if (common.member_id != 0) context.shared.live.ReleaseMember(common.member_id);
+  common.flags |= flow::kUnbound;
+  common.virtual_id = 0;
+  common.member_id = 0;
+  common.client_interface = 0;
+}
+
+void TakeRoles(Context& context) noexcept {
+  const config::Roles& shared = context.shared.roles;
+  const uint32_t changes = shared.changes();
+  ReconcileWalk& walk = context.reconcile;
+  if (changes != context.roles_changes) {
+    context.roles_changes = changes;
+    for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
+      const config::Role role = shared.Of(group);
+      if (role == config::Role::kStandby && context.roles.IsActive(group)) walk.surrenders = true;
+      context.roles.Set(group, role);
+    }
+  } else if (context.snapshot->mirror_generation == walk.mirror_generation) {
+    return;
+  }
+  walk.mirror_generation = context.snapshot->mirror_generation;
+  walk.is_active = true;
+  walk.is_ipv6 = false;
+  walk.next_slot = 0;
+}
+
+void Reconcile(Context& context) noexcept {
+  ReconcileWalk& walk = context.reconcile;
+  if (!(walk.is_ipv6 ? ReconcileFamily<FlowHot6>(context) : ReconcileFamily<FlowHot4>(context))) {
+    return;
+  }
+  walk.next_slot = 0;
+  if (walk.is_ipv6) walk.is_active = walk.surrenders = false;
+  walk.is_ipv6 = true;
+}
+
+template Standing Settle<FlowHot4>(Context&, uint32_t) noexcept;
+template Standing Settle<FlowHot6>(Context&, uint32_t) noexcept;
+template void Unbind<FlowHot4>(Context&, uint32_t) noexcept;
+template void Unbind<FlowHot6>(Context&, uint32_t) noexcept;
+
+}  // namespace tandem::pipeline
