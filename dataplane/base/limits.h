@@ -21,6 +21,7 @@ inline constexpr size_t kVirtualsMax = 4096;
 inline constexpr size_t kPoolsMax = 4096;
 inline constexpr size_t kMembersMax = 32768;
 inline constexpr size_t kPersistencesMax = 1024;   // persistence profiles
+inline constexpr uint32_t kPersistenceRecordsMax = 16U << 20;
 inline constexpr size_t kPoolMembersMax = 4096;    // members of one pool
 inline constexpr size_t kSnatAddressesMax = 1024;  // addresses of one SNAT pool
 

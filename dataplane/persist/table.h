@@ -6,18 +6,26 @@
 // Theory of operation. A key belongs to one bucket of seven records. Whoever reads or changes a bucket
 // claims it first (one atomic word); a claim is held for the choice of a member and no longer. It is
 // asked for a bounded number of times: when another worker still has it (its thread was put aside by
-// the kernel), the answer is kBusy and the packet is dropped and counted, and the client's next try
-// finds it. So nobody ever waits for anybody. Only the first packet of a flow comes here.
+// the kernel), the answer is busy and the packet is dropped and counted, and the client's next try
+// finds it. So nobody ever waits for anybody. Only a flow's first packet, its timer and its end come
+// here.
 //
 // Records age by the shard's owner: worker w sweeps the buckets whose number is w modulo workers, a
 // bounded piece a turn. A flow that ends or whose timer comes round touches its record, so a record
 // lives on for its timeout after the last flow used it.
 //
-// Thread safety: Open by any worker; Sweep, and the functions for mirroring, by the shard's owner;
-// Show and Delete by control (they claim too). No allocation after construction.
+// For mirroring, each record says what the peer knows of it (RecordFlag), and buckets in which a
+// record is to be told are in a list of their shard. A record that is removed although the peer may
+// know it keeps its place, marked kGone, until the peer was told, its copy has run out by itself, or
+// the place is needed.
 //
-// Limits: `records` is rounded up to whole buckets. A full bucket takes no new record: counted, and
-// the flow is balanced without one.
+// Thread safety: a holder is a worker, or `workers()` for control. Open, Touch and VisitBucket: any
+// holder's thread, one thread a holder. Sweep and PopChanged: the shard's owner. No allocation after
+// construction.
+//
+// Limits: the table has twice the places that `records` asks for, as keys do not fall evenly into
+// buckets: with that many records about one new key in a hundred finds its bucket full. It takes no
+// record then: counted, and the flow is balanced without one.
 #pragma once
 
 #include <array>
@@ -26,6 +34,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "dataplane/base/counter.h"
 #include "dataplane/base/time.h"
@@ -36,35 +45,74 @@ namespace tandem::persist {
 
 enum RecordFlag : uint8_t {
   kMirror = 1 << 0,    // its profile mirrors
-  kTold = 1 << 1,      // the peer was told of it as it is
-  kFromPeer = 1 << 2,  // told by the peer, and not used here yet: ages at twice its timeout
+  kDirty = 1 << 1,     // the peer is to be told of it as it is
+  kTelling = 1 << 2,   // it is in a frame whose fate is not known
+  kTold = 1 << 3,      // the peer may know of it
+  kGone = 1 << 4,      // removed; only the peer is still to be told
+  kFromPeer = 1 << 5,  // told by the peer, and not used here yet: ages at twice its timeout
 };
 
 struct Record {
   Key key;  // profile 0: the place is free
   config::MemberId member = 0;
-  config::TrafficGroupId group = 0;
-  uint8_t flags = 0;  // RecordFlag
+  config::VirtualId virtual_id = 0;  // that it was made through
+  config::TrafficGroupId group = 0;  // of that virtual
+  uint8_t flags = 0;                 // RecordFlag
+  uint8_t origin = 0;                // kFromPeer: which of the peer's workers told of it …
+  uint8_t session = 0;               // … and in which session, low bits
   Tick last_used = 0;
-  uint32_t timeout = 0;  // ticks, kIndefinite allowed
-  Tick created = 0;
-};
+  uint32_t timeout = 0;    // ticks, kIndefinite allowed
+  uint16_t told_when = 0;  // Tick >> kToldShift of the last telling
+  uint16_t reserved = 0;
 
+  bool is_free() const { return key.profile == 0; }
+  bool is_live() const { return key.profile != 0 && (flags & kGone) == 0; }
+};
+static_assert(sizeof(Record) == 44);
+
+inline constexpr int kToldShift = 10;
 inline constexpr size_t kRecordsPerBucket = 7;
+inline constexpr uint32_t kNoBucket = UINT32_MAX;
 
 struct TableCounters {
   Counter created;
+  Counter used;      // flows that followed a record
+  Counter replaced;  // the member was not usable: another was chosen
   Counter expired;
   Counter deleted;
-  Counter full;  // records not made
-  Counter busy;  // claims not got
+  Counter full;        // records not made
+  Counter busy;        // claims not got
+  Counter no_key;      // first packets without what the profile takes the key from
+  Counter over_limit;  // flows that went elsewhere because the record's member was at its limit
+  Counter forgotten;   // kGone marks whose place was needed: the peer's copy runs out by itself
+};
+
+// What became of a visited record.
+enum class Verdict : uint8_t {
+  kKeep,
+  kExpire,  // removed, the peer will be told
+  kDelete,  // the same, counted otherwise
+  kForget,  // removed without a trace
 };
 
 class Table {
+ private:
+  struct Bucket {
+    uint32_t claim;  // holder + 1; 0: nobody
+    uint32_t next;   // in the list of changed buckets: 0 not in it, kListEnd, else number + 1
+    uint32_t reserved;
+    std::array<Record, kRecordsPerBucket> records;
+  };
+  static_assert(sizeof(Bucket) == 320);
+
  public:
-  static size_t BytesNeeded(uint32_t records);
-  // `memory`: BytesNeeded bytes, 64-byte aligned, zeroed; outlives this. `seed` keys the hash.
-  Table(std::span<std::byte> memory, uint32_t records, unsigned workers, uint64_t seed);
+  // Bytes of each worker's shard.
+  static size_t BytesNeeded(uint32_t records, unsigned workers);
+  // `memory`: for each worker BytesNeeded bytes, 64-byte aligned, zeroed; outlives this. `seed` keys
+  // the hash. records >= 1.
+  Table(std::span<const std::span<std::byte>> memory, uint32_t records, uint64_t seed);
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
 
   // The claim of one key's bucket; gives it back when it goes.
   class Claim {
@@ -73,43 +121,99 @@ class Table {
     Claim(const Claim&) = delete;
     Claim& operator=(const Claim&) = delete;
 
-    bool busy() const noexcept;      // not got; nothing else may be asked then
-    Record* found() const noexcept;  // the key's record, or nullptr
-    // A new record for the key, or nullptr: the bucket is full. The caller fills it in.
+    bool busy() const noexcept { return bucket_ == nullptr; }  // not got; ask nothing else then
+    Record* found() const noexcept { return found_; }          // nullptr: there is no live one
+    // A new record with the key and the time, found() from now on; nullptr: the bucket is full. The
+    // caller fills in the rest and calls MarkChanged. REQUIRES: found() == nullptr.
     Record* Create() noexcept;
-    void Remove() noexcept;  // the found record
-    // The record changed in a way that a mirror is to be told.
+    // A flow uses the found record, under the profile as it is now.
+    void Use(const config::Persistence& profile) noexcept;
+    // The found record changed in a way that a mirror is to be told.
     void MarkChanged() noexcept;
+    void Remove() noexcept;  // the found record
 
    private:
     friend class Table;
-    struct Bucket;
-    Claim() = default;
-    Table* table_ = nullptr;
+    Claim(Table& table, const Key& key, unsigned holder, Tick now) noexcept;
+
+    Table& table_;
+    const Key& key_;
+    const unsigned holder_;
+    const Tick now_;
+    uint32_t number_ = 0;
     Bucket* bucket_ = nullptr;
     Record* found_ = nullptr;
-    Key key_;
   };
-  Claim Open(const Key& key, unsigned worker) noexcept;
+  // `key` outlives the claim.
+  Claim Open(const Key& key, unsigned holder, Tick now) noexcept {
+    return Claim(*this, key, holder, now);
+  }
+  // A flow that exists uses the key's record, if there is one. May come to nothing when busy.
+  void Touch(const Key& key, unsigned holder, Tick now,
+             const config::Persistence& profile) noexcept;
 
-  // Owner of shard `worker`: looks at up to `buckets` buckets and frees what has run out.
+  // Owner of shard `worker`: looks at up to `buckets` buckets and removes what has run out.
   void Sweep(unsigned worker, Tick now, unsigned buckets) noexcept;
 
-  // ---- for mirroring, by the shard's owner ------------------------------------------------------
-  // The next bucket of the shard that changed, and forgets that it did; UINT32_MAX: none.
-  uint32_t PopChanged(unsigned worker) noexcept;
-  void MarkBucketChanged(uint32_t bucket) noexcept;  // any thread
-  uint32_t buckets() const noexcept;
-  // Calls visit(Record&) for every record of the bucket, and gone(Key) for every key that was removed
-  // from it since it was last visited (kRecordsPerBucket remembered; when there were more,
-  // `overflowed` is true and a whole resync is due). False: busy, mark it changed again.
-  template <class Visit, class Gone>
-  bool VisitBucket(uint32_t bucket, unsigned worker, bool& overflowed, Visit&& visit,
-                   Gone&& gone) noexcept;
+  // Calls `visit(Record&)`, which returns a Verdict, for every record of the bucket, live or gone.
+  // False: busy.
+  template <class Visit>
+  bool VisitBucket(uint32_t number, unsigned holder, Visit&& visit) noexcept {
+    Bucket& bucket = BucketOf(number);
+    if (!TakeClaim(bucket, holder)) return false;
+    for (Record& record : bucket.records) {
+      if (!record.is_free()) Settle(number, record, visit(record), holder);
+    }
+    GiveBack(bucket);
+    return true;
+  }
 
-  uint32_t size() const noexcept;  // records, any thread
-  uint32_t capacity() const noexcept;
-  const TableCounters& counters(unsigned worker) const noexcept;
+  // The owner's next bucket that changed, which is then no longer in the list; kNoBucket: none.
+  uint32_t PopChanged(unsigned worker) noexcept;
+  void MarkBucketChanged(uint32_t number) noexcept;  // any thread, without a claim
+
+  // Buckets of shard w: w, w + workers(), … below buckets().
+  uint32_t buckets() const noexcept { return buckets_; }
+  unsigned workers() const noexcept { return static_cast<unsigned>(shards_.size()); }
+  uint32_t capacity() const noexcept { return buckets_ * static_cast<uint32_t>(kRecordsPerBucket); }
+  uint32_t size() const noexcept;  // live records, any thread
+  // Of a worker, or of control: workers(). Written by that holder's thread only.
+  TableCounters& counters(unsigned holder) noexcept { return holders_[holder].counters; }
+  const TableCounters& counters(unsigned holder) const noexcept {
+    return holders_[holder].counters;
+  }
+
+ private:
+  struct alignas(64) Shard {
+    std::span<Bucket> buckets;
+    uint32_t taken = 0;       // owner's: the rest of the list that it took, number + 1
+    uint32_t next_sweep = 0;  // owner's: index into buckets
+    alignas(64) std::atomic<uint32_t> changed{0};  // number + 1 of the first in the list
+  };
+  struct alignas(64) Holder {
+    TableCounters counters;
+    Counter removed;  // live records; created counts those that came
+  };
+
+  static bool TakeClaim(Bucket& bucket, unsigned holder) noexcept;
+  static void GiveBack(Bucket& bucket) noexcept;
+  uint32_t NumberOf(const Key& key) const noexcept;
+  Bucket& BucketOf(uint32_t number) noexcept {
+    const auto workers = static_cast<uint32_t>(shards_.size());
+    return shards_[number % workers].buckets[number / workers];
+  }
+  // REQUIRES for these: the bucket is claimed by `holder`.
+  Record* PlaceFor(uint32_t number, const Key& key, unsigned holder, Tick now) noexcept;
+  void Settle(uint32_t number, Record& record, Verdict verdict, unsigned holder) noexcept;
+  void Remove(uint32_t number, Record& record, unsigned holder) noexcept;
+
+  const uint32_t buckets_;
+  const uint64_t seed_;
+  std::vector<Shard> shards_;
+  std::unique_ptr<Holder[]> holders_;
 };
+
+// Whether nobody used the record for as long as it lasts here.
+bool HasRunOut(const Record& record, Tick now) noexcept;
 
 }  // namespace tandem::persist

@@ -18,6 +18,7 @@
 #include "dataplane/neighbour/resolver.h"
 #include "dataplane/neighbour/table.h"
 #include "dataplane/net/parse.h"
+#include "dataplane/persist/table.h"
 #include "dataplane/pipeline/counters.h"
 #include "dataplane/pipeline/exchange.h"
 #include "dataplane/pipeline/held.h"
@@ -43,12 +44,14 @@ struct FlowSet {
 
 // One for all workers.
 struct Shared {
-  explicit Shared(unsigned workers) : exchange(workers) {}
+  Shared(unsigned workers, persist::Table& persistence_records)
+      : exchange(workers), records(persistence_records) {}
 
   config::LiveCounts live;
   neighbour::Table neighbours;
   alignas(64) config::Roles roles;
   Exchange exchange;
+  persist::Table& records;
 };
 
 // A packet in the pipeline.

@@ -11,6 +11,33 @@
 
 namespace tandem::unit {
 
+namespace {
+
+size_t FlowBytes(const UnitOptions& options) {
+  return pipeline::FlowSet<flow::FlowHot4>::BytesNeeded(options.flows_ipv4_per_worker) +
+         pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(options.flows_ipv6_per_worker);
+}
+
+std::vector<std::span<std::byte>> Allocate(const UnitOptions& options) {
+  TANDEM_ASSERT(options.workers >= 1 && options.workers <= kWorkersMax);
+  std::vector<std::span<std::byte>> memory;
+  for (unsigned i = 0; i < options.workers; ++i) {
+    memory.push_back(options.allocate(Unit::BytesNeededPerWorker(options), i));
+    TANDEM_ASSERT(!memory.back().empty());
+  }
+  return memory;
+}
+
+// Each worker's part of the persistence table, behind its flows.
+std::vector<std::span<std::byte>> ShardsOf(const UnitOptions& options,
+                                           std::vector<std::span<std::byte>> memory) {
+  for (std::span<std::byte>& block : memory)
+    block = block.subspan(FlowBytes(options));
+  return memory;
+}
+
+}  // namespace
+
 struct Unit::Impl {
   // Everything one worker thread touches, on lines of its own.
   struct alignas(64) PerWorker {
@@ -29,7 +56,9 @@ struct Unit::Impl {
   };
 
   explicit Impl(const UnitOptions& options)
-      : shared(options.workers),
+      : memory(Allocate(options)),
+        records(ShardsOf(options, memory), options.persistence_records, ~options.seed),
+        shared(options.workers, records),
         publisher(options.workers),
         resolver(shared.neighbours, publisher) {}
 
@@ -47,6 +76,8 @@ struct Unit::Impl {
     }
   }
 
+  std::vector<std::span<std::byte>> memory;  // by worker: flows, then records
+  persist::Table records;
   pipeline::Shared shared;
   config::Publisher publisher;
   neighbour::Resolver resolver;
@@ -54,19 +85,17 @@ struct Unit::Impl {
 };
 
 size_t Unit::BytesNeededPerWorker(const UnitOptions& options) {
-  return pipeline::FlowSet<flow::FlowHot4>::BytesNeeded(options.flows_ipv4_per_worker) +
-         pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(options.flows_ipv6_per_worker);
+  return FlowBytes(options) +
+         persist::Table::BytesNeeded(options.persistence_records, options.workers);
 }
 
 Unit::Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> first)
     : impl_(std::make_unique<Impl>(options)) {
-  TANDEM_ASSERT(options.workers >= 1 && options.workers <= kWorkersMax);
   impl_->TakeConfiguredRoles(nullptr, *first);
   impl_->publisher.Publish(std::move(first));
   for (unsigned i = 0; i < options.workers; ++i) {
-    const std::span<std::byte> memory = options.allocate(BytesNeededPerWorker(options), i);
-    TANDEM_ASSERT(!memory.empty());
-    impl_->workers.push_back(std::make_unique<Impl::PerWorker>(i, impl_->shared, options, memory));
+    impl_->workers.push_back(
+        std::make_unique<Impl::PerWorker>(i, impl_->shared, options, impl_->memory[i]));
     impl_->publisher.Online(i);
   }
   impl_->workers[0]->context.resolver = &impl_->resolver;
@@ -172,6 +201,10 @@ bool Unit::Post(unsigned worker, FlowQuery& query) {
   return true;
 }
 
+void Unit::Run(RecordQuery& query, Nanos now) {
+  RunRecordQuery(impl_->records, impl_->publisher.Latest(), TickOf(now), query);
+}
+
 unsigned Unit::workers() const {
   return static_cast<unsigned>(impl_->workers.size());
 }
@@ -186,6 +219,10 @@ const config::LiveCounts& Unit::live_counts() const {
 
 const neighbour::Table& Unit::neighbours() const {
   return impl_->shared.neighbours;
+}
+
+const persist::Table& Unit::records() const {
+  return impl_->records;
 }
 
 }  // namespace tandem::unit

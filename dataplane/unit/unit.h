@@ -22,9 +22,11 @@
 #include "dataplane/config/snapshot.h"
 #include "dataplane/neighbour/table.h"
 #include "dataplane/net/packet.h"
+#include "dataplane/persist/table.h"
 #include "dataplane/pipeline/counters.h"
 #include "dataplane/pipeline/output.h"
 #include "dataplane/unit/flow_query.h"
+#include "dataplane/unit/record_query.h"
 
 namespace tandem::unit {
 
@@ -32,8 +34,9 @@ struct UnitOptions {
   unsigned workers = 1;                       // 1..kWorkersMax
   uint32_t flows_ipv4_per_worker = 1U << 20;  // 1..kFlowsPerWorkerMax
   uint32_t flows_ipv6_per_worker = 1U << 18;
-  uint64_t seed = 1;  // of hashes and of every random choice
-  Nanos start = 0;    // the time of the first turn, within a day
+  uint32_t persistence_records = 1U << 16;  // of all workers together, 1..kPersistenceRecordsMax
+  uint64_t seed = 1;                        // of hashes and of every random choice
+  Nanos start = 0;                          // the time of the first turn, within a day
   // Zeroed, 64-byte aligned memory near `worker`'s CPU that outlives the unit; empty on failure.
   std::function<std::span<std::byte>(size_t bytes, unsigned worker)> allocate;
 };
@@ -76,6 +79,8 @@ class Unit {
   // Posts `query` to `worker`; false when that worker still has another. The query must outlive its
   // `done`.
   bool Post(unsigned worker, FlowQuery& query);
+  // A piece of `query`, done when this returns (unit/record_query.h).
+  void Run(RecordQuery& query, Nanos now);
 
   // ---- any thread ---------------------------------------------------------------------------
   unsigned workers() const;
@@ -83,6 +88,7 @@ class Unit {
   const config::LiveCounts& live_counts() const;
   const neighbour::Table& neighbours() const;
   const config::Roles& roles() const;
+  const persist::Table& records() const;
 
  private:
   struct Impl;

@@ -46,7 +46,7 @@ HOUSES = {
 # DPDK headers that need no EAL: structures, constants, inline functions.
 EAL_FREE = {f'rte_{name}.h' for name in (
     'byteorder', 'ether', 'ip', 'tcp', 'udp', 'icmp', 'arp', 'thash', 'prefetch',
-    'branch_prediction', 'common', 'rcu_qsbr', 'ring', 'ring_elem', 'vect')}
+    'branch_prediction', 'common', 'pause', 'rcu_qsbr', 'ring', 'ring_elem', 'vect')}
 
 # Libraries whose types stay at the edges, never in dataplane/.
 EDGE_INCLUDES = re.compile(r'^(google/protobuf|gflags)/')

@@ -39,6 +39,7 @@ constexpr config::InterfaceId kServerSide = 2;
 constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
 constexpr uint32_t kFrameSize = 60;
+constexpr uint32_t kRecords = 1U << 20;
 
 IpAddress Address(uint32_t address) {
   return IpAddress::V4(htonl(address));
@@ -139,8 +140,10 @@ BenchDevice::BenchDevice(uint8_t protocol, uint32_t capacity)
     : protocol_(protocol),
       memory_(pipeline::FlowSet<FlowHot4>::BytesNeeded(capacity) +
               pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(1)),
+      record_memory_(persist::Table::BytesNeeded(kRecords, 1)),
+      records_(std::array{record_memory_.bytes()}, kRecords, 43),
       snapshot_(MakeSnapshot(protocol)),
-      shared_(1),
+      shared_(1, records_),
       context_(std::make_unique<pipeline::Context>(
           0, shared_, memory_.bytes(),
           pipeline::Sizing{.flows_ipv4 = capacity, .flows_ipv6 = 1, .start = TickOf(now_)}, 42)),

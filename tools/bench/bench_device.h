@@ -66,6 +66,8 @@ class BenchDevice {
 
   uint8_t protocol_;
   HugeMemory memory_;
+  HugeMemory record_memory_;
+  persist::Table records_;
   std::unique_ptr<config::Snapshot> snapshot_;
   pipeline::Shared shared_;
   Nanos now_ = kSecond;

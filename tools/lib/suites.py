@@ -13,7 +13,7 @@ from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, build, give_
 
 # The tests that run threads: meson's name of each, and its executable.
 THREADED = {room: f'tests/unit/{room}/{room}_test'
-            for room in ('config', 'lb', 'neighbour', 'unit')}
+            for room in ('config', 'lb', 'neighbour', 'persist', 'unit')}
 
 
 class Tally:

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/persist/table.h"
+
+#include <rte_pause.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/base/assert.h"
+#include "dataplane/base/hash.h"
+#include "dataplane/base/limits.h"
+
+namespace tandem::persist {
+namespace {
+
+// How often a claim is asked for: some microseconds, many times what a holder that runs needs.
+constexpr int kClaimAttempts = 64;
+constexpr uint32_t kListEnd = UINT32_MAX;
+
+using AtomicWord = std::atomic_ref<uint32_t>;
+
+uint32_t BucketsFor(uint32_t records) {
+  constexpr uint32_t kFilled = kRecordsPerBucket;  // twice the places: 7 records for 2 buckets
+  return static_cast<uint32_t>((uint64_t{records} * 2 + kFilled - 1) / kFilled);
+}
+
+uint32_t PerShard(uint32_t buckets, size_t workers) {
+  return static_cast<uint32_t>((buckets + workers - 1) / workers);
+}
+
+// Whether a change as small as another use has to be told, so that the peer's copy lasts: it lives for
+// twice the timeout, and flows touch their record twice a timeout.
+bool ToldLongAgo(const Record& record, Tick now) {
+  if (record.timeout == config::kIndefinite) return false;
+  const auto since = static_cast<uint16_t>((now >> kToldShift) - record.told_when);
+  return since >= std::min<uint32_t>(record.timeout / 4 >> kToldShift, UINT16_MAX / 2);
+}
+
+}  // namespace
+
+bool HasRunOut(const Record& record, Tick now) noexcept {
+  if (record.timeout == config::kIndefinite) return false;
+  // A mark of a removed record is there no longer than the peer's copy.
+  const bool is_twice = (record.flags & (kFromPeer | kGone)) != 0;
+  return int64_t{TicksBetween(record.last_used, now)} >= int64_t{record.timeout} << is_twice;
+}
+
+size_t Table::BytesNeeded(uint32_t records, unsigned workers) {
+  return size_t{PerShard(BucketsFor(records), workers)} * sizeof(Bucket);
+}
+
+Table::Table(std::span<const std::span<std::byte>> memory, uint32_t records, uint64_t seed)
+    : buckets_(BucketsFor(records)),
+      seed_(seed),
+      shards_(memory.size()),
+      holders_(std::make_unique<Holder[]>(memory.size() + 1)) {
+  TANDEM_ASSERT(records >= 1 && !memory.empty() && memory.size() <= kWorkersMax);
+  const uint32_t count = PerShard(buckets_, memory.size());
+  for (size_t w = 0; w < memory.size(); ++w) {
+    TANDEM_ASSERT(memory[w].size() >= count * sizeof(Bucket));
+    // Zeroed bytes are buckets with free places: an implicit-lifetime type.
+    shards_[w].buckets = {static_cast<Bucket*>(static_cast<void*>(memory[w].data())), count};
+  }
+}
+
+// ---- claims ---------------------------------------------------------------------------------------
+
+bool Table::TakeClaim(Bucket& bucket, unsigned holder) noexcept {
+  AtomicWord claim(bucket.claim);
+  for (int attempt = 0; attempt < kClaimAttempts; ++attempt) {
+    uint32_t nobody = 0;
+    if (claim.load(std::memory_order_relaxed) == 0 &&
+        claim.compare_exchange_strong(nobody, holder + 1, std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+      return true;
+    }
+    rte_pause();
+  }
+  return false;
+}
+
+void Table::GiveBack(Bucket& bucket) noexcept {
+  AtomicWord(bucket.claim).store(0, std::memory_order_release);
+}
+
+uint32_t Table::NumberOf(const Key& key) const noexcept {
+  uint64_t halves[2];
+  std::memcpy(halves, key.bytes.data(), sizeof(halves));
+  const uint64_t name = (uint64_t{key.scope} << 32) | (uint64_t{key.profile} << 8) | key.size;
+  const uint64_t hash = HashPair(HashPair(halves[0], halves[1], seed_), name, seed_);
+  return static_cast<uint32_t>(((hash >> 32) * buckets_) >> 32);
+}
+
+Table::Claim::Claim(Table& table, const Key& key, unsigned holder, Tick now) noexcept
+    : table_(table), key_(key), holder_(holder), now_(now), number_(table.NumberOf(key)) {
+  Bucket& bucket = table.BucketOf(number_);
+  if (!TakeClaim(bucket, holder)) {
+    table.counters(holder).busy.Add(1);
+    return;
+  }
+  bucket_ = &bucket;
+  for (Record& record : bucket.records) {
+    if (!record.is_live() || !(record.key == key)) continue;
+    if (HasRunOut(record, now)) {
+      table.Settle(number_, record, Verdict::kExpire, holder);
+    } else {
+      found_ = &record;
+    }
+    return;
+  }
+}
+
+Table::Claim::~Claim() {
+  if (bucket_ != nullptr) GiveBack(*bucket_);
+}
+
+Record* Table::Claim::Create() noexcept {
+  TANDEM_ASSERT(bucket_ != nullptr && found_ == nullptr);
+  Record* place = table_.PlaceFor(number_, key_, holder_, now_);
+  if (place == nullptr) {
+    table_.counters(holder_).full.Add(1);
+    return nullptr;
+  }
+  // What the peer knows of this key, or is being told, stays true.
+  const auto known = static_cast<uint8_t>(place->flags & (kTelling | kTold));
+  *place = {.key = key_, .flags = known, .last_used = now_};
+  table_.counters(holder_).created.Add(1);
+  found_ = place;
+  return place;
+}
+
+void Table::Claim::Use(const config::Persistence& profile) noexcept {
+  Record& record = *found_;
+  const auto before = record.flags;
+  record.last_used = now_;
+  record.timeout = profile.timeout;
+  record.flags = static_cast<uint8_t>(before & ~(kFromPeer | kMirror));
+  if (profile.mirror) record.flags |= kMirror;
+  if (record.flags != before || ToldLongAgo(record, now_)) MarkChanged();
+}
+
+void Table::Claim::MarkChanged() noexcept {
+  if ((found_->flags & kMirror) == 0) return;
+  found_->flags |= kDirty;
+  table_.MarkBucketChanged(number_);
+}
+
+void Table::Claim::Remove() noexcept {
+  table_.Settle(number_, *found_, Verdict::kDelete, holder_);
+  found_ = nullptr;
+}
+
+// A free place, or the mark that this key was removed, or the oldest of such marks. Records that have
+// run out and were not swept yet make room.
+Record* Table::PlaceFor(uint32_t number, const Key& key, unsigned holder, Tick now) noexcept {
+  Record* free = nullptr;
+  Record* oldest = nullptr;
+  for (Record& record : BucketOf(number).records) {
+    if (record.is_live() && HasRunOut(record, now)) {
+      Settle(number, record, Verdict::kExpire, holder);
+    }
+    if (record.is_free()) {
+      if (free == nullptr) free = &record;
+    } else if (!record.is_live()) {
+      if (record.key == key) return &record;
+      if (oldest == nullptr || TicksBetween(record.last_used, oldest->last_used) > 0) {
+        oldest = &record;
+      }
+    }
+  }
+  if (free != nullptr || oldest == nullptr) return free;
+  counters(holder).forgotten.Add(1);
+  *oldest = Record{};
+  return oldest;
+}
+
+void Table::Settle(uint32_t number, Record& record, Verdict verdict, unsigned holder) noexcept {
+  switch (verdict) {
+    case Verdict::kKeep:
+      return;
+    case Verdict::kExpire:
+    case Verdict::kDelete:
+      if (!record.is_live()) return;
+      (verdict == Verdict::kExpire ? counters(holder).expired : counters(holder).deleted).Add(1);
+      return Remove(number, record, holder);
+    case Verdict::kForget:
+      if (record.is_live()) holders_[holder].removed.Add(1);
+      record = Record{};
+      return;
+  }
+}
+
+void Table::Remove(uint32_t number, Record& record, unsigned holder) noexcept {
+  holders_[holder].removed.Add(1);
+  if ((record.flags & kMirror) == 0 || (record.flags & kTold) == 0) {
+    record = Record{};
+    return;
+  }
+  record.flags |= kGone | kDirty;
+  MarkBucketChanged(number);
+}
+
+void Table::Touch(const Key& key, unsigned holder, Tick now,
+                  const config::Persistence& profile) noexcept {
+  Claim claim = Open(key, holder, now);
+  if (!claim.busy() && claim.found() != nullptr) claim.Use(profile);
+}
+
+// ---- the shard's owner ----------------------------------------------------------------------------
+
+void Table::Sweep(unsigned worker, Tick now, unsigned buckets) noexcept {
+  Shard& shard = shards_[worker];
+  for (unsigned i = 0; i < std::min<size_t>(buckets, shard.buckets.size()); ++i) {
+    const auto number = static_cast<uint32_t>(shard.next_sweep * shards_.size() + worker);
+    if (++shard.next_sweep == shard.buckets.size()) shard.next_sweep = 0;
+    // A busy bucket has its turn in the next round.
+    static_cast<void>(VisitBucket(number, worker, [now](const Record& record) {
+      if (!HasRunOut(record, now)) return Verdict::kKeep;
+      return record.is_live() ? Verdict::kExpire : Verdict::kForget;
+    }));
+  }
+}
+
+void Table::MarkBucketChanged(uint32_t number) noexcept {
+  AtomicWord next(BucketOf(number).next);
+  uint32_t not_listed = 0;
+  if (!next.compare_exchange_strong(not_listed, kListEnd, std::memory_order_acq_rel,
+                                    std::memory_order_relaxed)) {
+    return;
+  }
+  std::atomic<uint32_t>& first = shards_[number % shards_.size()].changed;
+  uint32_t head = first.load(std::memory_order_relaxed);
+  do {
+    next.store(head != 0 ? head : kListEnd, std::memory_order_relaxed);
+  } while (!first.compare_exchange_weak(head, number + 1, std::memory_order_release,
+                                        std::memory_order_relaxed));
+}
+
+uint32_t Table::PopChanged(unsigned worker) noexcept {
+  Shard& shard = shards_[worker];
+  if (shard.taken == 0) {
+    if (shard.changed.load(std::memory_order_relaxed) == 0) return kNoBucket;
+    shard.taken = shard.changed.exchange(0, std::memory_order_acquire);
+  }
+  const uint32_t number = shard.taken - 1;
+  AtomicWord next(BucketOf(number).next);
+  const uint32_t behind = next.load(std::memory_order_relaxed);
+  shard.taken = behind != kListEnd ? behind : 0;
+  next.store(0, std::memory_order_release);
+  return number;
+}
+
+uint32_t Table::size() const noexcept {
+  int64_t size = 0;
+  for (unsigned holder = 0; holder <= workers(); ++holder) {
+    size += static_cast<int64_t>(holders_[holder].counters.created.Get()) -
+            static_cast<int64_t>(holders_[holder].removed.Get());
+  }
+  // A reader may see a removal without the creation, which another worker counted.
+  return static_cast<uint32_t>(std::clamp<int64_t>(size, 0, capacity()));
+}
+
+}  // namespace tandem::persist
