@@ -7,7 +7,12 @@
 // Bounded work a turn: kFramesInMax frames applied, kFramesOutMax built, kSlotsMax slots swept. Data
 // packets come first: under a full receive burst the unit asks for less.
 //
-// Thread safety: the worker's thread; counters by any.
+// Which of a group's two streams runs, the worker's copy of the roles decides: what is written to a
+// shadow, and what is told to a peer, is each done in its own role only. A device that becomes active
+// closes its reading end before it adopts the first flow; one that becomes standby closes its writing
+// end, and gets no turn before its flows are given up.
+//
+// Thread safety: the worker's thread; counters, InSync and Find… by any; Prepare by control.
 #pragma once
 
 #include <array>
@@ -21,9 +26,7 @@
 #include "dataplane/mirror/exchange.h"
 #include "dataplane/mirror/flow_receiver.h"
 #include "dataplane/mirror/flow_sender.h"
-#include "dataplane/mirror/persist_sync.h"
 #include "dataplane/mirror/translation.h"
-#include "dataplane/persist/table.h"
 
 namespace tandem::mirror {
 
@@ -39,40 +42,60 @@ class WorkerMirror {
   static constexpr unsigned kFramesInMax = 8;
   static constexpr unsigned kFramesOutMax = 8;
   static constexpr unsigned kSlotsMax = 1024;
+  static constexpr unsigned kBudgetMax = 8;
 
-  WorkerMirror(unsigned worker, unsigned workers, Tables tables, config::LiveCounts& live,
-               persist::Table& records, const config::Roles& roles);
+  // `roles` is the worker's copy.
+  WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& live,
+               const config::Roles& roles);
   ~WorkerMirror();
 
-  // The stream that tells of the group's flows; made on first use by Prepare, never nullptr then.
+  // The stream that tells of the group's flows. REQUIRES: Prepare(group).
   FlowSender& sender(config::TrafficGroupId group) noexcept { return *senders_[group]; }
+  // nullptr: there is none.
   const FlowSender* FindSender(config::TrafficGroupId group) const noexcept {
-    return senders_[group].get();
+    return group < groups_end_.load(std::memory_order_acquire) ? senders_[group].get() : nullptr;
   }
   const FlowReceiver* FindReceiver(config::TrafficGroupId group) const noexcept {
-    return receivers_[group].get();
+    return group < groups_end_.load(std::memory_order_acquire) ? receivers_[group].get() : nullptr;
   }
-  const PersistSender& persist_sender() const noexcept { return *persist_sender_; }
-  const PersistReceiver& persist_receiver() const noexcept { return *persist_receiver_; }
 
-  // Control, before a snapshot with `group` is published: allocates its streams. Idempotent.
+  // Control, before a snapshot with `group` is published: allocates its streams and those of lower
+  // numbers. Idempotent.
   void Prepare(config::TrafficGroupId group);
 
-  // One turn. `budget` in 1..8 scales the bounds above. Returns whether there was anything to do.
+  // The worker's copy of the roles changed; before anything is done in a new role.
+  void RolesChanged() noexcept;
+
+  // One turn. `budget` in 1..kBudgetMax scales the bounds above. Without `may_read` nothing is written
+  // to a shadow: flows are still being given up. Returns whether there was anything to do.
   bool Turn(const config::Snapshot& snapshot, const Translation* translation, Nanos now,
-            unsigned budget) noexcept;
+            unsigned budget, bool may_read) noexcept;
+
+  // Whether this worker's shadow of the group is complete.
+  bool InSync(config::TrafficGroupId group) const noexcept {
+    return in_sync_[group].load(std::memory_order_acquire);
+  }
 
   FrameRing& inbound() noexcept { return inbound_; }    // the mirror lcore produces
   FrameRing& outbound() noexcept { return outbound_; }  // the mirror lcore consumes
   const WorkerCounters& counters() const noexcept { return counters_; }
 
  private:
-  void Receive(const config::Snapshot& snapshot, const Translation* translation, Nanos now,
+  bool Receive(const config::Snapshot& snapshot, const Translation* translation, Nanos now,
                unsigned frames) noexcept;
+  [[nodiscard]] bool Take(const FrameSlot& slot, const config::Snapshot& snapshot,
+                          const Translation* translation, Nanos now) noexcept;
+  void TakeFrame(const FrameSlot& slot, const config::Snapshot& snapshot,
+                 const Translation* translation, Nanos now) noexcept;
+  bool IsReadable(config::TrafficGroupId group) const noexcept;
+  bool Tidy(const config::Snapshot& snapshot, const Translation* translation,
+            unsigned slots) noexcept;
   bool Send(const config::Snapshot& snapshot, Nanos now, unsigned frames) noexcept;
+  bool SendOf(config::TrafficGroupId group, const config::Snapshot& snapshot, uint16_t credit,
+              Nanos now, unsigned& frames) noexcept;
+  uint16_t Credit() const noexcept;
 
   const unsigned worker_;
-  const unsigned workers_;
   Tables tables_;
   config::LiveCounts& live_;
   const config::Roles& roles_;
@@ -80,10 +103,10 @@ class WorkerMirror {
   FrameRing outbound_;
   std::array<std::unique_ptr<FlowSender>, kTrafficGroupsMax + 1> senders_;
   std::array<std::unique_ptr<FlowReceiver>, kTrafficGroupsMax + 1> receivers_;
-  std::atomic<config::TrafficGroupId> groups_end_{0};  // streams below it are there
-  std::unique_ptr<PersistSender> persist_sender_;
-  std::unique_ptr<PersistReceiver> persist_receiver_;
+  std::array<std::atomic<bool>, kTrafficGroupsMax + 1> in_sync_{};
+  std::atomic<config::TrafficGroupId> groups_end_{1};  // streams from 1 on below it are there
   WorkerCounters counters_;
+  bool may_read_ = false;
   config::TrafficGroupId next_group_ = 1;  // whose turn it is to send first
 };
 

@@ -25,6 +25,10 @@
 #include "dataplane/pipeline/output.h"
 #include "dataplane/pipeline/rate_limiter.h"
 
+namespace tandem::mirror {
+class WorkerMirror;
+}
+
 namespace tandem::pipeline {
 
 // A worker's flows of one family.
@@ -99,6 +103,7 @@ struct Context {
   RateLimiter reject_limiter;
   neighbour::Resolver* resolver = nullptr;  // worker 0's; nullptr elsewhere
   config::Roles roles;                      // this worker's copy of the shared ones
+  mirror::WorkerMirror* mirror = nullptr;   // nullptr: nothing is mirrored
   uint32_t roles_changes = 0;               // of the shared ones, when they were copied
   ReconcileWalk reconcile;
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "dataplane/pipeline/notes.h"
 #include "dataplane/pipeline/refuse.h"
 #include "dataplane/pipeline/shadow.h"
 
@@ -50,6 +51,7 @@ void ExpireOne(Context& context, uint32_t slot) noexcept {
   const int32_t silent = TicksBetween(hot.common.last_seen, context.tick);
   if (timeout == config::kIndefinite || silent < static_cast<int32_t>(timeout)) {
     Arm<Hot>(context, slot);
+    NoteUse<Hot>(context, slot);
     return;
   }
   if (hot.common.protocol == IPPROTO_TCP && hot.common.state == State::kEstablished &&
@@ -96,6 +98,7 @@ void ResumeFlow(Context& context, uint32_t slot) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   if (flow::IsEmbryonic(flows.table.hot(slot).common.state)) flows.timers.AddEmbryonic(slot);
   Arm<Hot>(context, slot);
+  NoteState<Hot>(context, slot);
 }
 
 template <class Hot>
@@ -105,13 +108,11 @@ void BeginFlow(Context& context, uint32_t slot) noexcept {
 }
 
 template <class Hot>
-void ReviewMirroring(Context&, uint32_t) noexcept {}
-
-template <class Hot>
 void StateChanged(Context& context, uint32_t slot) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   if (!flow::IsEmbryonic(flows.table.hot(slot).common.state)) flows.timers.RemoveEmbryonic(slot);
   Arm<Hot>(context, slot);
+  NoteState<Hot>(context, slot);
 }
 
 template <class Hot>
@@ -123,6 +124,7 @@ void EndFlow(Context& context, uint32_t slot, EndReason reason) noexcept {
     context.shared.live.ReleaseVirtual(common.virtual_id);
     if (common.member_id != 0) context.shared.live.ReleaseMember(common.member_id);
   }
+  NoteEnd<Hot>(context, slot);
   flows.timers.Disarm(slot);
   flows.timers.RemoveEmbryonic(slot);
   flows.table.Erase(slot);
@@ -140,8 +142,6 @@ template void Arm<FlowHot4>(Context&, uint32_t) noexcept;
 template void Arm<FlowHot6>(Context&, uint32_t) noexcept;
 template void ResumeFlow<FlowHot4>(Context&, uint32_t) noexcept;
 template void ResumeFlow<FlowHot6>(Context&, uint32_t) noexcept;
-template void ReviewMirroring<FlowHot4>(Context&, uint32_t) noexcept;
-template void ReviewMirroring<FlowHot6>(Context&, uint32_t) noexcept;
 template void BeginFlow<FlowHot4>(Context&, uint32_t) noexcept;
 template void BeginFlow<FlowHot6>(Context&, uint32_t) noexcept;
 template void StateChanged<FlowHot4>(Context&, uint32_t) noexcept;

@@ -23,10 +23,6 @@ void BeginFlow(Context& context, uint32_t slot) noexcept;
 template <class Hot>
 void ResumeFlow(Context& context, uint32_t slot) noexcept;
 
-// Begins or ends mirroring of a flow, as the configuration wants it by now.
-template <class Hot>
-void ReviewMirroring(Context& context, uint32_t slot) noexcept;
-
 // After a change of state: keeps the embryonic list true and the timer right.
 template <class Hot>
 void StateChanged(Context& context, uint32_t slot) noexcept;

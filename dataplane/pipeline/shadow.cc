@@ -5,8 +5,11 @@
 
 #include <algorithm>
 
+#include "dataplane/base/mutation.h"
 #include "dataplane/flow/tcp_state.h"
+#include "dataplane/mirror/worker.h"
 #include "dataplane/pipeline/lifecycle.h"
+#include "dataplane/pipeline/notes.h"
 
 namespace tandem::pipeline {
 namespace {
@@ -16,6 +19,7 @@ using flow::FlowHot6;
 
 constexpr uint32_t kSlotsPerStep = 1024;
 constexpr uint32_t kChangesPerStep = 128;
+constexpr int32_t kMutatedAge = TicksIn(5 * kSecond);
 
 void Clear(flow::FlowCommon& common, unsigned flags) {
   common.flags = static_cast<uint16_t>(common.flags & ~flags);
@@ -55,8 +59,14 @@ void Surrender(Context& context, uint32_t slot) {
 template <class Hot>
 bool ReconcileOne(Context& context, uint32_t slot) {
   const flow::FlowTable<Hot>& table = context.flows<Hot>().table;
-  const uint16_t before = table.hot(slot).common.flags;
-  if (Settle<Hot>(context, slot) == Standing::kOurs) ReviewMirroring<Hot>(context, slot);
+  const flow::FlowCommon& common = table.hot(slot).common;
+  const uint16_t before = common.flags;
+  if (Settle<Hot>(context, slot) == Standing::kOurs) {
+    ReviewMirroring<Hot>(context, slot);
+  } else if (Mutated(Mutation::kAgeShadow) && table.IsLive(slot) &&
+             TicksBetween(common.last_seen, context.tick) > kMutatedAge) {
+    EndFlow<Hot>(context, slot, EndReason::kIdle);
+  }
   return !table.IsLive(slot) || table.hot(slot).common.flags != before;
 }
 
@@ -110,7 +120,9 @@ void TakeRoles(Context& context) noexcept {
       if (role == config::Role::kStandby && context.roles.IsActive(group)) walk.surrenders = true;
       context.roles.Set(group, role);
     }
-  } else if (context.snapshot->mirror_generation == walk.mirror_generation) {
+    if (context.mirror != nullptr) context.mirror->RolesChanged();
+  } else if (context.snapshot->mirror_generation == walk.mirror_generation &&
+             !(Mutated(Mutation::kAgeShadow) && !walk.is_active)) {
     return;
   }
   walk.mirror_generation = context.snapshot->mirror_generation;

@@ -8,6 +8,7 @@
 #include "dataplane/pipeline/shadow.h"
 #include "dataplane/pipeline/worker.h"
 #include "dataplane/unit/flow_walk.h"
+#include "dataplane/unit/mirroring.h"
 
 namespace tandem::unit {
 
@@ -76,12 +77,31 @@ struct Unit::Impl {
     }
   }
 
+  void StartMirroring() {
+    mirroring = std::make_unique<Mirroring>(publisher);
+    for (auto& one : workers) {
+      pipeline::Context& context = one->context;
+      context.mirror = &mirroring->AddWorker({context.flows4.table, context.flows6.table},
+                                             shared.live, context.roles);
+    }
+    mirroring->Prepare(publisher.Latest());
+  }
+
+  // Data packets come first: the fuller the burst, the less is mirrored this turn.
+  bool Mirror(pipeline::Context& context, size_t received) noexcept {
+    constexpr unsigned kAll = mirror::WorkerMirror::kBudgetMax;
+    const unsigned budget = received == kBurstMax ? 1 : (received == 0 ? kAll : kAll / 2);
+    return context.mirror->Turn(*context.snapshot, mirroring->translation(), context.now, budget,
+                                !pipeline::IsSurrendering(context));
+  }
+
   std::vector<std::span<std::byte>> memory;  // by worker: flows, then records
   persist::Table records;
   pipeline::Shared shared;
   config::Publisher publisher;
   neighbour::Resolver resolver;
   std::vector<std::unique_ptr<PerWorker>> workers;
+  std::unique_ptr<Mirroring> mirroring;
 };
 
 size_t Unit::BytesNeededPerWorker(const UnitOptions& options) {
@@ -99,6 +119,7 @@ Unit::Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> f
     impl_->publisher.Online(i);
   }
   impl_->workers[0]->context.resolver = &impl_->resolver;
+  if (options.can_mirror && snapshot().mirroring.enabled) impl_->StartMirroring();
 }
 
 Unit::~Unit() = default;
@@ -121,6 +142,7 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   }
   mine.worker.Tidy();
   if (context.reconcile.is_active) pipeline::Reconcile(context);
+  const bool mirrored = context.mirror != nullptr && impl_->Mirror(context, received.size());
 
   if (!mine.walk.active()) {
     FlowQuery* query = mine.posted.load(std::memory_order_acquire);
@@ -133,7 +155,7 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   context.counters.flows_ipv4.Set(context.flows4.table.size());
   context.counters.flows_ipv6.Set(context.flows6.table.size());
   context.counters.turns.Add(1);
-  if (!received.empty() || count > 0) context.counters.busy_turns.Add(1);
+  if (!received.empty() || count > 0 || mirrored) context.counters.busy_turns.Add(1);
 }
 
 void Unit::CountUnsent(unsigned worker, std::span<const net::Packet> packets,
@@ -169,6 +191,7 @@ void Unit::Drain(std::vector<void*>& handles) {
 
 void Unit::Publish(std::unique_ptr<const config::Snapshot> next) {
   impl_->TakeConfiguredRoles(&impl_->publisher.Latest(), *next);
+  if (impl_->mirroring != nullptr) impl_->mirroring->Prepare(*next);
   impl_->publisher.Publish(std::move(next));
 }
 
@@ -179,6 +202,14 @@ void Unit::SetRole(config::TrafficGroupId group, config::Role role) {
 
 const config::Roles& Unit::roles() const {
   return impl_->shared.roles;
+}
+
+Mirroring* Unit::mirroring() {
+  return impl_->mirroring.get();
+}
+
+const Mirroring* Unit::mirroring() const {
+  return impl_->mirroring.get();
 }
 
 void Unit::Reclaim() {

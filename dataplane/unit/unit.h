@@ -30,6 +30,8 @@
 
 namespace tandem::unit {
 
+class Mirroring;
+
 struct UnitOptions {
   unsigned workers = 1;                       // 1..kWorkersMax
   uint32_t flows_ipv4_per_worker = 1U << 20;  // 1..kFlowsPerWorkerMax
@@ -37,6 +39,8 @@ struct UnitOptions {
   uint32_t persistence_records = 1U << 16;  // of all workers together, 1..kPersistenceRecordsMax
   uint64_t seed = 1;                        // of hashes and of every random choice
   Nanos start = 0;                          // the time of the first turn, within a day
+  // Whether this device can mirror. It does when the first snapshot has Mirroring::enabled too.
+  bool can_mirror = false;
   // Zeroed, 64-byte aligned memory near `worker`'s CPU that outlives the unit; empty on failure.
   std::function<std::span<std::byte>(size_t bytes, unsigned worker)> allocate;
 };
@@ -89,6 +93,9 @@ class Unit {
   const neighbour::Table& neighbours() const;
   const config::Roles& roles() const;
   const persist::Table& records() const;
+  // nullptr: this device does not mirror.
+  Mirroring* mirroring();
+  const Mirroring* mirroring() const;
 
  private:
   struct Impl;

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/mirror/worker.h"
+
+#include <algorithm>
+
+namespace tandem::mirror {
+
+using config::Role;
+using config::Snapshot;
+using config::TrafficGroupId;
+
+namespace {
+
+unsigned ShareOf(unsigned most, unsigned budget) {
+  return std::max(1U, most * budget / WorkerMirror::kBudgetMax);
+}
+
+}  // namespace
+
+WorkerMirror::WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& live,
+                           const config::Roles& roles)
+    : worker_(worker), tables_(tables), live_(live), roles_(roles) {}
+
+WorkerMirror::~WorkerMirror() = default;
+
+void WorkerMirror::Prepare(TrafficGroupId group) {
+  for (TrafficGroupId next = groups_end_.load(std::memory_order_relaxed); next <= group; ++next) {
+    senders_[next] = std::make_unique<FlowSender>(next, worker_, tables_);
+    receivers_[next] = std::make_unique<FlowReceiver>(next, worker_, tables_, live_);
+    groups_end_.store(static_cast<TrafficGroupId>(next + 1), std::memory_order_release);
+  }
+}
+
+void WorkerMirror::RolesChanged() noexcept {
+  const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
+  for (TrafficGroupId group = 1; group < end; ++group) {
+    if (roles_.IsActive(group)) {
+      if (receivers_[group]->is_open()) receivers_[group]->Close(/*discard=*/false);
+      in_sync_[group].store(false, std::memory_order_release);
+    } else if (senders_[group]->is_open()) {
+      senders_[group]->Close();
+    }
+  }
+}
+
+bool WorkerMirror::Turn(const Snapshot& snapshot, const Translation* translation, Nanos now,
+                        unsigned budget, bool may_read) noexcept {
+  may_read_ = may_read;
+  bool busy = Receive(snapshot, translation, now, ShareOf(kFramesInMax, budget));
+  const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
+  for (TrafficGroupId group = 1; group < end; ++group)
+    senders_[group]->OnClock(now);
+  busy = Tidy(snapshot, translation, ShareOf(kSlotsMax, budget)) || busy;
+  return Send(snapshot, now, ShareOf(kFramesOutMax, budget)) || busy;
+}
+
+// ---- what comes in -----------------------------------------------------------------------------
+
+// A shadow's slots are written to when nobody else does: the flows that were here are given up, and
+// nothing is left in the list of the writing end.
+bool WorkerMirror::IsReadable(TrafficGroupId group) const noexcept {
+  return may_read_ && senders_[group]->is_idle();
+}
+
+bool WorkerMirror::Receive(const Snapshot& snapshot, const Translation* translation, Nanos now,
+                           unsigned frames) noexcept {
+  unsigned taken = 0;
+  for (; taken < frames; ++taken) {
+    const FrameSlot* slot = inbound_.Front();
+    if (slot == nullptr || !Take(*slot, snapshot, translation, now)) break;
+    inbound_.Pop();
+  }
+  return taken > 0;
+}
+
+// False: not now.
+bool WorkerMirror::Take(const FrameSlot& slot, const Snapshot& snapshot,
+                        const Translation* translation, Nanos now) noexcept {
+  const TrafficGroupId group = slot.group;
+  if (group == 0 || group >= groups_end_.load(std::memory_order_acquire)) {
+    counters_.unknown_group.Add(1);
+    return true;
+  }
+  const bool is_active = roles_.IsActive(group);
+  const bool is_to_read = slot.cargo == Cargo::kOpenReceiver ||
+                          slot.cargo == Cargo::kCloseReceiver ||
+                          (slot.cargo == Cargo::kFrame && slot.header.type == FrameType::kFlows);
+  if (is_to_read && !is_active && !IsReadable(group)) return false;
+  switch (slot.cargo) {
+    case Cargo::kFrame:
+      TakeFrame(slot, snapshot, translation, now);
+      break;
+    case Cargo::kOpenSender:
+      if (is_active) senders_[group]->Open(slot.terms, now);
+      break;
+    case Cargo::kCloseSender:
+      senders_[group]->Close();
+      break;
+    case Cargo::kOpenReceiver:
+      if (!is_active) receivers_[group]->Open(slot.terms, now);
+      break;
+    case Cargo::kCloseReceiver:
+      // What was a shadow is in use by now.
+      receivers_[group]->Close(slot.terms.discard && !is_active);
+      break;
+  }
+  return true;
+}
+
+void WorkerMirror::TakeFrame(const FrameSlot& slot, const Snapshot& snapshot,
+                             const Translation* translation, Nanos now) noexcept {
+  counters_.frames_in.Add(1);
+  const TrafficGroupId group = slot.group;
+  const bool is_active = roles_.IsActive(group);
+  if (slot.header.type == FrameType::kFlowsAck && is_active) {
+    if (senders_[group]->is_open()) senders_[group]->OnAck(slot.header, now);
+  } else if (slot.header.type == FrameType::kFlows && !is_active && translation != nullptr) {
+    if (receivers_[group]->is_open()) {
+      receivers_[group]->Apply(slot, *translation, snapshot, now);
+    }
+  }
+}
+
+// The first group that has something to do gets all there is.
+bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation,
+                        unsigned slots) noexcept {
+  const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
+  bool busy = false;
+  for (TrafficGroupId group = 1; group < end; ++group) {
+    if (roles_.IsActive(group) || !IsReadable(group)) continue;
+    FlowReceiver& receiver = *receivers_[group];
+    if (!busy) busy = receiver.Tidy(translation, snapshot, slots);
+    in_sync_[group].store(receiver.is_open() && receiver.in_sync(), std::memory_order_release);
+  }
+  return busy;
+}
+
+// ---- what goes out -----------------------------------------------------------------------------
+
+uint16_t WorkerMirror::Credit() const noexcept {
+  const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
+  uint32_t readers = 0;
+  for (TrafficGroupId group = 1; group < end; ++group)
+    readers += receivers_[group]->is_open() ? 1U : 0U;
+  const uint32_t room = kMirrorRingSize - std::min<uint32_t>(kMirrorRingSize, inbound_.size());
+  return static_cast<uint16_t>(std::max(1U, room / std::max(1U, readers)));
+}
+
+bool WorkerMirror::Send(const Snapshot& snapshot, Nanos now, unsigned frames) noexcept {
+  const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
+  if (end == 1) return false;
+  const unsigned all = frames;
+  const uint16_t credit = Credit();
+  for (TrafficGroupId i = 1; i < end && frames > 0; ++i) {
+    next_group_ = static_cast<TrafficGroupId>(next_group_ + 1 < end ? next_group_ + 1 : 1);
+    if (!SendOf(next_group_, snapshot, credit, now, frames)) break;
+  }
+  return frames < all;
+}
+
+// False: the ring is full.
+bool WorkerMirror::SendOf(TrafficGroupId group, const Snapshot& snapshot, uint16_t credit,
+                          Nanos now, unsigned& frames) noexcept {
+  const bool is_active = roles_.IsActive(group);
+  const bool is_open = is_active ? senders_[group]->is_open() : receivers_[group]->is_open();
+  while (is_open && frames > 0) {
+    FrameSlot* slot = outbound_.Free();
+    if (slot == nullptr) {
+      counters_.ring_full.Add(1);
+      return false;
+    }
+    slot->cargo = Cargo::kFrame;
+    const bool is_built = is_active ? senders_[group]->Build(*slot, snapshot, now)
+                                    : receivers_[group]->BuildAck(*slot, credit, now);
+    if (!is_built) break;
+    outbound_.Push();
+    counters_.frames_out.Add(1);
+    --frames;
+  }
+  return true;
+}
+
+}  // namespace tandem::mirror

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/notes.h"
+
+#include <netinet/in.h>
+
+#include "dataplane/base/mutation.h"
+#include "dataplane/mirror/worker.h"
+
+namespace tandem::pipeline::notes {
+namespace {
+
+using flow::FlowHot4;
+using flow::FlowHot6;
+
+// A flow not used for as long as a turn of the timer wheel was not used since its last round.
+constexpr int32_t kOfLate = flow::Timers::kBuckets << flow::Timers::kBucketTicksShift;
+
+bool IsMirrored(const config::Snapshot& snapshot, const config::Virtual& virtual_server) {
+  return virtual_server.mirror || (virtual_server.snat == config::SnatKind::kPool &&
+                                   snapshot.snat_pools[virtual_server.snat_pool].mirror);
+}
+
+// Whether the flow has come so far that the peer is to know of it.
+bool IsDue(const config::Virtual& virtual_server, const flow::FlowCommon& common) {
+  if (virtual_server.mirror_at == config::MirrorAt::kSyn || !flow::IsEmbryonic(common.state)) {
+    return true;
+  }
+  // The replies of a one-legged flow bypass us: without states it is never seen to be established.
+  return common.protocol != IPPROTO_TCP && (common.flags & flow::kOneLegged) != 0;
+}
+
+bool IsWanted(const config::Snapshot& snapshot, const flow::FlowCommon& common) {
+  const config::Virtual* virtual_server = snapshot.FindVirtual(common.virtual_id);
+  return virtual_server != nullptr && IsMirrored(snapshot, *virtual_server) &&
+         IsDue(*virtual_server, common);
+}
+
+template <class Hot>
+flow::FlowCommon& CommonOf(Context& context, uint32_t slot) {
+  return context.flows<Hot>().table.hot(slot).common;
+}
+
+template <class Hot>
+config::TrafficGroupId GroupOf(Context& context, uint32_t slot) {
+  return context.flows<Hot>().table.pages().GroupOf(slot);
+}
+
+bool IsMirroredFlow(const flow::FlowCommon& common) {
+  return (common.flags & flow::kMirrored) != 0;
+}
+
+template <class Hot>
+void BeginWhenWanted(Context& context, uint32_t slot) {
+  const config::TrafficGroupId group = GroupOf<Hot>(context, slot);
+  if (group == 0 || !IsWanted(*context.snapshot, CommonOf<Hot>(context, slot))) return;
+  context.mirror->sender(group).template Begin<Hot>(slot);
+}
+
+}  // namespace
+
+template <class Hot>
+void State(Context& context, uint32_t slot) noexcept {
+  if (IsMirroredFlow(CommonOf<Hot>(context, slot))) {
+    context.mirror->sender(GroupOf<Hot>(context, slot)).template Change<Hot>(slot);
+  } else {
+    BeginWhenWanted<Hot>(context, slot);
+  }
+}
+
+template <class Hot>
+void Use(Context& context, uint32_t slot) noexcept {
+  const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
+  if (!IsMirroredFlow(common) || TicksBetween(common.last_seen, context.tick) >= kOfLate) return;
+  context.mirror->sender(GroupOf<Hot>(context, slot)).template Touch<Hot>(slot);
+}
+
+template <class Hot>
+void End(Context& context, uint32_t slot) noexcept {
+  if (!IsMirroredFlow(CommonOf<Hot>(context, slot))) return;
+  context.mirror->sender(GroupOf<Hot>(context, slot)).template End<Hot>(slot);
+}
+
+template <class Hot>
+void Review(Context& context, uint32_t slot) noexcept {
+  flow::FlowCommon& common = CommonOf<Hot>(context, slot);
+  if (!IsMirroredFlow(common)) {
+    BeginWhenWanted<Hot>(context, slot);
+  } else if (!IsWanted(*context.snapshot, common)) {
+    if (Mutated(Mutation::kNoUnmirror)) {
+      common.flags = static_cast<uint16_t>(common.flags & ~flow::kMirrored);
+    } else {
+      End<Hot>(context, slot);
+    }
+  }
+}
+
+template void State<FlowHot4>(Context&, uint32_t) noexcept;
+template void State<FlowHot6>(Context&, uint32_t) noexcept;
+template void Use<FlowHot4>(Context&, uint32_t) noexcept;
+template void Use<FlowHot6>(Context&, uint32_t) noexcept;
+template void End<FlowHot4>(Context&, uint32_t) noexcept;
+template void End<FlowHot6>(Context&, uint32_t) noexcept;
+template void Review<FlowHot4>(Context&, uint32_t) noexcept;
+template void Review<FlowHot6>(Context&, uint32_t) noexcept;
+
+}  // namespace tandem::pipeline::notes

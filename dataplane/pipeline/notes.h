@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the mirror is told of this worker's flows: which are mirrored, and that one changed or ended.
+// Told when a flow begins, changes its state, or its timer comes round; an established packet tells
+// nothing.
+#pragma once
+
+#include "dataplane/pipeline/context.h"
+
+namespace tandem::pipeline {
+
+namespace notes {
+template <class Hot>
+void State(Context& context, uint32_t slot) noexcept;
+template <class Hot>
+void Use(Context& context, uint32_t slot) noexcept;
+template <class Hot>
+void End(Context& context, uint32_t slot) noexcept;
+template <class Hot>
+void Review(Context& context, uint32_t slot) noexcept;
+}  // namespace notes
+
+// The flow began, goes on here, or has another state.
+template <class Hot>
+void NoteState(Context& context, uint32_t slot) noexcept {
+  if (context.mirror != nullptr) notes::State<Hot>(context, slot);
+}
+
+// The flow's timer came round, and it lives on.
+template <class Hot>
+void NoteUse(Context& context, uint32_t slot) noexcept {
+  if (context.mirror != nullptr) notes::Use<Hot>(context, slot);
+}
+
+// The flow is about to be erased.
+template <class Hot>
+void NoteEnd(Context& context, uint32_t slot) noexcept {
+  if (context.mirror != nullptr) notes::End<Hot>(context, slot);
+}
+
+// The configuration wants other flows mirrored than before.
+template <class Hot>
+void ReviewMirroring(Context& context, uint32_t slot) noexcept {
+  if (context.mirror != nullptr) notes::Review<Hot>(context, slot);
+}
+
+}  // namespace tandem::pipeline

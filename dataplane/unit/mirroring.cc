@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/unit/mirroring.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::unit {
+
+mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCounts& live,
+                                           const config::Roles& roles) {
+  const auto index = static_cast<unsigned>(workers_.size());
+  workers_.push_back(std::make_unique<mirror::WorkerMirror>(index, tables, live, roles));
+  return *workers_.back();
+}
+
+void Mirroring::Prepare(const config::Snapshot& next) {
+  config::TrafficGroupId highest = 0;
+  for (const config::TrafficGroup& group : next.traffic_groups)
+    highest = std::max(highest, group.id);
+  for (auto& worker : workers_)
+    worker->Prepare(highest);
+}
+
+void Mirroring::PublishTranslation(std::unique_ptr<const mirror::Translation> next) {
+  // Sequentially consistent, as a snapshot's publication (config/publish.cc).
+  current_.exchange(next.get(), std::memory_order_seq_cst);
+  std::unique_ptr<const mirror::Translation> previous = std::exchange(latest_, std::move(next));
+  if (previous != nullptr) retired_.push_back({publisher_.StartGrace(), std::move(previous)});
+  Reclaim();
+}
+
+void Mirroring::Reclaim() {
+  while (!retired_.empty() && publisher_.GraceOver(retired_.front().token))
+    retired_.pop_front();
+}
+
+bool Mirroring::InSync(config::TrafficGroupId group) const noexcept {
+  return std::ranges::all_of(workers_, [group](const auto& one) { return one->InSync(group); });
+}
+
+}  // namespace tandem::unit

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A device's mirroring as a whole: what each worker does (mirror/worker.h), what the mirror thread
+// does (mirror/endpoint.h), and what lies between them. Made only when mirroring is configured; a
+// device without it has none of its memory.
+//
+// Thread safety: as said at each function.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "dataplane/config/publish.h"
+#include "dataplane/mirror/translation.h"
+#include "dataplane/mirror/worker.h"
+
+namespace tandem::unit {
+
+class Mirroring {
+ public:
+  explicit Mirroring(config::Publisher& publisher) : publisher_(publisher) {}
+
+  // Before any thread runs, by worker from 0 on.
+  mirror::WorkerMirror& AddWorker(mirror::Tables tables, config::LiveCounts& live,
+                                  const config::Roles& roles);
+
+  // Control: before `next` is published.
+  void Prepare(const config::Snapshot& next);
+
+  // Mirror thread. The old translation is freed when no worker uses it any more.
+  void PublishTranslation(std::unique_ptr<const mirror::Translation> next);
+  void Reclaim();
+
+  // A worker's thread, within a turn that it began by Publisher::Current. nullptr: none yet.
+  const mirror::Translation* translation() const noexcept {
+    return current_.load(std::memory_order_acquire);
+  }
+
+  // Any thread: whether the device's shadow of the group is complete.
+  bool InSync(config::TrafficGroupId group) const noexcept;
+  mirror::WorkerMirror& worker(unsigned index) noexcept { return *workers_[index]; }
+  const mirror::WorkerMirror& worker(unsigned index) const noexcept { return *workers_[index]; }
+
+ private:
+  struct Retired {
+    uint64_t token;
+    std::unique_ptr<const mirror::Translation> translation;
+  };
+
+  config::Publisher& publisher_;
+  std::vector<std::unique_ptr<mirror::WorkerMirror>> workers_;
+  std::atomic<const mirror::Translation*> current_{nullptr};
+  std::unique_ptr<const mirror::Translation> latest_;
+  std::deque<Retired> retired_;  // oldest first
+};
+
+}  // namespace tandem::unit
