@@ -19,13 +19,17 @@
 
 namespace tandem::mirror {
 
-// How a value is encoded. kBytes: no value takes more.
+// How a value is encoded. kSizeMax: no value takes more. Write may write up to kSlack bytes.
+inline constexpr size_t kSlack = 16;
+
 template <size_t kBytes>
 struct VarintCodec {
   using Value = uint64_t;
   static constexpr size_t kSizeMax = kBytes;
   static size_t Size(Value value) { return wire::VarintSize(value); }
-  static uint8_t* Write(uint8_t* out, Value value) { return wire::WriteVarint(out, value); }
+  static uint8_t* Write(uint8_t* out, Value value) {
+    return wire::WriteShortVarint<kBytes>(out, value);
+  }
 };
 struct Fixed32Codec {
   using Value = uint32_t;
@@ -49,6 +53,7 @@ struct Ipv6Codec {
   }
 };
 
+// `count` is how many values the column has so far.
 template <uint32_t kField, class Codec, uint32_t kValuesMax>
 class Column {
  public:
@@ -57,41 +62,52 @@ class Column {
   static constexpr size_t kGrowthMax = Codec::kSizeMax + 1;
 
   void Clear() noexcept {
-    count_ = 0;
     bytes_ = 0;
     is_uniform_ = true;
   }
 
-  // Whether the value is the first, or the first that differs: the size then grows by leaps.
-  bool Turns(const Value& value) const noexcept {
-    return count_ == 0 || (is_uniform_ && !(value == first_));
-  }
+  // Whether the value is the first that differs: the size then grows by a leap. The first value of
+  // all is always a leap.
+  bool Turns(const Value& value) const noexcept { return is_uniform_ && !(value == first_); }
 
-  size_t Size() const noexcept {
-    if (count_ == 0 || (is_uniform_ && first_ == Value{})) return 0;
-    return Framed(is_uniform_ ? Codec::Size(first_) : bytes_);
+  size_t Size(uint32_t count) const noexcept {
+    if (!is_uniform_) return Framed(bytes_);
+    return count == 0 || first_ == Value{} ? 0 : Framed(Codec::Size(first_));
   }
-  size_t SizeWith(const Value& value) const noexcept {
-    if (count_ == 0 || (is_uniform_ && value == first_)) {
-      return value == Value{} ? 0 : Framed(Codec::Size(value));
+  size_t SizeWith(const Value& value, uint32_t count) const noexcept {
+    if (!is_uniform_) return Framed(bytes_ + Codec::Size(value));
+    if (count != 0 && !(value == first_)) {
+      return Framed(count * Codec::Size(first_) + Codec::Size(value));
     }
-    return Framed(bytes_ + Codec::Size(value));
+    return value == Value{} ? 0 : Framed(Codec::Size(value));
   }
 
+  // Must be called before Add when the value turns the column or is its first.
+  void Prepare(const Value& value, uint32_t count) noexcept {
+    if (count == 0) {
+      first_ = value;
+    } else if (Turns(value)) {
+      is_uniform_ = false;
+      for (uint32_t i = 0; i < count; ++i)
+        Append(first_);
+    }
+  }
   void Add(const Value& value) noexcept {
-    if (count_ == 0) first_ = value;
-    is_uniform_ &= value == first_;
-    uint8_t* end = Codec::Write(&data_[bytes_], value);
-    bytes_ = static_cast<uint32_t>(end - data_.data());
-    ++count_;
+    if (!is_uniform_) Append(value);
   }
 
-  uint8_t* Write(uint8_t* out) const noexcept {
-    if (Size() == 0) return out;
+  uint8_t* Write(uint8_t* out, uint32_t count) const noexcept {
+    if (Size(count) == 0) return out;
     const size_t payload = is_uniform_ ? Codec::Size(first_) : bytes_;
     out = wire::WriteVarint(out, kTag);
     out = wire::WriteVarint(out, payload);
-    std::memcpy(out, data_.data(), payload);
+    if (is_uniform_) {
+      std::array<uint8_t, kSlack> value;
+      Codec::Write(value.data(), first_);
+      std::memcpy(out, value.data(), payload);
+    } else {
+      std::memcpy(out, data_.data(), payload);
+    }
     return out + payload;
   }
 
@@ -101,12 +117,15 @@ class Column {
   static size_t Framed(size_t payload) {
     return wire::VarintSize(kTag) + wire::VarintSize(payload) + payload;
   }
+  void Append(const Value& value) noexcept {
+    uint8_t* const out = &data_[bytes_];
+    bytes_ += static_cast<uint32_t>(Codec::Write(out, value) - out);
+  }
 
   Value first_{};
-  uint32_t count_ = 0;
-  uint32_t bytes_ = 0;  // of all values
-  bool is_uniform_ = true;
-  std::array<uint8_t, kValuesMax * Codec::kSizeMax> data_;
+  uint32_t bytes_ = 0;      // in data_
+  bool is_uniform_ = true;  // all values are first_, and none is in data_
+  std::array<uint8_t, kValuesMax * Codec::kSizeMax + kSlack> data_;
 };
 
 // A column that has values for some rows only.
@@ -123,21 +142,32 @@ class SparseColumn {
   using Dense = Column<kField, Codec, kValuesMax>;
   static constexpr size_t kGrowthMax = Dense::kGrowthMax;
 
-  void Clear() noexcept { column_.Clear(); }
-  bool Turns(const Value& value) const noexcept {
-    return value.is_there && column_.Turns(value.value);
+  void Clear() noexcept {
+    column_.Clear();
+    count_ = 0;
   }
-  size_t Size() const noexcept { return column_.Size(); }
-  size_t SizeWith(const Value& value) const noexcept {
-    return value.is_there ? column_.SizeWith(value.value) : column_.Size();
+  bool Turns(const Value& value) const noexcept {
+    return value.is_there && (count_ == 0 || column_.Turns(value.value));
+  }
+  size_t Size(uint32_t /*rows*/) const noexcept { return column_.Size(count_); }
+  size_t SizeWith(const Value& value, uint32_t /*rows*/) const noexcept {
+    return value.is_there ? column_.SizeWith(value.value, count_) : column_.Size(count_);
+  }
+  void Prepare(const Value& value, uint32_t /*rows*/) noexcept {
+    if (value.is_there) column_.Prepare(value.value, count_);
   }
   void Add(const Value& value) noexcept {
-    if (value.is_there) column_.Add(value.value);
+    if (!value.is_there) return;
+    column_.Add(value.value);
+    ++count_;
   }
-  uint8_t* Write(uint8_t* out) const noexcept { return column_.Write(out); }
+  uint8_t* Write(uint8_t* out, uint32_t /*rows*/) const noexcept {
+    return column_.Write(out, count_);
+  }
 
  private:
   Dense column_;
+  uint32_t count_ = 0;
 };
 
 template <class... Columns>
@@ -164,12 +194,17 @@ class ColumnGroup {
   size_t Size() const noexcept { return rows_ == 0 ? 0 : Framed(ContentSize()); }
   size_t SizeWith(const Row& row) const noexcept {
     size_t size = RowsSize(rows_ + 1);
-    EachWith(row, [&](const auto& column, const auto& value) { size += column.SizeWith(value); });
+    EachWith(row,
+             [&](const auto& column, const auto& value) { size += column.SizeWith(value, rows_); });
     return Framed(size);
   }
+  // Must be called before Add when Turns says so.
+  void Prepare(const Row& row) noexcept {
+    EachWith(row, [&](auto& column, const auto& value) { column.Prepare(value, rows_); });
+  }
   void Add(const Row& row) noexcept {
+    EachWith(row, [](auto& column, const auto& value) { column.Add(value); });
     ++rows_;
-    AddEach(row, std::index_sequence_for<Columns...>());
   }
   uint8_t* Write(uint32_t field, uint8_t* out) const noexcept {
     if (rows_ == 0) return out;
@@ -177,7 +212,7 @@ class ColumnGroup {
     out = wire::WriteVarint(out, ContentSize());
     out = wire::WriteVarint(out, wire::MakeTag(1, wire::kVarint));
     out = wire::WriteVarint(out, rows_);
-    Each([&](const auto& column) { out = column.Write(out); });
+    Each([&](const auto& column) { out = column.Write(out, rows_); });
     return out;
   }
 
@@ -188,7 +223,7 @@ class ColumnGroup {
 
   size_t ContentSize() const noexcept {
     size_t size = RowsSize(rows_);
-    Each([&](const auto& column) { size += column.Size(); });
+    Each([&](const auto& column) { size += column.Size(rows_); });
     return size;
   }
 
@@ -201,16 +236,16 @@ class ColumnGroup {
     std::apply([&](const auto&... column) { (f(column), ...); }, columns_);
   }
   template <class F>
+  void EachWith(const Row& row, F&& f) {
+    EachWith(columns_, row, f, std::index_sequence_for<Columns...>());
+  }
+  template <class F>
   void EachWith(const Row& row, F&& f) const {
-    EachWith(row, f, std::index_sequence_for<Columns...>());
+    EachWith(columns_, row, f, std::index_sequence_for<Columns...>());
   }
-  template <class F, size_t... kIndex>
-  void EachWith(const Row& row, F&& f, std::index_sequence<kIndex...>) const {
-    (f(std::get<kIndex>(columns_), std::get<kIndex>(row)), ...);
-  }
-  template <size_t... kIndex>
-  void AddEach(const Row& row, std::index_sequence<kIndex...>) {
-    (std::get<kIndex>(columns_).Add(std::get<kIndex>(row)), ...);
+  template <class Tuple, class F, size_t... kIndex>
+  static void EachWith(Tuple& columns, const Row& row, F&& f, std::index_sequence<kIndex...>) {
+    (f(std::get<kIndex>(columns), std::get<kIndex>(row)), ...);
   }
 
   uint32_t rows_ = 0;

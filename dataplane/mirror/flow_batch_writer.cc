@@ -166,6 +166,7 @@ bool FlowBatchWriter::Impl::Add(Rows<Group>& to, const typename Group::Row& row,
     const size_t size = Size() - to.group.Size() + to.group.SizeWith(row);
     if (size > size_max) return false;
     room = size_max - size;
+    to.group.Prepare(row);
   }
   to.group.Add(row);
   to.last_slot = slot;

@@ -167,54 +167,55 @@ CreateRow<Hot> RandomCreate(Prng& prng, const config::Dictionary& dictionary) {
 template CreateRow<flow::FlowHot4> RandomCreate(Prng&, const config::Dictionary&);
 template CreateRow<flow::FlowHot6> RandomCreate(Prng&, const config::Dictionary&);
 
-void RandomBatch::Fill(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer) {
+bool BatchRows::Fill(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
+                     BatchRows* overfull) {
   const uint32_t kinds = 1 + prng.Below(6);
   const uint32_t first_kind = prng.Below(6);
   const uint32_t families = prng.Below(3);
   const uint32_t rows = prng.Below(Chance(prng, 3) ? 4 : 2 * kRowsMax);
-  for (uint32_t i = 0; i < rows; ++i) {
-    const bool is_ipv6 = families == 2 ? Chance(prng, 2) : families == 1;
-    bool fits = false;
+  bool fits = true;
+  const auto add = [&](auto& to, const auto& row, auto&& write) {
+    to.push_back(row);
+    fits = write(row);
+    if (fits) return;
+    if (overfull != nullptr) *overfull = *this;
+    to.pop_back();
+  };
+  for (uint32_t i = 0; i < rows && fits; ++i) {
+    const bool v6 = families == 2 ? Chance(prng, 2) : families == 1;
     switch ((first_kind + prng.Below(kinds)) % 6) {
       case 0:
       case 1:
-        if (is_ipv6) {
-          creates6.push_back(RandomCreate<flow::FlowHot6>(prng, dictionary));
-          fits = writer.AddCreate(creates6.back());
-          if (!fits) creates6.pop_back();
+        if (v6) {
+          add(creates6, RandomCreate<flow::FlowHot6>(prng, dictionary),
+              [&](const auto& row) { return writer.AddCreate(row); });
         } else {
-          creates4.push_back(RandomCreate<flow::FlowHot4>(prng, dictionary));
-          fits = writer.AddCreate(creates4.back());
-          if (!fits) creates4.pop_back();
+          add(creates4, RandomCreate<flow::FlowHot4>(prng, dictionary),
+              [&](const auto& row) { return writer.AddCreate(row); });
         }
         break;
       case 2:
-        updates[is_ipv6].push_back(
-            {RandomSlot(prng), RandomRegister(prng), RandomState(prng), RandomFlags(prng)});
-        fits = writer.AddUpdate(is_ipv6, updates[is_ipv6].back());
-        if (!fits) updates[is_ipv6].pop_back();
+        add(updates[v6],
+            UpdateRow{RandomSlot(prng), RandomRegister(prng), RandomState(prng), RandomFlags(prng)},
+            [&](const auto& row) { return writer.AddUpdate(v6, row); });
         break;
       case 3:
-        closes[is_ipv6].push_back({RandomSlot(prng), RandomRegister(prng)});
-        fits = writer.AddClose(is_ipv6, closes[is_ipv6].back());
-        if (!fits) closes[is_ipv6].pop_back();
+        add(closes[v6], CloseRow{RandomSlot(prng), RandomRegister(prng)},
+            [&](const auto& row) { return writer.AddClose(v6, row); });
         break;
       case 4:
-        touches[is_ipv6].push_back(RandomSlot(prng));
-        fits = writer.AddTouch(is_ipv6, touches[is_ipv6].back());
-        if (!fits) touches[is_ipv6].pop_back();
+        add(touches[v6], RandomSlot(prng), [&](uint32_t row) { return writer.AddTouch(v6, row); });
         break;
       default:
-        audits[is_ipv6].push_back({RandomSlot(prng) / kRangeSlots, prng.Next()});
-        fits = writer.AddAudit(is_ipv6, audits[is_ipv6].back());
-        if (!fits) audits[is_ipv6].pop_back();
+        add(audits[v6], AuditRow{RandomSlot(prng) / kRangeSlots, prng.Next()},
+            [&](const auto& row) { return writer.AddAudit(v6, row); });
         break;
     }
-    if (!fits) break;
   }
+  return !fits;
 }
 
-bool RandomBatch::operator==(const RandomBatch& other) const {
+bool BatchRows::operator==(const BatchRows& other) const {
   bool same = Same(creates4, other.creates4) && Same(creates6, other.creates6);
   for (const int family : {0, 1}) {
     same = same && Same(updates[family], other.updates[family]) &&
@@ -225,8 +226,8 @@ bool RandomBatch::operator==(const RandomBatch& other) const {
   return same;
 }
 
-RandomBatch Contents(const FlowBatchReader& reader) {
-  RandomBatch batch;
+BatchRows Contents(const FlowBatchReader& reader) {
+  BatchRows batch;
   batch.creates4 = ToVector(reader.creates<flow::FlowHot4>());
   batch.creates6 = ToVector(reader.creates<flow::FlowHot6>());
   for (const bool is_ipv6 : {false, true}) {

@@ -20,11 +20,13 @@ inline constexpr uint16_t kDictionaryEnd =
 config::Dictionary RandomDictionary(Prng& prng);
 
 // What a batch holds. Comparable with what a reader found.
-struct RandomBatch {
-  // Adds rows of all kinds until the batch is full, or for a while.
-  void Fill(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer);
+struct BatchRows {
+  // Adds rows of all kinds until the batch is full, or for a while. True: a row was refused; all rows
+  // and that one go to `overfull`.
+  bool Fill(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
+            BatchRows* overfull = nullptr);
 
-  bool operator==(const RandomBatch&) const;
+  bool operator==(const BatchRows&) const;
 
   std::vector<CreateRow<flow::FlowHot4>> creates4;
   std::vector<CreateRow<flow::FlowHot6>> creates6;
@@ -33,7 +35,7 @@ struct RandomBatch {
   std::vector<uint32_t> touches[2];
   std::vector<AuditRow> audits[2];
 };
-RandomBatch Contents(const FlowBatchReader& reader);
+BatchRows Contents(const FlowBatchReader& reader);
 
 // A create of the family, mostly such as admit.cc makes.
 template <class Hot>
