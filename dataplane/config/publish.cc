@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "dataplane/base/assert.h"
-#include "dataplane/base/limits.h"
 
 namespace tandem::config {
 
@@ -16,7 +15,7 @@ void Publisher::Free::operator()(rte_rcu_qsbr* memory) const noexcept {
 }
 
 Publisher::Publisher(unsigned workers) {
-  TANDEM_ASSERT(workers >= 1 && workers <= kWorkersMax);
+  TANDEM_ASSERT(workers >= 1 && workers <= kReadersMax);
   const size_t bytes = rte_rcu_qsbr_get_memsize(workers);  // a multiple of the cache line
   void* memory = std::aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
   TANDEM_ASSERT(memory != nullptr);

@@ -7,6 +7,8 @@
 // returned; calling again says that it is done with it. A worker that stops calling (it ends, or
 // sleeps for long) goes offline, so that nobody waits for it.
 //
+// "Worker" here is whoever reads snapshots in turns; the mirror thread is one more.
+//
 // Thread safety: Current, Online and Offline by the worker named, StartGrace and GraceOver by any
 // thread, everything else by one control thread. Construction before, destruction after all workers.
 #pragma once
@@ -16,6 +18,7 @@
 #include <deque>
 #include <memory>
 
+#include "dataplane/base/limits.h"
 #include "dataplane/config/snapshot.h"
 
 struct rte_rcu_qsbr;
@@ -24,7 +27,8 @@ namespace tandem::config {
 
 class Publisher {
  public:
-  // All workers start offline. REQUIRES: 1 <= workers <= kWorkersMax.
+  // All workers start offline. REQUIRES: 1 <= workers <= kReadersMax.
+  static constexpr unsigned kReadersMax = kWorkersMax + 1;
   explicit Publisher(unsigned workers);
   ~Publisher();
   Publisher(const Publisher&) = delete;

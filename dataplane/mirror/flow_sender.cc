@@ -36,9 +36,6 @@ void FlowSender::Close() noexcept {}
 bool FlowSender::is_open() const noexcept {
   return false;
 }
-bool FlowSender::is_idle() const noexcept {
-  return true;
-}
 bool FlowSender::Build(FrameSlot&, const config::Snapshot&, Nanos) noexcept {
   return false;
 }

@@ -93,8 +93,6 @@ class FlowSender {
   void Open(const SessionTerms& terms, Nanos now) noexcept;
   void Close() noexcept;  // the peer is gone for good
   bool is_open() const noexcept;
-  // Closed, and nothing is dirty any more: somebody else may write to the group's slots.
-  bool is_idle() const noexcept;
 
   // Fills `slot` (group, header, body) with the next frame that is due and returns true; false:
   // nothing is due, or may be sent.

@@ -56,12 +56,6 @@ bool WorkerMirror::Turn(const Snapshot& snapshot, const Translation* translation
 
 // ---- what comes in -----------------------------------------------------------------------------
 
-// A shadow's slots are written to when nobody else does: the flows that were here are given up, and
-// nothing is left in the list of the writing end.
-bool WorkerMirror::IsReadable(TrafficGroupId group) const noexcept {
-  return may_read_ && senders_[group]->is_idle();
-}
-
 bool WorkerMirror::Receive(const Snapshot& snapshot, const Translation* translation, Nanos now,
                            unsigned frames) noexcept {
   unsigned taken = 0;
@@ -85,7 +79,7 @@ bool WorkerMirror::Take(const FrameSlot& slot, const Snapshot& snapshot,
   const bool is_to_read = slot.cargo == Cargo::kOpenReceiver ||
                           slot.cargo == Cargo::kCloseReceiver ||
                           (slot.cargo == Cargo::kFrame && slot.header.type == FrameType::kFlows);
-  if (is_to_read && !is_active && !IsReadable(group)) return false;
+  if (is_to_read && !is_active && !may_read_) return false;
   switch (slot.cargo) {
     case Cargo::kFrame:
       TakeFrame(slot, snapshot, translation, now);
@@ -127,7 +121,7 @@ bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   bool busy = false;
   for (TrafficGroupId group = 1; group < end; ++group) {
-    if (roles_.IsActive(group) || !IsReadable(group)) continue;
+    if (roles_.IsActive(group) || !may_read_) continue;
     FlowReceiver& receiver = *receivers_[group];
     if (!busy) busy = receiver.Tidy(translation, snapshot, slots);
     in_sync_[group].store(receiver.is_open() && receiver.in_sync(), std::memory_order_release);

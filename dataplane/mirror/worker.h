@@ -59,6 +59,9 @@ class WorkerMirror {
     return group < groups_end_.load(std::memory_order_acquire) ? receivers_[group].get() : nullptr;
   }
 
+  // The worker's thread.
+  Tables tables() const noexcept { return tables_; }
+
   // Control, before a snapshot with `group` is published: allocates its streams and those of lower
   // numbers. Idempotent.
   void Prepare(config::TrafficGroupId group);
@@ -87,7 +90,6 @@ class WorkerMirror {
                           const Translation* translation, Nanos now) noexcept;
   void TakeFrame(const FrameSlot& slot, const config::Snapshot& snapshot,
                  const Translation* translation, Nanos now) noexcept;
-  bool IsReadable(config::TrafficGroupId group) const noexcept;
   bool Tidy(const config::Snapshot& snapshot, const Translation* translation,
             unsigned slots) noexcept;
   bool Send(const config::Snapshot& snapshot, Nanos now, unsigned frames) noexcept;

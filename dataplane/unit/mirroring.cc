@@ -13,6 +13,20 @@ mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCo
   return *workers_.back();
 }
 
+void Mirroring::Start(mirror::EndpointOptions options, const config::Roles&) {
+  options.mirroring = publisher_.Latest().mirroring;
+  Prepare(publisher_.Latest());
+}
+
+bool Mirroring::Turn(std::span<const std::span<const uint8_t>>, Nanos, mirror::FrameSink&) {
+  if (!retired_.empty()) Reclaim();
+  return false;
+}
+
+std::shared_ptr<const mirror::EndpointStatus> Mirroring::status() const {
+  return nullptr;
+}
+
 void Mirroring::Prepare(const config::Snapshot& next) {
   config::TrafficGroupId highest = 0;
   for (const config::TrafficGroup& group : next.traffic_groups)

@@ -10,11 +10,13 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "dataplane/config/publish.h"
+#include "dataplane/mirror/endpoint.h"
+#include "dataplane/mirror/link.h"
 #include "dataplane/mirror/translation.h"
 #include "dataplane/mirror/worker.h"
 
@@ -28,12 +30,16 @@ class Mirroring {
   mirror::WorkerMirror& AddWorker(mirror::Tables tables, config::LiveCounts& live,
                                   const config::Roles& roles);
 
+  // Then once, when the first snapshot is published.
+  void Start(mirror::EndpointOptions options, const config::Roles& roles);
+
   // Control: before `next` is published.
   void Prepare(const config::Snapshot& next);
 
-  // Mirror thread. The old translation is freed when no worker uses it any more.
+  // Mirror thread.
+  bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, mirror::FrameSink& sink);
+  // The old one is freed when no worker uses it any more.
   void PublishTranslation(std::unique_ptr<const mirror::Translation> next);
-  void Reclaim();
 
   // A worker's thread, within a turn that it began by Publisher::Current. nullptr: none yet.
   const mirror::Translation* translation() const noexcept {
@@ -45,7 +51,11 @@ class Mirroring {
   mirror::WorkerMirror& worker(unsigned index) noexcept { return *workers_[index]; }
   const mirror::WorkerMirror& worker(unsigned index) const noexcept { return *workers_[index]; }
 
+  std::shared_ptr<const mirror::EndpointStatus> status() const;
+
  private:
+  void Reclaim();
+
   struct Retired {
     uint64_t token;
     std::unique_ptr<const mirror::Translation> translation;

@@ -60,7 +60,7 @@ struct Unit::Impl {
       : memory(Allocate(options)),
         records(ShardsOf(options, memory), options.persistence_records, ~options.seed),
         shared(options.workers, records),
-        publisher(options.workers),
+        publisher(options.workers + 1),
         resolver(shared.neighbours, publisher) {}
 
   // A role that the configuration has changed. What SetRole said holds until then.
@@ -77,14 +77,14 @@ struct Unit::Impl {
     }
   }
 
-  void StartMirroring() {
+  void StartMirroring(const mirror::EndpointOptions& options) {
     mirroring = std::make_unique<Mirroring>(publisher);
     for (auto& one : workers) {
       pipeline::Context& context = one->context;
       context.mirror = &mirroring->AddWorker({context.flows4.table, context.flows6.table},
                                              shared.live, context.roles);
     }
-    mirroring->Prepare(publisher.Latest());
+    mirroring->Start(options, shared.roles);
   }
 
   // Data packets come first: the fuller the burst, the less is mirrored this turn.
@@ -119,7 +119,7 @@ Unit::Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> f
     impl_->publisher.Online(i);
   }
   impl_->workers[0]->context.resolver = &impl_->resolver;
-  if (options.can_mirror && snapshot().mirroring.enabled) impl_->StartMirroring();
+  if (options.mirror && snapshot().mirroring.enabled) impl_->StartMirroring(*options.mirror);
 }
 
 Unit::~Unit() = default;
@@ -189,6 +189,11 @@ void Unit::Drain(std::vector<void*>& handles) {
   }
 }
 
+bool Unit::MirrorTurn(std::span<const std::span<const uint8_t>> received, Nanos now,
+                      mirror::FrameSink& sink) {
+  return impl_->mirroring->Turn(received, now, sink);
+}
+
 void Unit::Publish(std::unique_ptr<const config::Snapshot> next) {
   impl_->TakeConfiguredRoles(&impl_->publisher.Latest(), *next);
   if (impl_->mirroring != nullptr) impl_->mirroring->Prepare(*next);
@@ -210,6 +215,10 @@ Mirroring* Unit::mirroring() {
 
 const Mirroring* Unit::mirroring() const {
   return impl_->mirroring.get();
+}
+
+std::shared_ptr<const mirror::EndpointStatus> Unit::mirror_status() const {
+  return impl_->mirroring == nullptr ? nullptr : impl_->mirroring->status();
 }
 
 void Unit::Reclaim() {

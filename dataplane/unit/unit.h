@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -20,6 +21,8 @@
 #include "dataplane/config/publish.h"
 #include "dataplane/config/roles.h"
 #include "dataplane/config/snapshot.h"
+#include "dataplane/mirror/endpoint.h"
+#include "dataplane/mirror/link.h"
 #include "dataplane/neighbour/table.h"
 #include "dataplane/net/packet.h"
 #include "dataplane/persist/table.h"
@@ -39,8 +42,9 @@ struct UnitOptions {
   uint32_t persistence_records = 1U << 16;  // of all workers together, 1..kPersistenceRecordsMax
   uint64_t seed = 1;                        // of hashes and of every random choice
   Nanos start = 0;                          // the time of the first turn, within a day
-  // Whether this device can mirror. It does when the first snapshot has Mirroring::enabled too.
-  bool can_mirror = false;
+  // What this device is to its mirroring peer; not set: it cannot mirror. It does when the first
+  // snapshot has Mirroring::enabled, which is where EndpointOptions::mirroring is taken from.
+  std::optional<mirror::EndpointOptions> mirror;
   // Zeroed, 64-byte aligned memory near `worker`'s CPU that outlives the unit; empty on failure.
   std::function<std::span<std::byte>(size_t bytes, unsigned worker)> allocate;
 };
@@ -69,6 +73,12 @@ class Unit {
   // after all workers ended: appends their handles.
   void Drain(std::vector<void*>& handles);
 
+  // ---- mirror thread ------------------------------------------------------------------------
+  // One turn: the frames that the mirroring port received, and those that are due. Returns whether
+  // there was anything to do. REQUIRES: mirroring() is not nullptr.
+  bool MirrorTurn(std::span<const std::span<const uint8_t>> received, Nanos now,
+                  mirror::FrameSink& sink);
+
   // ---- control thread -----------------------------------------------------------------------
   void Publish(std::unique_ptr<const config::Snapshot> next);
   // Frees what workers have let go of; call now and then.
@@ -96,6 +106,8 @@ class Unit {
   // nullptr: this device does not mirror.
   Mirroring* mirroring();
   const Mirroring* mirroring() const;
+  // nullptr as well.
+  std::shared_ptr<const mirror::EndpointStatus> mirror_status() const;
 
  private:
   struct Impl;

@@ -10,6 +10,7 @@
 
 #include "control/config_compile.h"
 #include "control/config_load.h"
+#include "dataplane/base/prng.h"
 #include "tests/support/frame_check.h"
 
 namespace tandem::test {
@@ -89,6 +90,18 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
   options.flows_ipv6_per_worker = options_.flows_ipv6;
   options.seed = options_.seed;
   options.start = options_.start;
+  // Two rigs with different seeds differ in all that a peer could take one for the other by.
+  Prng random(options_.seed ^ 0x6d6972726f72);
+  options.mirror.emplace();
+  options.mirror->mac = {2, 0, 0, 0, 2, snapshot->mirroring.unit_id};
+  options.mirror->fingerprint.driver = "rig";
+  options.mirror->fingerprint.workers = options.workers;
+  options.mirror->fingerprint.flows_ipv4_per_worker = options_.flows_ipv4;
+  options.mirror->fingerprint.flows_ipv6_per_worker = options_.flows_ipv6;
+  options.mirror->incarnation = random.Next() | 1;
+  for (uint8_t& byte : options.mirror->nonce)
+    byte = static_cast<uint8_t>(random.Next());
+  options.mirror->first_session = static_cast<uint32_t>(random.Next()) | 1;
   options.allocate = [this](size_t bytes, unsigned) {
     const size_t rounded = (bytes + 63) / 64 * 64;
     memory_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(64, rounded)), &std::free);
