@@ -43,6 +43,7 @@
   X(kNoFlow, "no_flow", "TCP packet that is not a SYN and belongs to no flow")                    \
   X(kNoMember, "no_member", "no member of the pool is available")                                 \
   X(kMemberLimit, "member_limit", "every available member is at its connection limit")            \
+  X(kPersistBusy, "persist_busy", "another worker held the client's persistence record")          \
   X(kFlowTableFull, "flow_table_full", "flow table full and nothing embryonic left to reap")      \
   X(kFlowCollision, "flow_collision", "the server side of the flow is taken by another flow")     \
   X(kSnatNoAddress, "snat_no_address", "no SNAT address fits the egress interface")               \

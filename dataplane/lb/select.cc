@@ -2,6 +2,7 @@
 #include "dataplane/lb/select.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <span>
 
@@ -21,6 +22,8 @@ using config::Snapshot;
 constexpr uint64_t kClientSeed = 0x4b33a62ed433d4a3;
 // How often least connections looks again when another worker was faster.
 constexpr int kLeastAttempts = 4;
+// Of highest random weights; a constant of the method too.
+constexpr uint64_t kWeightSeed = 0x71c1d8a27c55b39d;
 
 uint64_t HashOf(const IpAddress& address, uint64_t seed) {
   uint64_t halves[2];
@@ -99,7 +102,41 @@ Taken TakeLeast(const Snapshot& snapshot, const Pool& pool, uint64_t start, Live
   return TakeFrom(snapshot, pool.available, start, size, counts);
 }
 
+// The larger, the better; `share` of the keys have member's as the largest.
+double WeightOf(const Member& member, uint64_t hash, double share) {
+  const uint64_t mixed =
+      HashPair(HashOf(member.address, kWeightSeed), hash, kWeightSeed + member.port);
+  // In (0, 1]: with u even, -log(u) / share is least as often as share says.
+  const double u = (static_cast<double>(mixed >> 11) + 1) * 0x1p-53;
+  return std::log(u) / share;
+}
+
 }  // namespace
+
+Choice SelectByHash(const Snapshot& snapshot, const Pool& pool, uint64_t hash, bool ignore_limits,
+                    LiveCounts& counts) noexcept {
+  if (pool.available.empty()) return {nullptr, DropReason::kNoMember};
+  const bool by_ratio = pool.balancing == config::Balancing::kRatio;
+  for (int attempt = 0; attempt < kLeastAttempts; ++attempt) {
+    const Member* best = nullptr;
+    double best_weight = 0;
+    for (const MemberId id : pool.available) {
+      const Member& member = snapshot.members[id];
+      const uint32_t limit = ignore_limits ? 0 : member.connection_limit;
+      if (limit != 0 && counts.OfMember(id) >= limit) continue;
+      const double weight = WeightOf(member, hash, by_ratio ? member.ratio : 1);
+      if (best == nullptr || weight > best_weight) {
+        best = &member;
+        best_weight = weight;
+      }
+    }
+    if (best == nullptr) break;
+    if (counts.TakeMember(best->id, ignore_limits ? 0 : best->connection_limit)) {
+      return {best, DropReason::kNone};
+    }
+  }
+  return {nullptr, DropReason::kMemberLimit};
+}
 
 Selector::Selector(Prng prng) : prng_(prng), cursors_(kPoolsMax + 1) {
   for (uint32_t& cursor : cursors_)

@@ -49,4 +49,11 @@ class Selector {
   std::vector<uint32_t> cursors_;  // by PoolId
 };
 
+// By a hash that the caller makes, whatever the pool's method: of the available members below their
+// limit the one with the highest random weight (by ratio where the pool balances by ratio), so that a
+// member that comes or goes moves only its own share. Members weigh by address and port: every device
+// chooses alike. Counts the connection, as Select does; `ignore_limits`: of members.
+Choice SelectByHash(const config::Snapshot& snapshot, const config::Pool& pool, uint64_t hash,
+                    bool ignore_limits, config::LiveCounts& counts) noexcept;
+
 }  // namespace tandem::lb

@@ -12,6 +12,7 @@
 #include "dataplane/nat/snat.h"
 #include "dataplane/pipeline/hit.h"
 #include "dataplane/pipeline/lifecycle.h"
+#include "dataplane/pipeline/persistence.h"
 #include "dataplane/pipeline/refuse.h"
 
 namespace tandem::pipeline {
@@ -29,6 +30,7 @@ struct Plan {
   NextHop hop;
   typename Hot::Key server;  // the server side's key
   uint16_t flags = 0;        // flow::FlowFlag
+  uint64_t persistence_word = 0;
 };
 
 bool IsSyn(const net::Parsed& parsed) {
@@ -122,7 +124,7 @@ DropReason ChooseServer(Context& context, const Work& work, Plan<Hot>& plan) {
                                ntohs(key.source_port), ntohs(key.destination_port),
                                work.parsed.protocol};
   const lb::Choice choice =
-      context.selector.Select(*context.snapshot, *pool, client, context.shared.live);
+      ChooseMember(context, work, *plan.virtual_server, *pool, client, plan.persistence_word);
   if (choice.member == nullptr) return choice.reason;
   plan.member = choice.member;
   if (!plan.virtual_server->translate_address) {
@@ -236,6 +238,7 @@ void FillFlow(Context& context, const Work& work, const Plan<Hot>& plan, uint32_
   } else {
     common.state = flow::State::kOpening;
   }
+  if (plan.persistence_word != 0) KeepWord(cold, plan.persistence_word);
   BeginFlow<Hot>(context, slot);
   context.counters.virtuals[common.virtual_id].connections.Add(1);
   context.counters.members[common.member_id].connections.Add(1);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dataplane/pipeline/notes.h"
+#include "dataplane/pipeline/persistence.h"
 #include "dataplane/pipeline/refuse.h"
 #include "dataplane/pipeline/shadow.h"
 
@@ -50,6 +51,7 @@ void ExpireOne(Context& context, uint32_t slot) noexcept {
   const uint32_t timeout = TimeoutOf(profile, hot.common);
   const int32_t silent = TicksBetween(hot.common.last_seen, context.tick);
   if (timeout == config::kIndefinite || silent < static_cast<int32_t>(timeout)) {
+    TouchRecord<Hot>(context, slot);
     Arm<Hot>(context, slot);
     NoteUse<Hot>(context, slot);
     return;
@@ -90,7 +92,11 @@ void Arm(Context& context, uint32_t slot) noexcept {
   // An indefinite flow comes round at the horizon, should its profile change meanwhile.
   const uint32_t timeout =
       std::min(TimeoutOf(ProfileOf(context, common), common), uint32_t{INT32_MAX} / 2);
-  flows.timers.Arm(slot, common.last_seen + timeout);
+  Tick deadline = common.last_seen + timeout;
+  // It comes round earlier when the record that it follows would run out meanwhile.
+  const Tick touch = context.tick + std::min(TouchPeriodOf(context, common), timeout);
+  if (TicksBetween(touch, deadline) > 0) deadline = touch;
+  flows.timers.Arm(slot, deadline);
 }
 
 template <class Hot>
@@ -117,6 +123,7 @@ void StateChanged(Context& context, uint32_t slot) noexcept {
 
 template <class Hot>
 void EndFlow(Context& context, uint32_t slot, EndReason reason) noexcept {
+  TouchRecord<Hot>(context, slot);
   FlowSet<Hot>& flows = context.flows<Hot>();
   const flow::FlowCommon& common = flows.table.hot(slot).common;
   // What is not bound holds the peer's ids and was never counted.

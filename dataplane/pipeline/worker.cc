@@ -7,6 +7,7 @@
 #include "dataplane/pipeline/icmp_error.h"
 #include "dataplane/pipeline/lifecycle.h"
 #include "dataplane/pipeline/neighbours.h"
+#include "dataplane/pipeline/persistence.h"
 #include "dataplane/pipeline/steer.h"
 
 namespace tandem::pipeline {
@@ -117,6 +118,7 @@ void Worker::Tidy() noexcept {
   if (context_.tick == tidied_) return;
   tidied_ = context_.tick;
   if (context_.resolver != nullptr) RunResolver(context_, kNeighbourBudget);
+  SweepRecords(context_);
   if (context_.held.size() > 0) ReleaseHeld();
 }
 

@@ -84,10 +84,11 @@ struct Copies {
   std::array<Record, persist::kRecordsPerBucket> records;
   size_t count = 0;
 };
-bool CopyBucket(persist::Table& table, uint32_t bucket, Copies& copies) {
+bool CopyBucket(persist::Table& table, uint32_t bucket, Tick now, Copies& copies) {
   copies.count = 0;
-  return table.VisitBucket(bucket, table.workers(), [&copies](const Record& record) {
-    if (record.is_live()) copies.records[copies.count++] = record;
+  return table.VisitBucket(bucket, table.workers(), [&copies, now](const Record& record) {
+    if (record.is_live() && !persist::HasRunOut(record, now))
+      copies.records[copies.count++] = record;
     return Verdict::kKeep;
   });
 }
@@ -112,7 +113,7 @@ void RunRecordQuery(persist::Table& table, const Snapshot& snapshot, Tick now, R
   Copies copies;
   for (; bucket < stop; ++bucket) {
     // A bucket that a worker holds is where the next call begins.
-    if (!CopyBucket(table, bucket, copies)) break;
+    if (!CopyBucket(table, bucket, now, copies)) break;
     size_t matches = 0;
     for (size_t i = 0; i < copies.count; ++i)
       matches += Matches(snapshot, query.filter, copies.records[i]);

@@ -265,4 +265,8 @@ const persist::Table& Unit::records() const {
   return impl_->records;
 }
 
+persist::Table& Unit::records() {
+  return impl_->records;
+}
+
 }  // namespace tandem::unit

@@ -95,6 +95,9 @@ class Unit {
   bool Post(unsigned worker, FlowQuery& query);
   // A piece of `query`, done when this returns (unit/record_query.h).
   void Run(RecordQuery& query, Nanos now);
+  // Control is a holder of its own there: number workers().
+  persist::Table& records();
+  const persist::Table& records() const;
 
   // ---- any thread ---------------------------------------------------------------------------
   unsigned workers() const;
@@ -102,7 +105,6 @@ class Unit {
   const config::LiveCounts& live_counts() const;
   const neighbour::Table& neighbours() const;
   const config::Roles& roles() const;
-  const persist::Table& records() const;
   // nullptr: this device does not mirror.
   Mirroring* mirroring();
   const Mirroring* mirroring() const;

@@ -59,6 +59,7 @@ std::string Case::Run(const std::string& text) {
     out_ += line + "\n";
     if (!line.empty() && line[0] != '#') Execute(line);
   }
+  claim_.reset();
   rig_.reset();
   return out_;
 }
@@ -83,6 +84,8 @@ bool Case::Prepare(const Words& words, const std::string&) {
     AddHost(words);
   } else if (words[0] == "flows" && words.size() == 2) {
     options_.flows_ipv4 = options_.flows_ipv6 = static_cast<uint32_t>(std::stoul(words[1]));
+  } else if (words[0] == "records" && words.size() == 2) {
+    options_.persistence_records = static_cast<uint32_t>(std::stoul(words[1]));
   } else {
     return false;
   }
@@ -132,6 +135,8 @@ void Case::Act(const Words& words, const std::string& line) {
     return Report(rig_->Run(), false);
   }
   if (words[0] == "connections") return ListConnections();
+  if (words[0] == "records") return ListRecords();
+  if (words[0] == "claim" || words[0] == "unclaim") return SetClaim(words[0] == "claim");
   if (words[0] == "counters") return PrintCounters();
   if (words[0] == "hex") {
     with_hex_ = words.size() < 2 || words[1] != "off";
@@ -141,7 +146,11 @@ void Case::Act(const Words& words, const std::string& line) {
     return rig_->SetMemberUp(words[1], words[0] == "up");
   }
   if (words[0] == "delete") {
-    rig_->DeleteFlows();
+    if (words.size() > 1 && words[1] == "records") {
+      Print("records " + std::to_string(rig_->DeleteRecords()));
+    } else {
+      rig_->DeleteFlows();
+    }
     return ReportChanges();
   }
   if (words[0] == "unsent" && words.size() == 3) return SetUnsent(words);
@@ -227,6 +236,33 @@ void Case::SetUnsent(const Words& words) {
     }
   }
   Refuse("no drop reason " + words[2]);
+}
+
+// While it is held, no other worker gets at the record: persist_busy.
+void Case::SetClaim(bool held) {
+  claim_.reset();
+  if (!held) return;
+  persist::Table& records = rig_->unit().records();
+  claim_.reset(
+      new persist::Table::Claim(records.Open(claimed_, records.workers(), TickOf(rig_->now()))));
+}
+
+// KEY of VIRTUAL -> MEMBER, after how many seconds without use
+void Case::ListRecords() {
+  std::vector<std::string> lines;
+  for (const unit::RecordInfo& record : rig_->Records()) {
+    lines.push_back(absl::StrCat(
+        record.key_hash != 0 ? absl::StrCat(absl::Hex(record.key_hash)) : record.key.ToString(),
+        " of ",
+        record.scope >= persist::kScopeHash
+            ? "its address"
+            : rig_->VirtualName(static_cast<config::VirtualId>(record.scope)),
+        record.scope == 0 ? "all" : "", " -> ", rig_->MemberName(record.member_id), ", idle ",
+        NanosIn(record.idle_ticks) / kSecond, "s"));
+  }
+  std::sort(lines.begin(), lines.end());
+  for (const std::string& line : lines)
+    Print(line);
 }
 
 void Case::ListConnections() {

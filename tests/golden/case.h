@@ -36,6 +36,8 @@ class Case {
   void SetAnswers(const std::vector<std::string>& words, bool answers);
   void SetUnsent(const std::vector<std::string>& words);
   void ListConnections();
+  void ListRecords();
+  void SetClaim(bool held);
   void PrintCounters();
   void Report(const std::vector<Sent>& sent, bool with_time);
   void ReportChanges();
@@ -48,6 +50,9 @@ class Case {
   RigOptions options_;
   Hosts hosts_;
   std::unique_ptr<Rig> rig_;
+  // A persistence record of no client, held: with one bucket, all of them.
+  persist::Key claimed_;
+  std::unique_ptr<persist::Table::Claim> claim_;
   bool with_hex_ = false;
   bool is_quiet_ = false;
   Nanos mark_ = 0;  // of the time that Report shows

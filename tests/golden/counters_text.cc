@@ -14,6 +14,17 @@ void AddObject(const pipeline::ObjectCounters& object, std::map<std::string, uin
   values["connections"] += object.connections.Get();
 }
 
+void AddRecords(const persist::TableCounters& table, std::map<std::string, uint64_t>& values) {
+  values["created"] += table.created.Get();
+  values["used"] += table.used.Get();
+  values["replaced"] += table.replaced.Get();
+  values["expired"] += table.expired.Get();
+  values["deleted"] += table.deleted.Get();
+  values["full"] += table.full.Get();
+  values["no_key"] += table.no_key.Get();
+  values["over_limit"] += table.over_limit.Get();
+}
+
 void AddWorker(const Rig& rig, const pipeline::WorkerCounters& counters, CounterValues& values) {
   auto& packets = values["packets"];
   packets["received"] += counters.received.Get();
@@ -55,6 +66,8 @@ CounterValues ReadCounters(const Rig& rig) {
   CounterValues values;
   for (unsigned worker = 0; worker < rig.unit().workers(); ++worker)
     AddWorker(rig, rig.unit().counters(worker), values);
+  for (unsigned holder = 0; holder <= rig.unit().workers(); ++holder)
+    AddRecords(rig.unit().records().counters(holder), values["records"]);
   for (config::VirtualId id = 1; id <= kVirtualsMax; ++id) {
     const std::string name = rig.VirtualName(id);
     if (!name.empty()) values["virtual " + name]["now"] = rig.unit().live_counts().OfVirtual(id);

@@ -88,6 +88,7 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
   options.workers = snapshot->steering->workers();
   options.flows_ipv4_per_worker = options_.flows_ipv4;
   options.flows_ipv6_per_worker = options_.flows_ipv6;
+  options.persistence_records = options_.persistence_records;
   options.seed = options_.seed;
   options.start = options_.start;
   // Two rigs with different seeds differ in all that a peer could take one for the other by.
@@ -165,6 +166,7 @@ absl::Status Rig::Reload(std::string_view config_text) {
   if (!status.ok()) return status;
   Publish(std::move(snapshot));
   DeleteFlows({.orphaned = true});
+  DeleteRecords({.orphaned = true});
   const auto release = [](control::IdSpace& ids) {
     ids.Released({ids.retired().begin(), ids.retired().end()});
   };
@@ -252,6 +254,27 @@ uint64_t Rig::DeleteFlows(const unit::FlowFilter& filter) {
     query.filter = filter;
   }
   return RunQueries(queries);
+}
+
+std::vector<unit::RecordInfo> Rig::Records(const unit::RecordFilter& filter) {
+  std::vector<unit::RecordInfo> records;
+  unit::RecordQuery query;
+  query.filter = filter;
+  do {
+    unit_->Run(query, now_);
+    records.insert(records.end(), query.results.begin(), query.results.end());
+  } while (query.next != 0);
+  return records;
+}
+
+uint64_t Rig::DeleteRecords(const unit::RecordFilter& filter) {
+  unit::RecordQuery query;
+  query.action = unit::RecordQuery::Action::kDelete;
+  query.filter = filter;
+  do {
+    unit_->Run(query, now_);
+  } while (query.next != 0);
+  return query.matched;
 }
 
 // ---- traffic ------------------------------------------------------------------------------------

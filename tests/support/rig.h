@@ -41,6 +41,7 @@ namespace tandem::test {
 struct RigOptions {
   uint32_t flows_ipv4 = 16384;  // a worker; each traffic group takes whole pages
   uint32_t flows_ipv6 = 16384;
+  uint32_t persistence_records = 4096;
   uint64_t seed = 1;
   Nanos start = kSecond;
   // Called right before and right after each Unit::Turn.
@@ -92,6 +93,8 @@ class Rig {
   // Posts to all workers and turns them until they are done.
   std::vector<unit::FlowInfo> Flows(const unit::FlowFilter& filter = {});
   uint64_t DeleteFlows(const unit::FlowFilter& filter = {});
+  std::vector<unit::RecordInfo> Records(const unit::RecordFilter& filter = {});
+  uint64_t DeleteRecords(const unit::RecordFilter& filter = {});
 
   // By the traffic group's name; aborts when there is none.
   config::TrafficGroupId GroupNamed(std::string_view name) const;
