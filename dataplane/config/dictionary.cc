@@ -5,6 +5,19 @@
 
 namespace tandem::config {
 
+// FNV-1a over kind and name, then a finaliser (MurmurHash3's), so that every bit counts.
+uint64_t NameHash(ObjectKind kind, std::string_view name) noexcept {
+  uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&hash](uint8_t byte) { hash = (hash ^ byte) * 0x100000001b3; };
+  add(static_cast<uint8_t>(kind));
+  for (const char c : name)
+    add(static_cast<uint8_t>(c));
+  hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccd;
+  hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53;
+  hash ^= hash >> 33;
+  return hash != 0 ? hash : 1;
+}
+
 void Dictionary::Add(ObjectKind kind, uint16_t number, const DictionaryEntry& entry) {
   TANDEM_ASSERT(number > 0);
   auto& entries = entries_[static_cast<size_t>(kind)];

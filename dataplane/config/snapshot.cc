@@ -6,6 +6,8 @@
 #include <map>
 #include <numeric>
 
+#include "dataplane/config/names.h"
+
 namespace tandem::config {
 namespace {
 
@@ -133,6 +135,8 @@ void Snapshot::Finish() {
   for (const Virtual& virtual_server : virtuals) {
     if (virtual_server.id != 0) AddVirtualAddresses(*this, virtual_server);
   }
+  dictionary = MakeDictionary(*this);
+  config_hash = ConfigHash(*this);
 }
 
 ServerRank Snapshot::ServerRankOf(const IpAddress& address, uint16_t port) const {
