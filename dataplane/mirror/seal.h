@@ -8,7 +8,8 @@
 // the frame's sequence number, which a run of the process never repeats. Streams: from the
 // pre-shared key, both devices' nonces (Hello), and the stream's identity and session.
 //
-// Without authentication (laboratories) the tag is 16 zero bytes and everything is believed.
+// Without authentication (laboratories) the tag is 16 zero bytes and everything is believed that is
+// not a repetition.
 //
 // Thread safety: none; the mirror lcore. Nothing allocates after a key is set.
 #pragma once
@@ -25,16 +26,22 @@ namespace tandem::mirror {
 using PresharedKey = std::array<uint8_t, 32>;
 using Nonce = std::array<uint8_t, 16>;
 
-// One direction's key.
+// RFC 5869 with SHA-256; `out` has 8160 bytes at most. False: the library failed.
+[[nodiscard]] bool Hkdf(std::span<const uint8_t> secret, std::span<const uint8_t> salt,
+                        std::span<const uint8_t> info, std::span<uint8_t> out) noexcept;
+
+// One direction's key; the nonce of a frame is `salt` and its sequence number.
 struct StreamKey {
   std::array<uint8_t, 16> key{};
   std::array<uint8_t, 4> salt{};
+  bool is_usable = true;  // false: the library failed to make it; nothing is sealed nor opened then
 };
 
 StreamKey ControlKey(const PresharedKey& psk, uint8_t sender_unit, uint64_t incarnation) noexcept;
 
-// `writer_unit`: who sends the frames that this key seals; data and acknowledgements of a stream
-// are different types and so have different keys.
+// `sender_unit`: who sends the frames that this key seals. Of `stream` its type, group, worker and
+// session count: data and acknowledgements are different types and so have different keys. The other
+// fields are authenticated with every frame.
 StreamKey KeyOfStream(const PresharedKey& psk, const Nonce& unit1_nonce, const Nonce& unit2_nonce,
                       uint8_t sender_unit, const FrameHeader& stream) noexcept;
 
@@ -65,9 +72,12 @@ class Opener {
   Opener& operator=(Opener&&) noexcept;
 
   void SetKey(const StreamKey& key) noexcept;  // not set: `none`; empties the replay window
+  // As SetKey does, for a new session of a stream that has none.
+  void ResetWindow() noexcept;
   enum class Result : uint8_t { kOpened, kForged, kReplayed };
   // Checks and opens `frame` (header, sealed body, tag) into `body`, which has frame.size() -
-  // kHeaderSize - kTagSize bytes or more. Only a frame that was opened moves the replay window.
+  // kHeaderSize - kTagSize bytes or more. Only a frame that was opened moves the replay window;
+  // `body` of another holds nothing of it. `none` refuses a tag that is not zero: the peer has a key.
   [[nodiscard]] Result Open(std::span<const uint8_t> frame, uint64_t sequence,
                             std::span<uint8_t> body) noexcept;
 
@@ -76,7 +86,7 @@ class Opener {
   std::unique_ptr<Impl> impl_;
 };
 
-// 1024 numbers back from the highest.
+// 1024 numbers back from the highest. 0 is no number of a frame and never new.
 class ReplayWindow {
  public:
   static constexpr uint64_t kSize = 1024;
@@ -87,6 +97,7 @@ class ReplayWindow {
 
  private:
   uint64_t highest_ = 0;  // 0: none yet
+  // By number modulo kSize: it has come. Of numbers that are above `highest_` no bit is set.
   std::array<uint64_t, kSize / 64> bits_{};
 };
 
