@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "control/admin_words.h"
+#include "control/config_mirroring_key.h"
 #include "control/text.h"
 
 namespace tandem::control {
@@ -101,6 +102,7 @@ void ShowRoutes(const AdminView& view, v1::Response& response) {
 
 void ShowConfig(const AdminView& view, v1::Response& response) {
   *response.mutable_config()->mutable_config() = view.operations.running();
+  HideMirroringKey(*response.mutable_config()->mutable_config());
 }
 
 }  // namespace tandem::control

@@ -74,6 +74,8 @@ bool CheckCounts(CheckContext& context) {
   ok &= CheckCount(context, "pool", config.pool_size(), kPoolsMax);
   ok &= CheckCount(context, "profile_fastl4", config.profile_fastl4_size(), kVirtualsMax);
   ok &= CheckCount(context, "virtual", config.virtual__size(), kVirtualsMax);
+  ok &= CheckCount(context, "profile_persistence", config.profile_persistence_size(),
+                   kPersistencesMax);
   return ok;
 }
 
@@ -217,6 +219,7 @@ void CheckNames(CheckContext& context) {
   context.pools = IndexNames(context, "pool", config.pool());
   context.profiles = IndexNames(context, "profile_fastl4", config.profile_fastl4());
   IndexNames(context, "virtual", config.virtual_());
+  context.persistences = IndexNames(context, "profile_persistence", config.profile_persistence());
 }
 
 void CheckDevice(CheckContext& context) {
@@ -238,6 +241,10 @@ void CheckDevice(CheckContext& context) {
         std::pair{"ipv6_flows_per_worker", device.ipv6_flows_per_worker()}}) {
     context.InRange(origin, field, flows, flows_min, kFlowsPerWorkerMax);
   }
+  constexpr int64_t kRecordsMin = 1024;
+  constexpr int64_t kRecordsMax = kPersistenceRecordsMax;
+  context.InRange(origin, "persistence_records", device.persistence_records(), kRecordsMin,
+                  kRecordsMax);
   context.InRange(origin, "memory_mib", device.memory_mib(), 0, kMemoryMibMax);
   CheckEalArgs(context, device, origin);
   const std::string& path = device.admin_socket();
@@ -264,7 +271,10 @@ void Validate(const Document& document, Report& report) {
   CheckSnatPools(context);
   CheckPools(context);
   CheckProfiles(context);
+  CheckPersistences(context);
   CheckVirtuals(context);
+  CheckMirroring(context);
+  CheckMirrored(context);
 }
 
 }  // namespace tandem::control

@@ -70,9 +70,11 @@ class CheckContext {
   NameIndex snat_pools;
   NameIndex pools;
   NameIndex profiles;
+  NameIndex persistences;
 
   // By index of the object; nothing where it is invalid.
-  Networks connected;  // value: index of the self IP
+  std::map<std::string, int> devices;  // by DeviceName: index of the port
+  Networks connected;                  // value: index of the self IP
   std::map<IpAddress, int> self_addresses;
   Families self_families;
   std::vector<Families> snat_families;
@@ -91,7 +93,21 @@ void CheckRoutes(CheckContext& context);
 void CheckSnatPools(CheckContext& context);
 void CheckPools(CheckContext& context);
 void CheckProfiles(CheckContext& context);
+void CheckPersistences(CheckContext& context);
 void CheckVirtuals(CheckContext& context);
+void CheckMirroring(CheckContext& context);
+void CheckMirrored(CheckContext& context);
+
+// What names the device to EAL: the PCI address, or a virtual device's name without its arguments.
+// Empty when `text` can be neither.
+std::string DeviceName(std::string_view text);
+
+void CheckDescriptors(CheckContext& context, const Origin& origin, std::string_view field,
+                      uint32_t count);
+
+// Whether `prefix` can be an address with its network; reports why not.
+bool CheckInterfaceAddress(CheckContext& context, const Origin& origin, const IpPrefix& prefix,
+                           std::string_view text);
 
 // Why an address cannot be that of a host; empty when it can.
 std::string_view WhyNotHost(const IpAddress& address);

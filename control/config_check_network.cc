@@ -38,52 +38,11 @@ std::string PciAddress(std::string_view text) {
   return absl::AsciiStrToLower(full);
 }
 
-// What names the device to EAL: the PCI address, or a virtual device's name without its arguments.
-// Empty when `text` can be neither.
-std::string DeviceName(std::string_view text) {
-  constexpr size_t kDeviceMax = 1024;
-  if (text.size() > kDeviceMax) return "";
-  if (std::string pci = PciAddress(text); !pci.empty()) return pci;
-  const std::string_view name = text.substr(0, text.find(','));
-  const bool fits = !name.empty() && absl::ascii_islower(static_cast<unsigned char>(name[0])) &&
-                    std::all_of(name.begin(), name.end(), [](char c) {
-                      return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
-                    });
-  const bool printable = std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isgraph(static_cast<unsigned char>(c));
-  });
-  return fits && printable ? std::string(name) : "";
-}
-
-void CheckDescriptors(CheckContext& context, const Origin& origin, std::string_view field,
-                      uint32_t count) {
-  constexpr uint32_t kMin = 64;
-  constexpr uint32_t kMax = 32768;
-  if (count < kMin || count > kMax || !std::has_single_bit(count)) {
-    context.Error(origin, field, Cat(count, " is no power of two in 64..32768"));
-  }
-}
-
 // 0 when the VLAN has no valid port.
 uint32_t MtuOf(const CheckContext& context, const v1::Vlan& vlan) {
   if (vlan.mtu() != 0) return vlan.mtu();
   const auto port = context.ports.find(vlan.port());
   return port == context.ports.end() ? 0 : context.config.port(port->second).mtu();
-}
-
-// Whether `prefix` can be an address with its network; reports why not.
-bool CheckSelfAddress(CheckContext& context, const Origin& origin, const IpPrefix& prefix,
-                      std::string_view text) {
-  const IpAddress& address = prefix.address;
-  std::string_view why_not = WhyNotHost(address);
-  if (why_not.empty() && prefix.length == 0) why_not = "on a network of length 0";
-  if (why_not.empty() && address.is_v4() && prefix.length < 31) {
-    if (address == prefix.Network().address) why_not = "the address of the network itself";
-    if (address == prefix.Broadcast()) why_not = "the broadcast address of its network";
-  }
-  if (why_not.empty()) return true;
-  context.Error(origin, "address", Cat(Quote(text), " is ", why_not));
-  return false;
 }
 
 struct SelfIp {
@@ -110,7 +69,8 @@ std::optional<SelfIp> CheckSelfIp(CheckContext& context, int index) {
         Cat(Quote(self_ip.address()), " is no address with prefix length, as in \"10.0.0.1/24\""));
     return std::nullopt;
   }
-  if (!CheckSelfAddress(context, origin, *prefix, self_ip.address()) || !vlan) return std::nullopt;
+  if (!CheckInterfaceAddress(context, origin, *prefix, self_ip.address()) || !vlan)
+    return std::nullopt;
   const uint32_t mtu = MtuOf(context, context.config.vlan(*vlan));
   if (!prefix->address.is_v4() && mtu != 0 && mtu < kMtuMinIpv6) {
     context.Error(
@@ -187,8 +147,45 @@ void CheckGateway(CheckContext& context, const Origin& origin, const IpAddress& 
 
 }  // namespace
 
+std::string DeviceName(std::string_view text) {
+  constexpr size_t kDeviceMax = 1024;
+  if (text.size() > kDeviceMax) return "";
+  if (std::string pci = PciAddress(text); !pci.empty()) return pci;
+  const std::string_view name = text.substr(0, text.find(','));
+  const bool fits = !name.empty() && absl::ascii_islower(static_cast<unsigned char>(name[0])) &&
+                    std::all_of(name.begin(), name.end(), [](char c) {
+                      return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+                    });
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c));
+  });
+  return fits && printable ? std::string(name) : "";
+}
+
+void CheckDescriptors(CheckContext& context, const Origin& origin, std::string_view field,
+                      uint32_t count) {
+  constexpr uint32_t kMin = 64;
+  constexpr uint32_t kMax = 32768;
+  if (count < kMin || count > kMax || !std::has_single_bit(count)) {
+    context.Error(origin, field, Cat(count, " is no power of two in 64..32768"));
+  }
+}
+
+bool CheckInterfaceAddress(CheckContext& context, const Origin& origin, const IpPrefix& prefix,
+                           std::string_view text) {
+  const IpAddress& address = prefix.address;
+  std::string_view why_not = WhyNotHost(address);
+  if (why_not.empty() && prefix.length == 0) why_not = "on a network of length 0";
+  if (why_not.empty() && address.is_v4() && prefix.length < 31) {
+    if (address == prefix.Network().address) why_not = "the address of the network itself";
+    if (address == prefix.Broadcast()) why_not = "the broadcast address of its network";
+  }
+  if (why_not.empty()) return true;
+  context.Error(origin, "address", Cat(Quote(text), " is ", why_not));
+  return false;
+}
+
 void CheckPorts(CheckContext& context) {
-  std::map<std::string, int> devices;
   for (int i = 0; i < context.config.port_size(); ++i) {
     const v1::Port& port = context.config.port(i);
     const Origin origin = context.document.Object("port", i);
@@ -203,7 +200,7 @@ void CheckPorts(CheckContext& context) {
           Cat(Quote(port.device()), " is neither a PCI address nor a DPDK virtual device"));
       continue;
     }
-    const auto [other, inserted] = devices.emplace(name, i);
+    const auto [other, inserted] = context.devices.emplace(name, i);
     if (!inserted) {
       const Origin twin = context.document.Object("port", other->second);
       context.Error(

@@ -71,6 +71,9 @@ void CheckSnatPools(CheckContext& context) {
   for (int i = 0; i < context.config.snat_pool_size(); ++i) {
     const v1::SnatPool& pool = context.config.snat_pool(i);
     const Origin origin = context.document.Object("snat_pool", i);
+    if (pool.has_traffic_group()) {
+      context.Resolve(origin, "traffic_group", pool.traffic_group(), context.traffic_groups);
+    }
     if (pool.members_size() == 0) context.Error(origin, "members", "missing");
     if (static_cast<size_t>(pool.members_size()) > kSnatAddressesMax) {
       context.Error(

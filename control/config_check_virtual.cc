@@ -151,12 +151,29 @@ void CheckTranslation(CheckContext& context, const Subject& subject) {
   }
 }
 
+void CheckPersistence(CheckContext& context, const Subject& subject) {
+  const v1::Virtual& config = subject.config;
+  if (!config.has_persistence()) return;
+  const auto index =
+      context.Resolve(subject.origin, "persistence", config.persistence(), context.persistences);
+  if (!index || config.ip_protocol() == v1::Virtual::UDP) return;
+  const v1::PersistenceProfile& profile = context.config.profile_persistence(*index);
+  for (const int field : profile.hash_fields()) {
+    if (field != v1::PersistenceProfile::HASH_PAYLOAD) continue;
+    context.Error(subject.origin, "persistence",
+                  Cat("profile_persistence ", Quote(profile.name()),
+                      " hashes payload, which needs ip_protocol UDP"));
+    break;
+  }
+}
+
 void CheckFastL4(CheckContext& context, const Subject& subject) {
   const v1::Virtual& config = subject.config;
   if (context.Given(subject.origin, "pool", config.pool())) {
     const auto pool = context.Resolve(subject.origin, "pool", config.pool(), context.pools);
     if (pool) CheckPoolFits(context, subject, *pool);
   }
+  CheckPersistence(context, subject);
   if (!config.translate_address() && config.has_translate_port() && config.translate_port()) {
     context.Error(subject.origin, "translate_port", "not possible with translate_address off");
   }
@@ -166,6 +183,10 @@ void CheckWithoutPool(CheckContext& context, const Subject& subject) {
   const v1::Virtual& config = subject.config;
   const std::string reason = Cat("not allowed for type ", v1::Virtual::Type_Name(config.type()));
   if (config.has_pool()) context.Error(subject.origin, "pool", reason);
+  if (config.has_persistence()) context.Error(subject.origin, "persistence", reason);
+  if (config.type() == v1::Virtual::REJECT && config.mirror()) {
+    context.Error(subject.origin, "mirror", reason);
+  }
   if (config.has_translate_address() && config.translate_address()) {
     context.Error(subject.origin, "translate_address", reason);
   }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/config_compile.h"
 
-#include <netinet/in.h>
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <utility>
 
+#include "control/config_compile_parts.h"
 #include "control/config_endpoint.h"
 #include "control/config_lcores.h"
 #include "control/config_networks.h"
@@ -19,131 +20,10 @@ namespace {
 
 namespace v1 = config::v1;
 
-// Validate has parsed all of these before.
-template <class T>
-T Must(std::optional<T> value) {
-  TANDEM_ASSERT(value.has_value());
-  return *std::move(value);
-}
-
 Endpoint MustEndpoint(std::string_view text) {
   const auto endpoint = ParseEndpoint(text);
   TANDEM_ASSERT(endpoint.ok());
   return *endpoint;
-}
-
-uint32_t Ticks(int32_t value, Nanos unit) {
-  return value < 0 ? config::kIndefinite : TicksIn(static_cast<Nanos>(value) * unit);
-}
-
-config::FastL4 CompileProfile(const v1::FastL4Profile& profile) {
-  return {.idle_timeout = Ticks(profile.idle_timeout(), kSecond),
-          .udp_idle_timeout = Ticks(profile.udp_idle_timeout(), kSecond),
-          .tcp_handshake_timeout = Ticks(profile.tcp_handshake_timeout(), kSecond),
-          .tcp_close_timeout = Ticks(profile.tcp_close_timeout(), kSecond),
-          .tcp_time_wait_timeout = Ticks(profile.tcp_time_wait_timeout(), kMillisecond),
-          .reset_on_timeout = profile.reset_on_timeout(),
-          .loose_close = profile.loose_close()};
-}
-
-config::Facing CompileFacing(v1::Vlan::Facing facing) {
-  switch (facing) {
-    case v1::Vlan::BOTH:
-      return config::Facing::kBoth;
-    case v1::Vlan::CLIENT:
-      return config::Facing::kClient;
-    case v1::Vlan::SERVER:
-      return config::Facing::kServer;
-  }
-  return config::Facing::kBoth;
-}
-
-config::Balancing CompileBalancing(v1::Pool::LoadBalancingMode mode) {
-  switch (mode) {
-    case v1::Pool::ROUND_ROBIN:
-      return config::Balancing::kRoundRobin;
-    case v1::Pool::RATIO_MEMBER:
-      return config::Balancing::kRatio;
-    case v1::Pool::LEAST_CONNECTIONS_MEMBER:
-      return config::Balancing::kLeastConnections;
-    case v1::Pool::MAGLEV_SOURCE:
-      return config::Balancing::kMaglevSource;
-    case v1::Pool::MAGLEV_FIVE_TUPLE:
-      return config::Balancing::kMaglevFiveTuple;
-  }
-  return config::Balancing::kRoundRobin;
-}
-
-config::MemberState CompileState(v1::Pool::Member::State state) {
-  switch (state) {
-    case v1::Pool::Member::ENABLED:
-      return config::MemberState::kEnabled;
-    case v1::Pool::Member::DISABLED:
-      return config::MemberState::kDisabled;
-    case v1::Pool::Member::FORCED_OFFLINE:
-      return config::MemberState::kForcedOffline;
-  }
-  return config::MemberState::kEnabled;
-}
-
-config::VirtualType CompileType(v1::Virtual::Type type) {
-  switch (type) {
-    case v1::Virtual::FASTL4:
-      return config::VirtualType::kFastL4;
-    case v1::Virtual::FORWARDING_IP:
-      return config::VirtualType::kForwardIp;
-    case v1::Virtual::REJECT:
-      return config::VirtualType::kReject;
-  }
-  return config::VirtualType::kReject;
-}
-
-uint8_t CompileProtocol(v1::Virtual::Protocol protocol) {
-  switch (protocol) {
-    case v1::Virtual::ANY:
-      return 0;
-    case v1::Virtual::TCP:
-      return IPPROTO_TCP;
-    case v1::Virtual::UDP:
-      return IPPROTO_UDP;
-  }
-  return 0;
-}
-
-config::SnatKind CompileSnat(v1::SourceAddressTranslation::Type type) {
-  switch (type) {
-    case v1::SourceAddressTranslation::NONE:
-      return config::SnatKind::kNone;
-    case v1::SourceAddressTranslation::AUTOMAP:
-      return config::SnatKind::kAutomap;
-    case v1::SourceAddressTranslation::SNAT:
-      return config::SnatKind::kPool;
-  }
-  return config::SnatKind::kNone;
-}
-
-config::SourcePort CompileSourcePort(v1::Virtual::SourcePort policy) {
-  switch (policy) {
-    case v1::Virtual::PRESERVE:
-      return config::SourcePort::kPreserve;
-    case v1::Virtual::PRESERVE_STRICT:
-      return config::SourcePort::kPreserveStrict;
-    case v1::Virtual::CHANGE:
-      return config::SourcePort::kChange;
-  }
-  return config::SourcePort::kPreserve;
-}
-
-config::NoFlowAction CompileNoFlow(v1::Virtual::NoFlowAction action) {
-  switch (action) {
-    case v1::Virtual::RESET:
-      return config::NoFlowAction::kReset;
-    case v1::Virtual::DROP:
-      return config::NoFlowAction::kDrop;
-    case v1::Virtual::LOOSE_INITIATION:
-      return config::NoFlowAction::kLooseInitiation;
-  }
-  return config::NoFlowAction::kReset;
 }
 
 template <class Objects>
@@ -174,6 +54,7 @@ absl::Status AssignIds(const v1::Config& config, ConfigIds& ids) {
   status.Update(ids.members.Assign(members));
   status.Update(ids.interfaces.Assign(NamesOf(config.vlan())));
   status.Update(ids.traffic_groups.Assign(NamesOf(config.traffic_group())));
+  status.Update(ids.persistences.Assign(NamesOf(config.profile_persistence())));
   return status;
 }
 
@@ -191,7 +72,10 @@ class Compiler {
     SelfIps();
     SnatPools();
     Pools();
+    Persistences();
     Virtuals();
+    out_.mirroring = CompileMirroring(config_, input_.mirroring_key);
+    out_.mirror_generation = MirrorGeneration(input_.previous, out_);
     Steer();
     if (const absl::Status status = Routes(); !status.ok()) return status;
     out_.Finish();
@@ -205,8 +89,10 @@ class Compiler {
   void Interfaces();
   void SelfIps();
   void SnatPools();
+  std::string_view GroupOfFirstUser(std::string_view snat_pool) const;
   void Pools();
   void CompileMember(const v1::Pool& pool, const v1::Pool::Member& member, config::Pool& to);
+  void Persistences();
   void Virtuals();
   void CompileVirtual(const v1::Virtual& from, config::Virtual& to) const;
   std::vector<bool> ListensOn(const v1::Virtual& from) const;
@@ -227,6 +113,7 @@ class Compiler {
   const ConfigIds& ids_;
   config::Snapshot& out_;
   absl::flat_hash_map<std::string, uint16_t> port_index_;
+  std::map<std::string_view, const v1::Virtual*> snat_users_;  // the first one of each SNAT pool
 };
 
 absl::Status Compiler::Ports() {
@@ -258,6 +145,7 @@ void Compiler::TrafficGroups() {
     config::TrafficGroup& to = out_.traffic_groups[id];
     to.name = from.name();
     to.id = id;
+    to.role = CompileRole(from.role());
     to.has_mac = from.has_mac();
     if (from.has_mac()) to.mac = Must(ParseMac(from.mac()));
   }
@@ -292,10 +180,23 @@ void Compiler::SelfIps() {
   }
 }
 
+// Addresses that have no group of their own float with the virtual that uses them.
+std::string_view Compiler::GroupOfFirstUser(std::string_view snat_pool) const {
+  const auto user = snat_users_.find(snat_pool);
+  return user == snat_users_.end() ? "" : std::string_view(user->second->traffic_group());
+}
+
 void Compiler::SnatPools() {
+  for (const v1::Virtual& virtual_server : config_.virtual_()) {
+    const v1::SourceAddressTranslation& snat = virtual_server.source_address_translation();
+    if (snat.has_pool()) snat_users_.emplace(snat.pool(), &virtual_server);
+  }
   for (const v1::SnatPool& from : config_.snat_pool()) {
     config::SnatPool& to = out_.snat_pools.emplace_back();
     to.name = from.name();
+    to.mirror = from.mirror();
+    to.traffic_group =
+        GroupOf(from.has_traffic_group() ? from.traffic_group() : GroupOfFirstUser(from.name()));
     for (const std::string& address : from.members())
       to.addresses.push_back(Must(ParseConfigAddress(address)));
   }
@@ -367,6 +268,19 @@ void Compiler::CompileVirtual(const v1::Virtual& from, config::Virtual& to) cons
   to.no_flow = CompileNoFlow(from.no_flow_action());
   to.connection_limit = from.connection_limit();
   to.traffic_group = GroupOf(from.traffic_group());
+  to.persistence = from.has_persistence() ? ids_.persistences.Find(from.persistence())
+                                          : config::PersistenceId{0};
+  to.mirror = from.mirror();
+  to.mirror_at = CompileMirrorAt(from.mirror_at());
+}
+
+void Compiler::Persistences() {
+  out_.persistences.resize(size_t{ids_.persistences.HighestUsed()} + 1);
+  for (const v1::PersistenceProfile& from : config_.profile_persistence()) {
+    const config::PersistenceId id = ids_.persistences.Find(from.name());
+    out_.persistences[id] = CompilePersistence(from);
+    out_.persistences[id].id = id;
+  }
 }
 
 void Compiler::Virtuals() {

@@ -17,6 +17,7 @@
 #include <absl/status/statusor.h>
 
 #include "control/config_ids.h"
+#include "control/config_mirroring_key.h"
 #include "dataplane/base/ip_address.h"
 #include "dataplane/config/routes.h"
 #include "dataplane/config/snapshot.h"
@@ -48,6 +49,8 @@ struct CompileInput {
   size_t reta_size = config::kRetaSize;
   // By MemberKey; who is not there is up. nullptr: all are up.
   const absl::flat_hash_map<std::string, bool>* members_up = nullptr;
+  // What MirroringKeyOf says of `config`.
+  MirroringKey mirroring_key{};
 };
 
 struct Compiled {

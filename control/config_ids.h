@@ -55,6 +55,7 @@ struct ConfigIds {
   IdSpace members{"member", uint16_t{kMembersMax}};  // by MemberKey
   IdSpace interfaces{"vlan", uint16_t{kInterfacesMax}};
   IdSpace traffic_groups{"traffic_group", uint16_t{kTrafficGroupsMax}};
+  IdSpace persistences{"profile_persistence", uint16_t{kPersistencesMax}};
 };
 
 }  // namespace tandem::control

@@ -50,11 +50,33 @@ void Compare(const std::string& object, const Message& running, const Message& n
   }
 }
 
+// But for what can change, and without the key in the message.
+void CompareMirroring(const v1::Config& running, const v1::Config& next,
+                      std::vector<std::string>& differences) {
+  if (running.has_mirroring() != next.has_mirroring()) {
+    differences.push_back(Cat("mirroring: cannot be ", next.has_mirroring() ? "added" : "removed",
+                              " while running; restart required"));
+    return;
+  }
+  v1::Mirroring before = running.mirroring();
+  v1::Mirroring after = next.mirroring();
+  if (before.key() != after.key()) {
+    differences.emplace_back("mirroring: key: cannot change while running; restart required");
+  }
+  for (v1::Mirroring* each : {&before, &after}) {
+    each->clear_key();
+    each->clear_flush_us();
+    each->clear_bulk_rate_mbps();
+  }
+  Compare("mirroring", before, after, differences);
+}
+
 }  // namespace
 
 absl::Status CheckReloadable(const v1::Config& running, const v1::Config& next) {
   std::vector<std::string> differences;
   Compare("device", running.device(), next.device(), differences);
+  CompareMirroring(running, next, differences);
   std::map<std::string, const v1::Port*> ports;
   for (const v1::Port& port : running.port())
     ports.emplace(port.name(), &port);

@@ -110,6 +110,7 @@ absl::Status Daemon::StartUnit() {
   options.workers = static_cast<unsigned>(lcores.size());
   options.flows_ipv4_per_worker = facts_.flows_ipv4_per_worker;
   options.flows_ipv6_per_worker = facts_.flows_ipv6_per_worker;
+  options.persistence_records = running_.device().persistence_records();
   options.seed = RandomSeed();
   options.start = Now();
   memory_ = std::make_unique<io::Memory>(running_.device().hugepages());

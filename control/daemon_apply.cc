@@ -59,6 +59,14 @@ absl::StatusOr<Compiled> Daemon::CompileFor(const config::v1::Config& next) cons
   CompileInput input{next, ids_, port_facts_, make_routes};
   input.previous = unit_ == nullptr ? nullptr : &unit_->snapshot();
   input.reta_size = ports_->reta_size();
+  if (unit_ != nullptr) {
+    // It cannot change while running, whatever became of the file.
+    input.mirroring_key = unit_->snapshot().mirroring.key;
+  } else if (const auto key = MirroringKeyOf(next); key.ok()) {
+    input.mirroring_key = *key;
+  } else {
+    return key.status();
+  }
   return Compile(input);
 }
 

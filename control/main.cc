@@ -7,6 +7,7 @@
 #include <string>
 
 #include "control/config_load.h"
+#include "control/config_mirroring_key.h"
 #include "control/daemon.h"
 #include "control/daemon_loop.h"
 #include "control/daemon_notify.h"
@@ -25,6 +26,10 @@ int Fail(const absl::Status& status) {
 int Check(const absl::StatusOr<Document>& document, const std::string& path) {
   if (!document.ok()) {
     std::fprintf(stderr, "%s\n", std::string(document.status().message()).c_str());
+    return 1;
+  }
+  if (const auto key = MirroringKeyOf(document->config()); !key.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(key.status().message()).c_str());
     return 1;
   }
   for (const std::string& note : document->notes()) {

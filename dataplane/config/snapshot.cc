@@ -101,11 +101,12 @@ void AddVirtualAddresses(Snapshot& snapshot, const Virtual& virtual_server) {
                             .icmp_echo = virtual_server.enabled});
   }
   if (virtual_server.snat != SnatKind::kPool) return;
-  for (const IpAddress& address : snapshot.snat_pools[virtual_server.snat_pool].addresses) {
-    snapshot.addresses.Add({.address = address,
-                            .roles = kSnatAddress,
-                            .traffic_group = virtual_server.traffic_group,
-                            .icmp_echo = false});
+  const SnatPool& pool = snapshot.snat_pools[virtual_server.snat_pool];
+  const TrafficGroupId group =
+      pool.traffic_group != 0 ? pool.traffic_group : virtual_server.traffic_group;
+  for (const IpAddress& address : pool.addresses) {
+    snapshot.addresses.Add(
+        {.address = address, .roles = kSnatAddress, .traffic_group = group, .icmp_echo = false});
   }
 }
 

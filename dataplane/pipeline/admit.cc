@@ -161,7 +161,8 @@ std::span<const IpAddress> Automap(const Context& context, const config::Interfa
   return {addresses.data(), count};
 }
 
-// A pool: its addresses. Automap: self IPs, floating ones first, because they move with the traffic.
+// A pool: its addresses. Automap: self IPs, floating ones first, because they move with the traffic;
+// a mirrored flow could not go on with one that stays.
 template <class Hot>
 DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
   const Virtual& virtual_server = *plan.virtual_server;
@@ -182,9 +183,8 @@ DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
     return choose(context.snapshot->snat_pools[virtual_server.snat_pool].addresses);
   }
   AutomapAddresses addresses;
-  if (choose(Automap(context, *plan.hop.interface, true, addresses)) == DropReason::kNone) {
-    return DropReason::kNone;
-  }
+  const DropReason floating = choose(Automap(context, *plan.hop.interface, true, addresses));
+  if (floating == DropReason::kNone || virtual_server.mirror) return floating;
   return choose(Automap(context, *plan.hop.interface, false, addresses));
 }
 

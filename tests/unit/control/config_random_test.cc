@@ -77,6 +77,37 @@ class Generator {
     snat.set_name("snat");
     snat.add_members("10.0.0.99");
     snat.add_members("2001:db8::99");
+    if (Maybe()) snat.set_traffic_group("tg");
+    if (Maybe()) Mirroring(*config.mutable_mirroring());
+    for (const char* name : {"first", "second"}) {
+      if (Maybe()) Persistence(*config.add_profile_persistence(), name);
+    }
+  }
+
+  void Mirroring(v1::Mirroring& mirroring) {
+    mirroring.set_device("net_null_mirror");
+    mirroring.set_address("10.255.0.1/24");
+    mirroring.set_peer("10.255.0.2");
+    mirroring.set_unit_id(1 + prng_.Below(2));
+    mirroring.set_authentication(v1::Mirroring::NONE);
+    if (Maybe()) mirroring.set_mtu(1280 + prng_.Below(9216 - 1280 + 1));
+  }
+
+  void Persistence(v1::PersistenceProfile& profile, const char* name) {
+    profile.set_name(name);
+    profile.set_type(static_cast<v1::PersistenceProfile::Type>(
+        prng_.Below(v1::PersistenceProfile::Type_ARRAYSIZE)));
+    if (profile.type() == v1::PersistenceProfile::HASH) {
+      profile.add_hash_fields(v1::PersistenceProfile::HASH_SOURCE_PORT);
+    } else if (Maybe()) {
+      profile.set_mask(prng_.Below(33));
+    }
+    if (Maybe()) {
+      profile.set_hash_algorithm(v1::PersistenceProfile::CARP);
+    } else {
+      profile.set_mirror(Maybe());
+      if (Maybe()) profile.set_timeout(-1);
+    }
   }
 
   void SelfIp(v1::Config& config, uint32_t vlan, const std::string& address, const char* name) {
@@ -134,7 +165,11 @@ class Generator {
       virtual_server.set_type(v1::Virtual::FASTL4);
       virtual_server.set_pool(pool);
       if (Maybe()) virtual_server.set_translate_address(false);
+      if (config.profile_persistence_size() > 0 && Maybe()) {
+        virtual_server.set_persistence(config.profile_persistence(0).name());
+      }
     }
+    Mirror(config, virtual_server);
     if (virtual_server.translate_address()) Snat(virtual_server);
     for (const v1::Vlan& vlan : config.vlan()) {
       if (prng_.Below(4) == 0) virtual_server.add_vlans(vlan.name());
@@ -143,6 +178,14 @@ class Generator {
     if (Maybe()) virtual_server.set_enabled(Maybe());
     virtual_server.set_ip_protocol(
         static_cast<v1::Virtual::Protocol>(prng_.Below(v1::Virtual::Protocol_ARRAYSIZE)));
+  }
+
+  // Virtuals of one address have one traffic group, and that is its SNAT pool's, too.
+  void Mirror(const v1::Config& config, v1::Virtual& virtual_server) {
+    if (!config.snat_pool(0).has_traffic_group()) return;
+    virtual_server.set_traffic_group("tg");
+    if (virtual_server.type() != v1::Virtual::REJECT) virtual_server.set_mirror(Maybe());
+    if (Maybe()) virtual_server.set_mirror_at(v1::Virtual::SYN);
   }
 
   void Snat(v1::Virtual& virtual_server) {
