@@ -52,6 +52,10 @@ class SlotPages {
   void Unhold(uint32_t slot) noexcept;
 
   bool IsUsed(uint32_t slot) const noexcept;
+  // Slots in use of the page of `slot`. REQUIRES: the page is begun.
+  uint32_t UsedOfPage(uint32_t slot) const noexcept {
+    return memory_.pages[slot / kFlowsPerPage].used;
+  }
   config::TrafficGroupId GroupOf(uint32_t slot) const noexcept;
   // The slot's number in its group's logical space.
   uint32_t LogicalSlot(uint32_t slot) const noexcept;

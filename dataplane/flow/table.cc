@@ -202,7 +202,11 @@ void FlowTable<Hot>::PrefetchIndex(uint64_t hash) const noexcept {
 template <class Hot>
 void FlowTable<Hot>::PrefetchFreeSlot(config::TrafficGroupId group) const noexcept {
   const uint32_t slot = pages_.Peek(group);
-  if (slot == kNoSlot) return;
+  if (slot != kNoSlot) PrefetchSlot(slot);
+}
+
+template <class Hot>
+void FlowTable<Hot>::PrefetchSlot(uint32_t slot) const noexcept {
   PrefetchFlow(ReferenceOf(slot, Side::kClient));
   __builtin_prefetch(&cold_[slot]);
   __builtin_prefetch(&registers_[slot], 1);

@@ -77,6 +77,8 @@ class FlowTable {
   void PrefetchFreeSlot(
       config::TrafficGroupId group) const noexcept;  // what Insert would take next
 
+  void PrefetchSlot(uint32_t slot) const noexcept;  // record and register; slot < capacity()
+
   // Makes a flow that is found by both keys (only by the client's when `one_legged`). The record
   // holds keys, protocol and kOneLegged and is otherwise zero: state kFree until the caller sets
   // it. Its register is a new birth, version 0; mirror_link survives from the slot's last flow (it may

@@ -24,9 +24,9 @@
 #include "dataplane/config/live_counts.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/mirror/exchange.h"
-#include "dataplane/mirror/flow_sender.h"
+#include "dataplane/mirror/flow_batch.h"
+#include "dataplane/mirror/tables.h"
 #include "dataplane/mirror/translation.h"
-#include "dataplane/mirror/window.h"
 
 namespace tandem::mirror {
 
@@ -41,6 +41,8 @@ struct ReceiverCounters {
   Counter early_updates;  // of flows not there: the frame was not acknowledged
   Counter displaced;      // flows that a newer flow of the same key replaced
   Counter no_room;        // frames not acknowledged for lack of slots
+  Counter blocked;        // rows not applied yet: this device itself is not through with the slot
+  Counter refused;        // rows skipped: a flow of another traffic group has the key
   Counter
       not_translatable;  // frames not acknowledged: dictionary or configuration of another version
   std::array<Counter, kBatchErrorCount> malformed;  // frames, by BatchError
@@ -79,7 +81,8 @@ class FlowReceiver {
   bool Tidy(const Translation* translation, const config::Snapshot& snapshot,
             unsigned budget) noexcept;
 
-  // Every frame up to the newest has come, it said kInSync, and nothing is left to sweep.
+  // The newest frame said kInSync, none before it has been missing for long, and nothing is left to
+  // sweep or to bind.
   bool in_sync() const noexcept;
   const ReceiverCounters& counters() const noexcept;
 

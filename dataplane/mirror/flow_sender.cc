@@ -1,48 +1,239 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Holds the place of the writing end: there is never a session, so noting changes is marking flows.
 #include "dataplane/mirror/flow_sender.h"
+
+#include "dataplane/mirror/flow_sender_impl.h"
 
 namespace tandem::mirror {
 
 using flow::FlowHot4;
 using flow::FlowHot6;
 
-struct FlowSender::Impl {
-  Tables tables;
-  SenderCounters counters;
-};
-
-FlowSender::FlowSender(config::TrafficGroupId, unsigned, Tables tables)
-    : impl_(new Impl{tables, {}}) {}
+FlowSender::FlowSender(config::TrafficGroupId group, unsigned worker, Tables tables)
+    : impl_(std::make_unique<Impl>(group, worker, tables)) {}
 FlowSender::~FlowSender() = default;
+
+// ---- noting -----------------------------------------------------------------------------------------
+
+template <class Hot>
+void FlowSender::Impl::MarkDirty(uint32_t slot) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  if (!open || family.IsDirty(slot)) return;
+  family.dirty.Add(family.table, slot, now);
+  family.Keep(slot);
+}
+
+// A flow that used up its versions becomes a new one to the peer, which it must be told in full.
+template <class Hot>
+void FlowSender::Impl::NewVersion(uint32_t slot) noexcept {
+  flow::FlowTable<Hot>& table = Of<Hot>().table;
+  flow::Register& value = table.register_of(slot);
+  if (flow::VersionOf(value) < flow::kVersionMax) {
+    value = flow::NextVersion(value);
+    return;
+  }
+  value = flow::MakeRegister(table.NewBirth(), 0);
+  uint16_t& flags = table.hot(slot).common.flags;
+  flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
+}
 
 template <class Hot>
 void FlowSender::Begin(uint32_t slot) noexcept {
-  impl_->tables.Of<Hot>().hot(slot).common.flags |= flow::kMirrored;
+  uint16_t& flags = impl_->Of<Hot>().table.hot(slot).common.flags;
+  flags = static_cast<uint16_t>((flags | flow::kMirrored) & ~flow::kMirrorKnown);
+  impl_->NewVersion<Hot>(slot);
+  impl_->MarkDirty<Hot>(slot);
 }
+
 template <class Hot>
-void FlowSender::Change(uint32_t) noexcept {}
+void FlowSender::Change(uint32_t slot) noexcept {
+  impl_->NewVersion<Hot>(slot);
+  impl_->MarkDirty<Hot>(slot);
+}
+
 template <class Hot>
 void FlowSender::End(uint32_t slot) noexcept {
-  uint16_t& flags = impl_->tables.Of<Hot>().hot(slot).common.flags;
-  flags = static_cast<uint16_t>(flags & ~flow::kMirrored);
+  impl_->NewVersion<Hot>(slot);
+  uint16_t& flags = impl_->Of<Hot>().table.hot(slot).common.flags;
+  flags = static_cast<uint16_t>(flags & ~(flow::kMirrored | flow::kMirrorKnown));
+  impl_->MarkDirty<Hot>(slot);
 }
-template <class Hot>
-void FlowSender::Touch(uint32_t) noexcept {}
 
-void FlowSender::Open(const SessionTerms&, Nanos) noexcept {}
-void FlowSender::Close() noexcept {}
+template <class Hot>
+void FlowSender::Touch(uint32_t slot) noexcept {
+  Impl& impl = *impl_;
+  if (!impl.open || impl.touches_count == Impl::kTouchesMax) return;
+  if (impl.touches_count == 0) impl.touched_at = impl.now;
+  impl.touches[impl.touches_count++] = {slot, Hot::kIsIpv6};
+}
+
+// ---- the session ------------------------------------------------------------------------------------
+
+void FlowSender::Impl::AbandonInFlight() noexcept {
+  window.Abandon([this](std::span<const Note> gone) {
+    for (const Note note : gone) {
+      if ((note & kAuditNote) != 0) continue;
+      if ((note & 1) != 0) {
+        family6.LetGo(note >> 1);
+      } else {
+        family4.LetGo(note >> 1);
+      }
+    }
+  });
+}
+
+// Slots that are dirty from an earlier session may stay so: they are told once more than need be.
+void FlowSender::Open(const SessionTerms& terms, Nanos now) noexcept {
+  Impl& impl = *impl_;
+  impl.AbandonInFlight();
+  impl.window.Reset(now);
+  impl.terms = terms;
+  impl.terms.body_max = static_cast<uint16_t>(std::clamp<size_t>(terms.body_max, 256, kBodyMax));
+  impl.open = true;
+  impl.now = now;
+  impl.touches_count = 0;
+  impl.allowance.Reset(now);
+  impl.family4.bulk_cursor = 0;
+  impl.family6.bulk_cursor = 0;
+  impl.bulk_end = 0;
+  impl.state = StreamState::kSyncing;
+  impl.announced = StreamState::kInSync;  // anything else: the first frame is due
+  impl.sent_at = now;
+  impl.renewed_count = 0;
+  for (RangeBook* const ranges : {&impl.family4.ranges, &impl.family6.ranges}) {
+    ranges->ForgetAsked();
+    ranges->BeginPass(0);
+  }
+  impl.counters.session.Set(terms.session);
+  impl.counters.last_audit_pass.Set(0);
+  impl.Look();
+}
+
+void FlowSender::Close() noexcept {
+  Impl& impl = *impl_;
+  if (!impl.open) return;
+  impl.AbandonInFlight();
+  impl.open = false;
+  impl.touches_count = 0;
+  impl.counters.session.Set(0);
+  impl.Look();
+}
+
+template <class Hot>
+void FlowSender::Impl::Drain(uint32_t budget) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  while (budget-- != 0) {
+    const uint32_t slot = family.dirty.Front(family.table);
+    if (slot == flow::kNoSlot) return;
+    family.dirty.Pop(family.table);
+    family.LetGo(slot);
+  }
+}
+
+// ---- what became of frames --------------------------------------------------------------------------
+
+template <class Hot>
+void FlowSender::Impl::OnLostSlot(uint32_t slot, Nanos since) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  if (Mutated(Mutation::kNoRedirty)) {
+    family.LetGo(slot);
+    return;
+  }
+  if (family.table.IsLive(slot) && !Mutated(Mutation::kOldBytes)) {
+    uint16_t& flags = family.table.hot(slot).common.flags;
+    flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
+  }
+  if (family.IsDirty(slot)) {
+    family.LetGo(slot);
+  } else {
+    family.dirty.AddFirst(family.table, slot, since);
+  }
+}
+
+void FlowSender::Impl::OnLost(std::span<const Note> gone) noexcept {
+  const Nanos since = since_of_frame[window.current() % since_of_frame.size()];
+  for (const Note note : gone) {
+    if ((note & kAuditNote) != 0) {
+      const uint32_t range = (note & ~kAuditNote) >> 1;
+      RangeBook& ranges = RangesOf((note & 1) != 0);
+      if (ranges.IsAsked(range) && pass_asked != 0) --pass_asked;
+      ranges.ClearAsked(range);
+    } else if ((note & 1) != 0) {
+      OnLostSlot<FlowHot6>(note >> 1, since);
+    } else {
+      OnLostSlot<FlowHot4>(note >> 1, since);
+    }
+  }
+}
+
+void FlowSender::Impl::OnAcknowledged(std::span<const Note> gone) noexcept {
+  for (const Note note : gone) {
+    if ((note & kAuditNote) != 0) {
+      const uint32_t range = (note & ~kAuditNote) >> 1;
+      RangeBook& ranges = RangesOf((note & 1) != 0);
+      ranges.ClearAsked(range);
+      ranges.MarkProved(range);
+    } else if ((note & 1) != 0) {
+      family6.LetGo(note >> 1);
+    } else {
+      family4.LetGo(note >> 1);
+    }
+  }
+}
+
+void FlowSender::OnAck(const FrameHeader& ack, Nanos now) noexcept {
+  Impl& impl = *impl_;
+  if (!impl.open || ack.type != FrameType::kFlowsAck) return;
+  if (ack.session != impl.terms.session && !Mutated(Mutation::kAckOfAnySession)) return;
+  impl.now = now;
+  const bool is_possible = impl.window.OnAck(
+      ack, now, [&impl](std::span<const Note> notes) { impl.OnAcknowledged(notes); },
+      [&impl](std::span<const Note> notes) { impl.OnLost(notes); });
+  if (!is_possible) {
+    impl.counters.bad_acks.Add(1);
+    return;
+  }
+  if ((ack.flags & kAuditMismatch) != 0) impl.OnMismatch(ack.stamp);
+  impl.Look();
+}
+
+void FlowSender::OnClock(Nanos now) noexcept {
+  Impl& impl = *impl_;
+  impl.now = now;
+  if (impl.open) {
+    impl.window.OnClock(now, [&impl](std::span<const Note> notes) { impl.OnLost(notes); });
+    if (now - impl.looked_at >= Impl::kLookPause) impl.Look();
+  } else if (impl.family4.dirty.size() + impl.family6.dirty.size() != 0) {
+    impl.Drain<FlowHot4>(Impl::kDrainedPerCall);
+    impl.Drain<FlowHot6>(Impl::kDrainedPerCall);
+    impl.Look();
+  }
+}
+
+// Brings state and levels up to date.
+void FlowSender::Impl::Look() noexcept {
+  looked_at = now;
+  oldest = OldestUnacknowledged();
+  if (open) UpdateState();
+  counters.dirty.Set(family4.dirty.size() + family6.dirty.size());
+  counters.in_flight.Set(window.in_flight());
+  counters.lag_ns.Set(open && oldest < now ? now - oldest : 0);
+  counters.lost_frames.Set(window.lost_frames());
+  counters.state.Set(open ? static_cast<uint64_t>(state) : 0);
+  const uint32_t end4 = family4.end();
+  const uint32_t end6 = family6.end();
+  counters.bulk_total.Set(end4 + end6);
+  counters.bulk_done.Set(std::min(family4.bulk_cursor, end4) + std::min(family6.bulk_cursor, end6));
+}
+
 bool FlowSender::is_open() const noexcept {
-  return false;
+  return impl_->open;
 }
-bool FlowSender::Build(FrameSlot&, const config::Snapshot&, Nanos) noexcept {
-  return false;
+bool FlowSender::Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept {
+  impl_->now = now;
+  return impl_->BuildNext(slot, snapshot);
 }
-void FlowSender::OnAck(const FrameHeader&, Nanos) noexcept {}
-void FlowSender::OnClock(Nanos) noexcept {}
 StreamState FlowSender::state() const noexcept {
-  return StreamState::kSyncing;
+  return impl_->state;
 }
 const SenderCounters& FlowSender::counters() const noexcept {
   return impl_->counters;
@@ -56,5 +247,7 @@ template void FlowSender::End<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::End<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::Touch<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Touch<FlowHot6>(uint32_t) noexcept;
+template void FlowSender::Impl::MarkDirty<FlowHot4>(uint32_t) noexcept;
+template void FlowSender::Impl::MarkDirty<FlowHot6>(uint32_t) noexcept;
 
 }  // namespace tandem::mirror

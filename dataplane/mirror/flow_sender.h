@@ -15,7 +15,8 @@
 // Invariants:
 //  1. A slot is in the dirty list exactly when its mirror_link says so.
 //  2. A page is held once for each dirty slot of it and once for each note in flight.
-//  3. Without a session, no slot is dirty and nothing is in flight.
+//  3. Without a session, no slot becomes dirty and nothing is in flight; those that are dirty still are
+//     let go of by OnClock, some a call.
 #pragma once
 
 #include <cstdint>
@@ -24,27 +25,10 @@
 #include "dataplane/base/counter.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/snapshot.h"
-#include "dataplane/flow/table.h"
 #include "dataplane/mirror/exchange.h"
-#include "dataplane/mirror/flow_batch.h"
-#include "dataplane/mirror/window.h"
+#include "dataplane/mirror/tables.h"
 
 namespace tandem::mirror {
-
-// A worker's tables, as senders and receivers see them.
-struct Tables {
-  flow::FlowTable<flow::FlowHot4>& flows4;
-  flow::FlowTable<flow::FlowHot6>& flows6;
-
-  template <class Hot>
-  flow::FlowTable<Hot>& Of() {
-    if constexpr (Hot::kIsIpv6) {
-      return flows6;
-    } else {
-      return flows4;
-    }
-  }
-};
 
 // What a stream's writer shows of itself. One writer thread, any readers.
 struct SenderCounters {
@@ -98,7 +82,7 @@ class FlowSender {
   // nothing is due, or may be sent.
   [[nodiscard]] bool Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept;
   void OnAck(const FrameHeader& ack, Nanos now) noexcept;
-  // Frames that got no answer in time.
+  // Frames that got no answer in time, and what else time brings. Every turn, with a session or not.
   void OnClock(Nanos now) noexcept;
 
   StreamState state() const noexcept;

@@ -121,8 +121,10 @@ bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   bool busy = false;
   for (TrafficGroupId group = 1; group < end; ++group) {
-    if (roles_.IsActive(group) || !may_read_) continue;
     FlowReceiver& receiver = *receivers_[group];
+    // A reader that was closed has pages to give back still.
+    if (roles_.IsActive(group) && !receiver.is_open()) receiver.Tidy(nullptr, snapshot, 1);
+    if (roles_.IsActive(group) || !may_read_) continue;
     if (!busy) busy = receiver.Tidy(translation, snapshot, slots);
     in_sync_[group].store(receiver.is_open() && receiver.in_sync(), std::memory_order_release);
   }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// FlowSender's frames. Each is of one kind: live changes with touches, a piece of the first pass (bulk),
+// digests, or nothing but its header, which tells the state and that the writer is there. So a slot is
+// in a frame once at most, and a frame of digests that is not acknowledged drags no changes with it.
+#include "dataplane/mirror/flow_sender_impl.h"
+
+namespace tandem::mirror {
+
+using flow::FlowHot4;
+using flow::FlowHot6;
+
+namespace {
+
+// One frame in so many is offered to the first pass and to digests before live changes, which
+// otherwise could keep them waiting for ever.
+constexpr uint32_t kBackgroundShare = 4;
+
+}  // namespace
+
+bool FlowSender::Impl::IsLiveDue(Nanos flush) const noexcept {
+  const uint32_t waiting = family4.dirty.size() + family6.dirty.size();
+  if (waiting == 0) return false;
+  if (uint64_t{waiting} * kRowBytes >= terms.body_max) return true;
+  const Nanos since = std::min(family4.dirty.oldest(), family6.dirty.oldest());
+  return now >= since && now - since >= flush;
+}
+
+bool FlowSender::Impl::AreTouchesDue() const noexcept {
+  if (touches_count == 0) return false;
+  return touches_count >= kTouchesMax / 2 || now - touched_at >= kTouchDelay;
+}
+
+bool FlowSender::Impl::BuildNext(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
+  if (!open || snapshot.dictionary == nullptr || !window.CanSend(kRowsMax)) return false;
+  allowance.Refill(snapshot.mirroring.bulk_rate, now);
+  const bool background_first = frames_built % kBackgroundShare == 0;
+  if (background_first && BuildBackground(out, snapshot)) return true;
+  if (IsLiveDue(snapshot.mirroring.flush) || AreTouchesDue()) return BuildLive(out, snapshot);
+  if (!background_first && BuildBackground(out, snapshot)) return true;
+  if (state == announced && now - sent_at < kSilenceMax) return false;
+  BeginFrame(snapshot);
+  FinishFrame(out, snapshot);
+  return true;
+}
+
+bool FlowSender::Impl::BuildBackground(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
+  if (!allowance.has_any()) return false;
+  return is_bulk_running() ? BuildBulk(out, snapshot) : BuildAudit(out, snapshot);
+}
+
+void FlowSender::Impl::BeginFrame(const config::Snapshot& snapshot) noexcept {
+  writer.Begin(terms.body_max, *snapshot.dictionary);
+  notes_count = 0;
+  frame_since = kNever;
+}
+
+void FlowSender::Impl::FinishFrame(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
+  const size_t size = writer.empty() ? 0 : writer.Finish(out.body.data());
+  out.cargo = Cargo::kFrame;
+  out.group = group;
+  out.body_size = static_cast<uint16_t>(size);
+  if (Mutated(Mutation::kShortLength)) out.body_size &= 0xff;
+  const uint64_t sequence = window.Send({notes.data(), notes_count}, now);
+  since_of_frame[sequence % since_of_frame.size()] = frame_since;
+  out.header = {};
+  out.header.type = FrameType::kFlows;
+  out.header.group = terms.wire_group;
+  out.header.worker = static_cast<uint8_t>(worker);
+  out.header.flags = static_cast<uint16_t>(state);
+  out.header.epoch = terms.epoch;
+  out.header.session = terms.session;
+  out.header.sequence = sequence;
+  out.header.floor = window.floor();
+  out.header.dictionary = static_cast<uint16_t>(snapshot.generation);
+  out.header.stamp = static_cast<uint32_t>(now / 1000);
+  announced = state;
+  sent_at = now;
+  ++frames_built;
+  counters.frames.Add(1);
+  counters.bytes.Add(size);
+}
+
+// What the slot holds now.
+template <class Hot>
+bool FlowSender::Impl::AddImage(uint32_t slot, bool may_update) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  const uint32_t logical = family.Logical(slot);
+  const flow::Register value = family.table.register_of(slot);
+  if (!family.IsTold(slot)) {
+    if (!writer.AddClose(Hot::kIsIpv6, {logical, value})) return false;
+    counters.closes.Add(1);
+    return true;
+  }
+  Hot& hot = family.table.hot(slot);
+  flow::FlowCommon& common = hot.common;
+  const auto flags = static_cast<uint16_t>(common.flags & kMirroredFlags);
+  if (may_update && (common.flags & flow::kMirrorKnown) != 0) {
+    if (!writer.AddUpdate(Hot::kIsIpv6, {logical, value, common.state, flags})) return false;
+    counters.updates.Add(1);
+    return true;
+  }
+  // Numbers that another device gave are of no use to the peer.
+  const bool is_bound = (common.flags & flow::kUnbound) == 0;
+  const CreateRow<Hot> row{
+      .slot = logical,
+      .value = value,
+      .state = common.state,
+      .flags = flags,
+      .protocol = common.protocol,
+      .virtual_id = is_bound ? common.virtual_id : config::VirtualId{0},
+      .member_id = is_bound ? common.member_id : config::MemberId{0},
+      .interface_id = is_bound ? common.client_interface : config::InterfaceId{0},
+      .client_mac = common.client_mac,
+      .age_ticks = TickOf(now) - family.table.cold(slot).created,
+      .client = hot.client,
+      .server = hot.server,
+  };
+  if (!writer.AddCreate(row)) return false;
+  common.flags |= flow::kMirrorKnown;
+  counters.creates.Add(1);
+  return true;
+}
+
+// False: the frame is full.
+template <class Hot>
+bool FlowSender::Impl::AddDirty() noexcept {
+  Family<Hot>& family = Of<Hot>();
+  for (;;) {
+    const Nanos since = family.dirty.oldest();
+    const uint32_t slot = family.dirty.Front(family.table);
+    if (slot == flow::kNoSlot) return true;
+    if (notes_count == notes.size()) return false;
+    // Beyond the cursor, kMirrorKnown may be of another session.
+    if (!AddImage<Hot>(slot, family.Logical(slot) < family.bulk_cursor)) return false;
+    frame_since = std::min(frame_since, since);
+    family.dirty.Pop(family.table);
+    notes[notes_count++] = slot << 1 | Note{Hot::kIsIpv6};
+  }
+}
+
+template <class Hot>
+bool FlowSender::Impl::AddTouch(uint32_t slot) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  if (!family.IsTold(slot) || family.table.pages().GroupOf(slot) != group) return true;
+  if (family.IsDirty(slot)) return true;
+  if (!writer.AddTouch(Hot::kIsIpv6, family.Logical(slot))) return false;
+  counters.touches.Add(1);
+  return true;
+}
+
+void FlowSender::Impl::AddTouches() noexcept {
+  uint32_t done = 0;
+  while (done < touches_count) {
+    const TouchNote touch = touches[done];
+    if (!(touch.is_ipv6 ? AddTouch<FlowHot6>(touch.slot) : AddTouch<FlowHot4>(touch.slot))) break;
+    ++done;
+  }
+  std::copy(touches.begin() + done, touches.begin() + touches_count, touches.begin());
+  touches_count -= done;
+  touched_at = now;
+}
+
+// The families take turns to be first, for under load the second finds no room.
+bool FlowSender::Impl::BuildLive(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
+  BeginFrame(snapshot);
+  const bool has_room = (frames_built & 1) == 0 ? AddDirty<FlowHot4>() && AddDirty<FlowHot6>()
+                                                : AddDirty<FlowHot6>() && AddDirty<FlowHot4>();
+  if (has_room) AddTouches();
+  if (writer.empty() && notes_count == 0) return false;
+  FinishFrame(out, snapshot);
+  return true;
+}
+
+// Goes on with the first pass; false when the frame is full or enough was looked at.
+template <class Hot>
+bool FlowSender::Impl::AddBulk(uint32_t& budget) noexcept {
+  constexpr uint32_t kAhead = 8;
+  Family<Hot>& family = Of<Hot>();
+  flow::FlowTable<Hot>& table = family.table;
+  uint32_t& cursor = family.bulk_cursor;
+  const uint32_t end = family.end();
+  while (cursor < end) {
+    if (budget == 0) return false;
+    --budget;
+    const uint32_t slot = table.pages().SlotAt(group, cursor);
+    if (slot == flow::kNoSlot) {
+      cursor = NextPage(cursor);
+      continue;
+    }
+    if (slot + kAhead < table.capacity()) table.PrefetchSlot(slot + kAhead);
+    if (family.IsTold(slot)) {
+      if (family.IsDirty(slot)) {
+        // It will be told in its turn, and in full: what another session sent of it does not count.
+        uint16_t& flags = table.hot(slot).common.flags;
+        flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
+      } else {
+        if (notes_count == notes.size() || !AddImage<Hot>(slot, false)) {
+          if (Mutated(Mutation::kCursorOffByOne)) ++cursor;
+          return false;
+        }
+        family.Keep(slot);
+        notes[notes_count++] = slot << 1 | Note{Hot::kIsIpv6};
+        frame_since = now;
+      }
+    }
+    ++cursor;
+  }
+  cursor = UINT32_MAX;
+  return true;
+}
+
+bool FlowSender::Impl::BuildBulk(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
+  BeginFrame(snapshot);
+  uint32_t budget = kBulkSlotsPerFrame;
+  if (AddBulk<FlowHot4>(budget) && AddBulk<FlowHot6>(budget)) {
+    bulk_end = std::max<Nanos>(now, 1);
+    Look();
+  }
+  if (writer.empty()) return false;
+  FinishFrame(out, snapshot);
+  allowance.Spend(out.body_size);
+  return true;
+}
+
+}  // namespace tandem::mirror
