@@ -10,6 +10,7 @@
 
 #include "tests/support/hosts.h"
 #include "tests/support/packet_text.h"
+#include "tests/support/pair.h"
 #include "tests/support/rig.h"
 
 namespace {
@@ -161,6 +162,56 @@ TEST_CASE("a turn allocates nothing, whatever it is given", "[pipeline]") {
   CHECK(rig.Total(&pipeline::WorkerCounters::handed_off) > 100);
   CHECK(rig.Dropped(DropReason::kNeighbourUnresolved) > 0);
   CHECK(rig.Ended(pipeline::EndReason::kHandshakeTimeout) > 0);
+  CHECK(allocations == 0);
+}
+
+TEST_CASE("a turn that mirrors allocates nothing, on either device", "[pipeline]") {
+  const auto config = [](unsigned device) {
+    const std::string one = std::to_string(device + 1);
+    std::string text = kConfig;
+    for (size_t at = 0; (at = text.find("virtual {", at)) != std::string::npos; at += 40)
+      text.insert(at + 9, " traffic_group: \"tg\" mirror: true ");
+    return text + "traffic_group { name: \"tg\" role: " + (device == 0 ? "ACTIVE" : "STANDBY") +
+           " } mirroring { device: \"m\" authentication: NONE unit_id: " + one +
+           " address: \"10.255.0." + one + "/24\" peer: \"10.255.0." + std::to_string(2 - device) +
+           "\" }\n";
+  };
+  PairOptions options;
+  options.is_direct = true;
+  options.rig.around_turn = &Guard;
+  Pair pair(config(0), config(1), options);
+  Hosts hosts;
+  hosts.Add({"client", "1.1", 0, Mac("02:00:00:00:00:0c"), {"192.0.2.10"}});
+  hosts.Add({"s1", "1.2", 0, Mac("02:00:00:00:00:11"), {"10.0.20.11", "2001:db8:20::11"}});
+  hosts.Attach(pair.rig(0));
+  hosts.Attach(pair.rig(1));
+  allocations = 0;
+  const auto send = [&](Rig& rig, const std::string& line) {
+    const auto packet = PacketFromText(line, Hosts::LinkOf(rig, *hosts.Find("client")));
+    REQUIRE(packet.ok());
+    rig.Inject(rig.PortNamed("1.1"), 0, packet->frame);
+  };
+  for (int round = 0; round < 2; ++round) {
+    for (unsigned port = 1000; port < 1300; ++port) {
+      const std::string number = std::to_string(port);
+      for (unsigned device = 0; device < 2; ++device) {
+        send(pair.rig(device), "tcp 192.0.2.10:" + number + " > 192.0.2.100:80 S seq=5");
+        send(pair.rig(device), "udp [2001:db8:1::10]:" + number + " > [2001:db8:1::100]:80 len=5");
+      }
+      if (port % 50 == 0) pair.Advance(2 * kMillisecond);
+    }
+    pair.SetLoss(20);
+    pair.Advance(200 * kMillisecond);
+    pair.SetLoss(0);
+    REQUIRE(pair.Synchronise());
+    pair.SwapRoles("tg");
+    pair.Advance(100 * kMillisecond);
+    pair.rig(0).DeleteFlows();
+    pair.rig(1).DeleteFlows();
+    pair.Advance(6 * kSecond, 5 * kMillisecond);
+  }
+  CHECK(pair.frames(0) > 10);
+  CHECK(pair.frames(1) > 10);
   CHECK(allocations == 0);
 }
 
