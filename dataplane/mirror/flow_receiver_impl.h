@@ -136,6 +136,8 @@ struct FlowReceiver::Impl {
   template <class Hot>
   void Fill(uint32_t slot, const CreateRow<Hot>& row, const Frame& frame) noexcept;
   template <class Hot>
+  void CountUnbound(uint32_t logical, bool more) noexcept;
+  template <class Hot>
   void EraseShadow(uint32_t slot) noexcept;
 
   // ---- shadow_tidy.cc

@@ -50,6 +50,19 @@ bool FlowReceiver::Impl::IsBlocked(uint32_t slot) noexcept {
   return true;
 }
 
+// A walk that has passed the slot has counted it already.
+template <class Hot>
+void FlowReceiver::Impl::CountUnbound(uint32_t logical, bool more) noexcept {
+  const bool is_walked = walking && logical < Of<Hot>().walk_cursor;
+  if (more) {
+    counters.unbound.Add(1);
+    if (is_walked) ++walk_unbound;
+  } else {
+    if (counters.unbound.Get() != 0) counters.unbound.Subtract(1);
+    if (is_walked && walk_unbound != 0) --walk_unbound;
+  }
+}
+
 template <class Hot>
 void FlowReceiver::Impl::EraseShadow(uint32_t slot) noexcept {
   flow::FlowTable<Hot>& table = Of<Hot>().table;
@@ -61,7 +74,7 @@ void FlowReceiver::Impl::EraseShadow(uint32_t slot) noexcept {
   }
   if (table.cold(slot).mirror_link == mark()) {
     if (counters.flows.Get() != 0) counters.flows.Subtract(1);
-    if (is_unbound && counters.unbound.Get() != 0) counters.unbound.Subtract(1);
+    if (is_unbound) CountUnbound<Hot>(table.pages().LogicalSlot(slot), false);
   }
   table.Erase(slot);
 }
@@ -71,7 +84,17 @@ template <class Hot>
 FlowReceiver::Impl::Conflict FlowReceiver::Impl::ResolveConflict(uint32_t holder,
                                                                  Register value) noexcept {
   Family<Hot>& family = Of<Hot>();
-  if (holder == kNoSlot || family.table.pages().GroupOf(holder) != group) {
+  if (holder == kNoSlot) {
+    counters.refused.Add(1);
+    return Conflict::kRefused;
+  }
+  if (family.table.pages().GroupOf(holder) != group) {
+    // The peer has one flow a key, whatever its group: one of the two is over, and another stream is
+    // about to say which.
+    if (family.IsShadow(holder)) {
+      counters.blocked.Add(1);
+      return Conflict::kLater;
+    }
     counters.refused.Add(1);
     return Conflict::kRefused;
   }
@@ -125,7 +148,7 @@ void FlowReceiver::Impl::Fill(uint32_t slot, const CreateRow<Hot>& row,
   common.client_mac = row.client_mac;
   common.last_seen = TickOf(frame.now);
   table.cold(slot).created = TickOf(frame.now) - row.age_ticks;
-  if (!Bind(common, frame.translation)) counters.unbound.Add(1);
+  if (!Bind(common, frame.translation)) CountUnbound<Hot>(row.slot, true);
   counters.flows.Add(1);
 }
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The small world under every fault: fixed seeds, fresh ones, and scenes of its own.
+#include <catch2/catch.hpp>
+
+#include "tests/sim/seeds.h"
+#include "tests/sim/stream_world.h"
+
+namespace tandem::sim {
+namespace {
+
+void RunSeed(uint64_t seed, unsigned steps, Journal& journal) {
+  StreamWorld world(StreamOptions::Random(seed), journal);
+  for (int part = 0; part < 3; ++part) {
+    world.Run(steps / 3);
+    world.Settle();
+  }
+  world.Empty();
+}
+
+}  // namespace
+
+TEST_CASE("small world: seeds") {
+  for (const uint64_t seed : SeedsOfRun(40)) {
+    Journal journal;
+    INFO("seed " << seed);
+    try {
+      RunSeed(seed, 15'000, journal);
+    } catch (const Violation& violation) {
+      FAIL(violation.what() << "\n" << journal.Text());
+    }
+  }
+}
+
+}  // namespace tandem::sim
