@@ -202,6 +202,7 @@ void CheckMirroring(CheckContext& context) {
   constexpr int64_t kMtuMin = 1280;  // RFC 8200 section 5
   constexpr int64_t kFlushMax = 100'000;
   constexpr int64_t kRateMax = 400'000;
+  constexpr int64_t kCpuMax = 1023;  // CPU_SETSIZE - 1
   if (!context.config.has_mirroring()) return;
   const v1::Mirroring& mirroring = context.config.mirroring();
   const Origin origin = context.document.Object("mirroring");
@@ -218,6 +219,7 @@ void CheckMirroring(CheckContext& context) {
   CheckKey(context, origin, mirroring);
   context.InRange(origin, "flush_us", mirroring.flush_us(), 0, kFlushMax);
   context.InRange(origin, "bulk_rate_mbps", mirroring.bulk_rate_mbps(), 1, kRateMax);
+  context.InRange(origin, "cpu", mirroring.cpu(), 0, kCpuMax);
   CheckWholePages(context);
 }
 

@@ -30,6 +30,48 @@ uint64_t RandomSeed() {
   return (uint64_t{device()} << 32) | device();
 }
 
+uint64_t HashOf(std::span<const uint8_t> bytes) {
+  // FNV-1a: tells equal from different over releases; nobody gains by a collision.
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const uint8_t byte : bytes)
+    hash = (hash ^ byte) * 0x100000001b3;
+  return hash;
+}
+
+// What decides on which worker a flow lands, and whether there is room for it.
+mirror::Fingerprint FingerprintOf(const io::Ports& ports, const config::Steering& steering,
+                                  const unit::UnitOptions& unit) {
+  mirror::Fingerprint fingerprint;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    fingerprint.driver += (i == 0 ? "" : " ") + ports.port(i).Status().driver;
+  }
+  fingerprint.workers = unit.workers;
+  fingerprint.rss_key_hash = HashOf(steering.key());
+  fingerprint.reta_size = static_cast<uint32_t>(steering.reta_size());
+  std::vector<uint8_t> reta;
+  for (size_t i = 0; i < steering.reta_size(); ++i) {
+    reta.push_back(static_cast<uint8_t>(steering.RetaEntry(i)));
+  }
+  fingerprint.reta_hash = HashOf(reta);
+  fingerprint.flows_ipv4_per_worker = unit.flows_ipv4_per_worker;
+  fingerprint.flows_ipv6_per_worker = unit.flows_ipv6_per_worker;
+  return fingerprint;
+}
+
+mirror::EndpointOptions EndpointOptionsFor(const io::Ports& ports, const io::MirrorPort& port,
+                                           const config::Steering& steering,
+                                           const unit::UnitOptions& unit) {
+  mirror::EndpointOptions options;
+  options.mac = port.port().mac();
+  options.fingerprint = FingerprintOf(ports, steering, unit);
+  std::random_device device;
+  options.incarnation = RandomSeed() | 1;
+  for (uint8_t& byte : options.nonce)
+    byte = static_cast<uint8_t>(device());
+  options.first_session = device() & 0x3fffffff;
+  return options;
+}
+
 bool PollsAdaptively(const config::v1::Device& device, const io::Eal& eal) {
   switch (device.poll_mode()) {
     case config::v1::Device::BUSY:
@@ -57,18 +99,22 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Document& document,
     return status;
   }
   if (absl::Status status = daemon->StartWorkers(); !status.ok()) return status;
+  if (absl::Status status = daemon->StartMirroring(); !status.ok()) return status;
   return daemon;
 }
 
 Daemon::~Daemon() {
   admin_server_.reset();
+  mirror_thread_.reset();
   // The admin socket's queries and the sweep's may be with the workers until they have ended.
   workers_.reset();
 }
 
 absl::Status Daemon::StartEal(const Document& document) {
   port_options_ = PortOptionsOf(document);
-  absl::StatusOr<io::Eal> eal = io::Eal::Start(EalOptionsOf(running_, port_options_), LogEal);
+  mirror_port_options_ = MirrorPortOptionsOf(document);
+  absl::StatusOr<io::Eal> eal =
+      io::Eal::Start(EalOptionsOf(running_, port_options_, mirror_port_options_), LogEal);
   if (!eal.ok()) {
     return absl::Status(
         eal.status().code(),
@@ -96,7 +142,12 @@ absl::Status Daemon::StartPorts() {
     const io::Port& port = ports_->port(i);
     port_facts_.push_back({port.options().name, port.mac(), port.options().mtu});
   }
-  return absl::OkStatus();
+  if (!mirror_port_options_.has_value()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<io::MirrorPort>> mirror_port =
+      io::MirrorPort::Open(*mirror_port_options_);
+  if (!mirror_port.ok()) return mirror_port.status();
+  mirror_port_ = *std::move(mirror_port);
+  return mirror_port_->Start();
 }
 
 absl::Status Daemon::StartUnit() {
@@ -113,6 +164,10 @@ absl::Status Daemon::StartUnit() {
   options.persistence_records = running_.device().persistence_records();
   options.seed = RandomSeed();
   options.start = Now();
+  if (mirror_port_ != nullptr) {
+    options.mirror =
+        EndpointOptionsFor(*ports_, *mirror_port_, *compiled->snapshot->steering, options);
+  }
   memory_ = std::make_unique<io::Memory>(running_.device().hugepages());
   std::vector<std::span<std::byte>> tables;
   const size_t bytes = unit::Unit::BytesNeededPerWorker(options);
@@ -158,6 +213,28 @@ absl::Status Daemon::StartWorkers() {
                 ports_->memory().plan().bytes >> 20, " MiB",
                 eal_->hugepages() ? " in hugepages" : "",
                 eal_->capture() ? "; dpdk-dumpcap can attach" : ""));
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartMirroring() {
+  if (mirror_port_ == nullptr) return absl::OkStatus();
+  io::MirrorThreadOptions options;
+  const config::v1::Mirroring& mirroring = running_.mirroring();
+  if (mirroring.has_cpu()) options.cpu = mirroring.cpu();
+  options.adaptive = !mirroring.has_cpu() || PollsAdaptively(running_.device(), *eal_);
+  mirror_thread_ = std::make_unique<io::MirrorThread>(options, *unit_, *mirror_port_);
+  if (absl::Status status = mirror_thread_->Start(); !status.ok()) return status;
+  const io::PortStatus status = mirror_port_->port().Status();
+  LogNotice(Cat("mirroring port: ", mirroring.device(), " (", status.driver, "), ",
+                tandem::ToString(status.mac), ", MTU ", status.mtu, ", link ",
+                status.link_up ? "up" : "down", "; unit ", mirroring.unit_id(), " at ",
+                mirroring.address(), ", peer ", mirroring.peer()));
+  for (const std::string& note : mirror_port_->port().notes()) {
+    LogNotice(Cat("mirroring port: ", note));
+  }
+  if (mirroring.authentication() == config::v1::Mirroring::NONE) {
+    LogWarning("mirroring: authentication is off; whoever reaches the port can forge connections");
+  }
   return absl::OkStatus();
 }
 
@@ -218,6 +295,10 @@ int Daemon::Tend() {
     if (!port.PollLink()) continue;
     LogWarning(Cat("port '", port.options().name, "': link ",
                    port.link_up().load(std::memory_order_relaxed) ? "up" : "down"));
+  }
+  if (mirror_port_ != nullptr && mirror_port_->port().PollLink()) {
+    LogWarning(Cat("mirroring port: link ",
+                   mirror_port_->port().link_up().load(std::memory_order_relaxed) ? "up" : "down"));
   }
   unit_->Reclaim();
   if (sweep_->active()) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@
 #include "control/operations.h"
 #include "dataplane/io/eal.h"
 #include "dataplane/io/memory.h"
+#include "dataplane/io/mirror_port.h"
+#include "dataplane/io/mirror_thread.h"
 #include "dataplane/io/ports.h"
 #include "dataplane/io/telemetry.h"
 #include "dataplane/io/worker_set.h"
@@ -60,6 +63,7 @@ class Daemon : public Operations {
   absl::Status StartPorts();
   absl::Status StartUnit();
   absl::Status StartWorkers();
+  absl::Status StartMirroring();
   absl::Status StartAdmin(std::string admin_socket);
   absl::Status ApplyDocument(const Document& document, bool check_only);
   absl::StatusOr<Compiled> CompileFor(const config::v1::Config& next) const;
@@ -72,14 +76,17 @@ class Daemon : public Operations {
   // In order of construction; destroyed in reverse.
   std::unique_ptr<io::Eal> eal_;
   std::vector<io::PortOptions> port_options_;
+  std::optional<io::PortOptions> mirror_port_options_;
   std::unique_ptr<io::Memory> memory_;
   std::unique_ptr<io::Ports> ports_;
   std::vector<PortFacts> port_facts_;
+  std::unique_ptr<io::MirrorPort> mirror_port_;  // nullptr: nothing is mirrored
   std::unique_ptr<unit::Unit> unit_;
   std::unique_ptr<io::Telemetry> telemetry_;
   std::unique_ptr<Sweep> sweep_;
   std::unique_ptr<AdminRequests> admin_requests_;
   std::unique_ptr<io::WorkerSet> workers_;
+  std::unique_ptr<io::MirrorThread> mirror_thread_;
   std::unique_ptr<AdminServer> admin_server_;
 };
 

@@ -65,7 +65,21 @@ std::vector<io::PortOptions> PortOptionsOf(const Document& document) {
   return ports;
 }
 
-io::EalOptions EalOptionsOf(const v1::Config& config, const std::vector<io::PortOptions>& ports) {
+std::optional<io::PortOptions> MirrorPortOptionsOf(const Document& document) {
+  if (!document.config().has_mirroring()) return std::nullopt;
+  const v1::Mirroring& from = document.config().mirroring();
+  io::PortOptions port;
+  port.name = "mirroring";
+  port.where = document.LocationOf("mirroring");
+  port.device = from.device();
+  port.mtu = static_cast<uint16_t>(from.mtu());
+  port.rx_descriptors = static_cast<uint16_t>(from.rx_descriptors());
+  port.tx_descriptors = static_cast<uint16_t>(from.tx_descriptors());
+  return port;
+}
+
+io::EalOptions EalOptionsOf(const v1::Config& config, const std::vector<io::PortOptions>& ports,
+                            const std::optional<io::PortOptions>& mirror_port) {
   const v1::Device& device = config.device();
   io::EalOptions options;
   options.file_prefix = io::FilePrefixOf(device.name());
@@ -78,6 +92,10 @@ io::EalOptions EalOptionsOf(const v1::Config& config, const std::vector<io::Port
   const auto routes = static_cast<size_t>(config.route_size() + config.self_ip_size());
   options.memory_needed = io::PlanBuffers(ports, options.workers).bytes +
                           std::min(routes + kRoutesSpare, kRoutesMax) * kBytesPerRoute;
+  if (mirror_port.has_value()) {
+    options.devices.push_back(mirror_port->device);
+    options.memory_needed += io::PlanBuffers({&*mirror_port, 1}, 1).bytes;
+  }
   options.memory_mib = device.memory_mib();
   options.extra.assign(device.eal_args().begin(), device.eal_args().end());
   return options;

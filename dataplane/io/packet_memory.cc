@@ -58,7 +58,7 @@ void PacketMemory::Free::operator()(rte_mempool* pool) const noexcept {
 absl::StatusOr<rte_mempool*> PacketMemory::PoolOf(int node) {
   auto& pool = pools_[node];
   if (pool == nullptr) {
-    pool.reset(rte_pktmbuf_pool_create(absl::StrCat("tandem_packets_", node).c_str(), plan_.count,
+    pool.reset(rte_pktmbuf_pool_create(absl::StrCat(name_, "_", node).c_str(), plan_.count,
                                        kCacheSize, 0, plan_.room, node));
   }
   if (pool == nullptr) {

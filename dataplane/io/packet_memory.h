@@ -14,6 +14,8 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 
 #include <absl/status/statusor.h>
 
@@ -37,7 +39,9 @@ BufferPlan PlanBuffers(std::span<const PortOptions> ports, unsigned workers);
 
 class PacketMemory {
  public:
-  explicit PacketMemory(const BufferPlan& plan) : plan_(plan) {}
+  // `name` begins the names of its pools.
+  explicit PacketMemory(const BufferPlan& plan, std::string name = "tandem_packets")
+      : plan_(plan), name_(std::move(name)) {}
 
   // The pool of `node`, made at the first request. REQUIRES: EAL.
   absl::StatusOr<rte_mempool*> PoolOf(int node);
@@ -51,6 +55,7 @@ class PacketMemory {
   };
 
   BufferPlan plan_;
+  std::string name_;
   std::map<int, std::unique_ptr<rte_mempool, Free>> pools_;
 };
 

@@ -52,7 +52,8 @@ TEST_CASE("a port faces one side only when all of its VLANs do") {
 
 TEST_CASE("the device section becomes EAL's options") {
   const Document document = Load();
-  const io::EalOptions options = EalOptionsOf(document.config(), PortOptionsOf(document));
+  const io::EalOptions options =
+      EalOptionsOf(document.config(), PortOptionsOf(document), MirrorPortOptionsOf(document));
   CHECK(options.file_prefix == "lb-1-x");
   CHECK(options.lcores == "0@0,1@1,2@2");
   CHECK(options.workers == 2);
