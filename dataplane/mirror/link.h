@@ -4,7 +4,12 @@
 // from it, resolves its MAC by ARP or neighbour discovery, and answers those for its own address.
 // The port carries nothing else: no route, no other neighbour, no fragment. Received packets are
 // hostile: parsed by net/parse, must have TTL 255 (RFC 5082), the peer's address, a port from 1028 to
-// 1155; everything else is counted and dropped. UDP checksums are written and checked.
+// 1155, no tag, IP option or extension header; everything else is counted and dropped. UDP checksums
+// are written and checked.
+//
+// The peer's MAC is taken from its ARP or ND questions for our address and its answers to ours, never
+// from a datagram. It is good for 30 s, then asked for again while datagrams go on to the one that is
+// known: to that MAC at first, then to all. It is never forgotten: a peer that is silent costs nothing.
 //
 // Pure. Thread safety: the mirror lcore.
 #pragma once
@@ -18,6 +23,7 @@
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/base/time.h"
+#include "dataplane/net/frame.h"
 
 namespace tandem::mirror {
 
@@ -32,12 +38,12 @@ class FrameSink {
 };
 
 struct LinkCounters {
-  Counter received;
-  Counter sent;
+  Counter received;  // frames, whatever becomes of them
+  Counter sent;      // frames, ARP and ND included
   Counter received_bytes;
   Counter sent_bytes;
-  Counter not_for_us;    // other address, port or protocol
-  Counter malformed;     // lengths, checksums, fragments
+  Counter not_for_us;    // other address, port or protocol; tagged
+  Counter malformed;     // lengths, checksums, fragments, options
   Counter ttl;           // came through a router
   Counter no_neighbour;  // not sent: the peer's MAC is not known
   Counter no_buffer;     // not sent: the sink had no room
@@ -70,17 +76,29 @@ class Link {
   void CommitDatagram(uint16_t source_port, uint16_t destination_port, size_t used,
                       FrameSink& sink);
 
-  bool peer_known() const noexcept;
-  const LinkCounters& counters() const noexcept;
+  bool peer_known() const noexcept { return peer_known_; }
+  const LinkCounters& counters() const noexcept { return counters_; }
 
  private:
+  bool is_v4() const noexcept { return options_.address.address.is_v4(); }
+  bool IsForUs(const net::Parsed& parsed) const noexcept;
+  std::optional<Datagram> ReceiveUdp(const net::Packet& packet, const net::Parsed& parsed);
+  void ReceiveArp(const net::Packet& packet, const net::Parsed& parsed, Nanos now, FrameSink& sink);
+  void ReceiveNd(const net::Packet& packet, const net::Parsed& parsed, Nanos now, FrameSink& sink);
+  void AnswerSolicitation(const net::Packet& packet, const net::NdPacket& asked, FrameSink& sink);
+  void Learn(const MacAddress& mac, Nanos now) noexcept;
+  void AskIfDue(Nanos now, FrameSink& sink);
+  void Ask(const MacAddress* known, FrameSink& sink);
+  template <class Build>
+  void Send(FrameSink& sink, Build&& build);
+
   Options options_;
   LinkCounters counters_;
   MacAddress peer_mac_{};
   bool peer_known_ = false;
-  Nanos asked_at_ = 0;
+  Nanos asked_at_ = 0;  // 0: never
   Nanos heard_at_ = 0;
-  std::span<uint8_t> begun_;
+  std::span<uint8_t> begun_;  // the frame of a datagram that was begun
 };
 
 }  // namespace tandem::mirror

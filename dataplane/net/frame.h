@@ -2,7 +2,7 @@
 //
 // Writing frames: the link-layer header of a packet that leaves, and the small frames Tandem sends
 // of its own: ARP (RFC 826), neighbour discovery (RFC 4861), TCP RST (RFC 9293 section 3.5.2), ICMP
-// errors (RFC 1812 section 4.3.2, RFC 4443 section 2.4) and echo replies.
+// errors (RFC 1812 section 4.3.2, RFC 4443 section 2.4), echo replies; and UDP to a mirroring peer.
 //
 // Builders write into a caller's buffer of kOriginatedFrameMax bytes and return the frame length, or
 // 0 when no such frame may be sent (RST to a RST; ICMP error about an ICMP error, a fragment that is
@@ -68,6 +68,24 @@ MacAddress MulticastMac(const IpAddress& group);
 // Answers an echo request in place: swaps addresses, fixes checksums; the caller sets the link.
 // REQUIRES: kind kIcmpQuery, not a reply.
 void EchoReplyInPlace(Packet& packet, const Parsed& parsed) noexcept;
+
+// UDP of our own. Ports in host byte order.
+struct UdpSpec {
+  IpAddress source;
+  IpAddress destination;  // the source's family
+  uint16_t source_port = 0;
+  uint16_t destination_port = 0;
+  uint8_t ttl = 64;
+};
+// Bytes of IP and UDP headers.
+size_t UdpHeadersSize(bool is_v4) noexcept;
+// Writes the headers, checksums included, in front of `payload_size` bytes that stand in `frame` behind
+// the room for them, and returns the length of the frame.
+// REQUIRES: an untagged link; frame.size() is kFrameMin or more and holds all of it.
+size_t BuildUdp(std::span<uint8_t> frame, const LinkHeader& link, const UdpSpec& spec,
+                size_t payload_size) noexcept;
+// Whether there is a checksum and it is right. REQUIRES: parsed.kind == kUdp, all of it contiguous.
+bool IsUdpChecksumGood(const Packet& packet, const Parsed& parsed) noexcept;
 
 // A RST that answers the segment in `packet` (RFC 9293 section 3.10.7.1).
 size_t BuildTcpReset(FrameBuffer out, const LinkHeader& link, const Packet& packet,
