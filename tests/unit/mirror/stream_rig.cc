@@ -297,6 +297,37 @@ std::string StreamRig::Difference() {
   return difference.empty() ? DifferenceOf<FlowHot6>() : difference;
 }
 
+template <class Hot>
+std::string StreamRig::ImpossibleOf() {
+  const FlowTable<Hot>& from = writer.Of<Hot>();
+  const FlowTable<Hot>& to = reader.Of<Hot>();
+  for (uint32_t logical = 0; logical < to.pages().LogicalEnd(kGroup); ++logical) {
+    const uint32_t there = to.pages().SlotAt(kGroup, logical);
+    if (there == flow::kNoSlot) continue;
+    const std::string where = (Hot::kIsIpv6 ? "IPv6 " : "IPv4 ") + std::to_string(logical) + ": ";
+    const std::pair<bool, uint32_t> name{Hot::kIsIpv6, logical};
+    const flow::Register value = to.register_of(there);
+    if (!to.IsLive(there)) {
+      if (auto it = seen_live_.find(name); it != seen_live_.end()) seen_dead_[name] = it->second;
+      continue;
+    }
+    const uint32_t here = from.pages().SlotAt(kGroup, logical);
+    if (here == flow::kNoSlot) return where + "the writer has no such page";
+    if (value > from.register_of(here)) return where + "newer than the writer's";
+    if (value < seen_live_[name]) return where + "regressed";
+    if (auto it = seen_dead_.find(name); it != seen_dead_.end() && value <= it->second) {
+      return where + "resurrected";
+    }
+    seen_live_[name] = value;
+  }
+  return {};
+}
+
+std::string StreamRig::Impossible() {
+  const std::string impossible = ImpossibleOf<FlowHot4>();
+  return impossible.empty() ? ImpossibleOf<FlowHot6>() : impossible;
+}
+
 template uint32_t StreamRig::Create<FlowHot4>(uint32_t);
 template uint32_t StreamRig::Create<FlowHot6>(uint32_t);
 template void StreamRig::Change<FlowHot4>(uint32_t);

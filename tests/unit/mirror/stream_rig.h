@@ -102,6 +102,9 @@ class StreamRig {
 
   // How the reader's shadow differs from the writer's flows; empty: not at all.
   std::string Difference();
+  // What the shadow holds that can never be: newer than the writer's, older than what was here, or
+  // come back from the dead; empty: nothing. Remembers what it saw.
+  std::string Impossible();
 
   Nanos now = kSecond;
   Prng prng;
@@ -134,10 +137,14 @@ class StreamRig {
   bool Chance(double probability) { return prng.Below(1'000'000) < probability * 1e6; }
   template <class Hot>
   std::string DifferenceOf();
+  template <class Hot>
+  std::string ImpossibleOf();
 
   std::multimap<Nanos, InTransit> link_;
   std::unique_ptr<FrameSlot> built_ = std::make_unique<FrameSlot>();
   std::vector<Name> names_;
+  std::map<std::pair<bool, uint32_t>, flow::Register> seen_live_;  // by logical slot, the highest
+  std::map<std::pair<bool, uint32_t>, flow::Register> seen_dead_;
 };
 
 }  // namespace tandem::mirror::test

@@ -1,72 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A turn allocates nothing: not for established packets, and not for new flows, held packets,
-// refusals, timers, queries or a reload. operator new counts here, and so do malloc and its kin as
-// the dataplane's own objects call them (the linker wraps them, see meson.build).
+// refusals, timers, queries or a reload.
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <new>
 #include <string>
 
+#include "tests/support/allocation_guard.h"
 #include "tests/support/hosts.h"
 #include "tests/support/packet_text.h"
 #include "tests/support/pair.h"
 #include "tests/support/rig.h"
-
-namespace {
-
-bool is_guarded = false;
-unsigned allocations = 0;
-
-void NoteAllocation() {
-  if (is_guarded) ++allocations;
-}
-
-}  // namespace
-
-extern "C" {
-void* __real_malloc(size_t size);
-void* __real_calloc(size_t count, size_t size);
-void* __real_realloc(void* old, size_t size);
-void* __real_aligned_alloc(size_t alignment, size_t size);
-int __real_posix_memalign(void** result, size_t alignment, size_t size);
-
-void* __wrap_malloc(size_t size) {
-  NoteAllocation();
-  return __real_malloc(size);
-}
-void* __wrap_calloc(size_t count, size_t size) {
-  NoteAllocation();
-  return __real_calloc(count, size);
-}
-void* __wrap_realloc(void* old, size_t size) {
-  NoteAllocation();
-  return __real_realloc(old, size);
-}
-void* __wrap_aligned_alloc(size_t alignment, size_t size) {
-  NoteAllocation();
-  return __real_aligned_alloc(alignment, size);
-}
-int __wrap_posix_memalign(void** result, size_t alignment, size_t size) {
-  NoteAllocation();
-  return __real_posix_memalign(result, alignment, size);
-}
-}
-
-void* operator new(size_t size) {
-  void* memory = std::malloc(size);  // counted there
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  return std::malloc(size);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace tandem::test {
 namespace {
@@ -90,10 +34,6 @@ virtual { name: "web" destination: "192.0.2.100:80" pool: "two" profile: "short"
 virtual { name: "six" destination: "[2001:db8:1::100]:80" pool: "six" profile: "short" }
 )";
 
-void Guard(bool begins) {
-  is_guarded = begins;
-}
-
 class Bench {
  public:
   Bench() : rig(kConfig, Options()) {
@@ -114,7 +54,7 @@ class Bench {
  private:
   static RigOptions Options() {
     RigOptions options;
-    options.around_turn = &Guard;
+    options.around_turn = &GuardAllocations;
     return options;
   }
 };
@@ -122,20 +62,20 @@ class Bench {
 }  // namespace
 
 TEST_CASE("the guard sees an allocation by new and by malloc", "[pipeline]") {
-  allocations = 0;
-  Guard(true);
+  const unsigned before = Allocations();
+  GuardAllocations(true);
   auto* volatile number = new int(1);
   void* volatile memory = std::malloc(1);
-  Guard(false);
+  GuardAllocations(false);
   delete number;
   std::free(memory);
-  CHECK(allocations == 2);
+  CHECK(Allocations() == before + 2);
 }
 
 TEST_CASE("a turn allocates nothing, whatever it is given", "[pipeline]") {
   Bench bench;
   Rig& rig = bench.rig;
-  allocations = 0;
+  const unsigned before = Allocations();
   for (int round = 0; round < 3; ++round) {
     for (unsigned port = 1000; port < 1300; ++port) {
       const std::string client = "192.0.2.10:" + std::to_string(port);
@@ -162,7 +102,7 @@ TEST_CASE("a turn allocates nothing, whatever it is given", "[pipeline]") {
   CHECK(rig.Total(&pipeline::WorkerCounters::handed_off) > 100);
   CHECK(rig.Dropped(DropReason::kNeighbourUnresolved) > 0);
   CHECK(rig.Ended(pipeline::EndReason::kHandshakeTimeout) > 0);
-  CHECK(allocations == 0);
+  CHECK(Allocations() == before);
 }
 
 TEST_CASE("a turn that mirrors allocates nothing, on either device", "[pipeline]") {
@@ -178,14 +118,14 @@ TEST_CASE("a turn that mirrors allocates nothing, on either device", "[pipeline]
   };
   PairOptions options;
   options.is_direct = true;
-  options.rig.around_turn = &Guard;
+  options.rig.around_turn = &GuardAllocations;
   Pair pair(config(0), config(1), options);
   Hosts hosts;
   hosts.Add({"client", "1.1", 0, Mac("02:00:00:00:00:0c"), {"192.0.2.10"}});
   hosts.Add({"s1", "1.2", 0, Mac("02:00:00:00:00:11"), {"10.0.20.11", "2001:db8:20::11"}});
   hosts.Attach(pair.rig(0));
   hosts.Attach(pair.rig(1));
-  allocations = 0;
+  const unsigned before = Allocations();
   const auto send = [&](Rig& rig, const std::string& line) {
     const auto packet = PacketFromText(line, Hosts::LinkOf(rig, *hosts.Find("client")));
     REQUIRE(packet.ok());
@@ -212,7 +152,7 @@ TEST_CASE("a turn that mirrors allocates nothing, on either device", "[pipeline]
   }
   CHECK(pair.frames(0) > 10);
   CHECK(pair.frames(1) > 10);
-  CHECK(allocations == 0);
+  CHECK(Allocations() == before);
 }
 
 }  // namespace tandem::test
