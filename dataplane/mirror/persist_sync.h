@@ -2,20 +2,31 @@
 //
 // Mirrors persistence records. Worker w's sender speaks for shard w of the table: the buckets whose
 // number is w modulo workers. Records are named by their key, so the peer's table may have any size
-// and any number of workers; that is why this works where mirroring flows does not.
+// and the peer any number of workers; that is why this works where mirroring flows does not.
 //
 // A record is told when it is made, changed, or gone, and when its use would otherwise let the peer's
 // copy run out. Instead of versions, order: a frame is applied only when its number is higher than
 // that of every frame applied before, and only then acknowledged; what an overtaken frame carried
-// comes again, as it is by then, in a later one. So a record that is gone needs no tombstone.
+// comes again, as it is by then, in a later one. So the peer needs to remember nothing of a record that
+// is gone, and none comes back.
 //
-// The peer's copies age by themselves, later than the writer's (twice the timeout), so that a peer
-// alone for ever does not keep them for ever.
+// Sender. A bucket in which a record is to be told (persist::kDirty) is in its shard's list. Building a
+// frame takes buckets off it and renders their dirty records; until the frame's fate is known the
+// bucket is not rendered again. Acknowledged, its records are as the peer has them, and marks of
+// removed ones go; lost, they are dirty again. A new session, a group whose active this device became,
+// and a configuration that mirrors other profiles begin a pass over all buckets, beside the changes.
 //
-// Records belong to the traffic group of the virtual they were made through; those of groups where
-// this device is standby are not told. One session a device, not a group: the group of a frame is 0.
+// Receiver. A worker may read several streams, one for each of the peer's workers that the mirror lcore
+// gives it; their frames are told apart by the header's worker. Copies that a session did not confirm
+// are dropped when its stream says for the first time that it is in sync: they were removed while
+// nobody listened. Copies age by themselves, later than the writer's (twice the timeout), so that a
+// peer alone for ever does not keep them for ever.
 //
-// Pure. Thread safety: one worker each.
+// Records belong to the traffic group of the virtual they were made through. Those of groups where this
+// device is standby, and of no group (which never moves), are not told; those of groups where it is
+// active are not taken. One session a device, not a group: the group of a frame is 0.
+//
+// Pure. Thread safety: one worker each; counters by any.
 #pragma once
 
 #include <cstdint>
@@ -33,29 +44,39 @@ namespace tandem::mirror {
 
 struct PersistCounters {
   Counter frames;
-  Counter upserts;
-  Counter expires;
-  Counter lost_frames;       // sender
-  Counter overtaken;         // receiver: frames not acknowledged because newer ones came first
-  Counter unknown;           // receiver: rows whose profile or member is not in the configuration
-  Counter refused;           // receiver: rows that the full table did not take
-  Counter malformed;         // receiver
+  Counter upserts;      // rows: records that exist
+  Counter expires;      // rows: records that are gone
+  Counter lost_frames;  // sender
+  Counter bad_acks;     // sender: of frames never sent
+  Counter overtaken;    // receiver: frames not acknowledged because newer ones came first
+  Counter unknown;  // receiver: rows whose profile, member or virtual is not in the configuration
+  Counter refused;  // receiver: rows that the full table did not take
+  Counter ours;     // receiver: rows of groups where this device is active
+  Counter unconfirmed;       // receiver: copies dropped because a new session did not have them
+  Counter malformed;         // receiver: frames
   Counter not_translatable;  // receiver: frames not acknowledged
-  Counter pending;           // level, sender: buckets to be told
-  Counter state;             // level, sender: StreamState; 0: no session
+  Counter busy;              // buckets, or receiver: frames, put off because a record was held
+  // Level, sender: buckets in flight and of the pass to come, and 1 when there may be more, or the peer
+  // does not know yet that it is in sync.
+  Counter pending;
+  Counter state;  // level, sender: StreamState; 0: no session
 };
 
 class PersistSender {
  public:
-  PersistSender(unsigned worker, unsigned workers, persist::Table& table,
-                const config::Roles& roles);
+  PersistSender(unsigned worker, persist::Table& table, const config::Roles& roles);
   ~PersistSender();
 
   void Open(const SessionTerms& terms, Nanos now) noexcept;
   void Close() noexcept;
+  bool is_open() const noexcept;
+  // Fills `slot` with the next frame that is due and returns true; false: nothing is due, or may be
+  // sent.
   [[nodiscard]] bool Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept;
   void OnAck(const FrameHeader& ack, Nanos now) noexcept;
   void OnClock(Nanos now) noexcept;
+  // kInSync: the peer has every record, and nothing is on its way.
+  StreamState state() const noexcept;
   const PersistCounters& counters() const noexcept;
 
  private:
@@ -65,14 +86,18 @@ class PersistSender {
 
 class PersistReceiver {
  public:
-  PersistReceiver(unsigned worker, persist::Table& table);
+  PersistReceiver(unsigned worker, persist::Table& table, const config::Roles& roles);
   ~PersistReceiver();
 
   void Open(const SessionTerms& terms, Nanos now) noexcept;
   void Close() noexcept;
+  bool is_open() const noexcept;
   void Apply(const FrameSlot& slot, const Translation& translation,
              const config::Snapshot& snapshot, Nanos now) noexcept;
+  // The next acknowledgement that is due, for one of the streams.
   [[nodiscard]] bool BuildAck(FrameSlot& slot, uint16_t credit, Nanos now) noexcept;
+  // Looks at up to `buckets` buckets for copies to be dropped. False: nothing to do.
+  bool Tidy(unsigned buckets) noexcept;
   const PersistCounters& counters() const noexcept;
 
  private:

@@ -15,6 +15,8 @@ namespace {
 
 // How often a claim is asked for: some microseconds, many times what a holder that runs needs.
 constexpr int kClaimAttempts = 64;
+// Stamps tell no more than 26 days apart: about 24.
+constexpr int64_t kSilenceMax = 2'000'000'000;
 constexpr uint32_t kListEnd = UINT32_MAX;
 
 using AtomicWord = std::atomic_ref<uint32_t>;
@@ -42,7 +44,8 @@ bool HasRunOut(const Record& record, Tick now) noexcept {
   if (record.timeout == config::kIndefinite) return false;
   // A mark of a removed record is there no longer than the peer's copy.
   const bool is_twice = (record.flags & (kFromPeer | kGone)) != 0;
-  return int64_t{TicksBetween(record.last_used, now)} >= int64_t{record.timeout} << is_twice;
+  const int64_t lasts = std::min(int64_t{record.timeout} << is_twice, kSilenceMax);
+  return TicksBetween(record.last_used, now) >= lasts;
 }
 
 size_t Table::BytesNeeded(uint32_t records, unsigned workers) {
@@ -145,8 +148,8 @@ void Table::Claim::MarkChanged() noexcept {
   table_.MarkBucketChanged(number_);
 }
 
-void Table::Claim::Remove() noexcept {
-  table_.Settle(number_, *found_, Verdict::kDelete, holder_);
+void Table::Claim::Remove(Verdict why) noexcept {
+  table_.Settle(number_, *found_, why, holder_);
   found_ = nullptr;
 }
 

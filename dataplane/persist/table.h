@@ -130,7 +130,7 @@ class Table {
     void Use(const config::Persistence& profile) noexcept;
     // The found record changed in a way that a mirror is to be told.
     void MarkChanged() noexcept;
-    void Remove() noexcept;  // the found record
+    void Remove(Verdict why = Verdict::kDelete) noexcept;  // the found record
 
    private:
     friend class Table;

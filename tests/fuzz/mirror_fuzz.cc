@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Any bytes as the body of a flow frame whose seal was opened, and as a frame's header. What is
-// accepted keeps to its ranges, can be written, and is then read as the same.
+// Any bytes as the body of a flow or persistence frame whose seal was opened, and as a frame's header.
+// What is accepted keeps to its ranges, can be written, and is then read as the same.
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +13,7 @@
 #include "dataplane/mirror/exchange.h"
 #include "dataplane/mirror/flow_batch.h"
 #include "dataplane/mirror/frame.h"
+#include "dataplane/mirror/persist_batch.h"
 
 namespace {
 
@@ -106,6 +107,23 @@ void CheckBody(std::span<const uint8_t> body) {
   TANDEM_ASSERT(Rewritten(reader) == once);
 }
 
+void CheckRecords(std::span<const uint8_t> body) {
+  static PersistBatchReader reader;
+  static PersistBatchWriter writer;
+  if (reader.Read(body) != BatchError::kNone) {
+    TANDEM_ASSERT(reader.rows().empty());
+    return;
+  }
+  const std::vector<PersistRow> once(reader.rows().begin(), reader.rows().end());
+  std::vector<uint8_t> rewritten((kPersistRowsMax + 1) * kPersistRowSizeMax);
+  writer.Begin(rewritten.size());
+  for (const PersistRow& row : once)
+    TANDEM_ASSERT(writer.Add(row));
+  rewritten.resize(writer.Finish(rewritten.data()));
+  TANDEM_ASSERT(reader.Read(rewritten) == BatchError::kNone);
+  TANDEM_ASSERT(std::vector(reader.rows().begin(), reader.rows().end()) == once);
+}
+
 void CheckHeader(std::span<const uint8_t> frame) {
   FrameHeader header;
   if (!ReadHeader(frame, header)) return;
@@ -119,6 +137,7 @@ void CheckHeader(std::span<const uint8_t> frame) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size > kBodyMax) return 0;
   CheckBody({data, size});
+  CheckRecords({data, size});
   CheckHeader({data, size});
   return 0;
 }

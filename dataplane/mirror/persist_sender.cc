@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <span>
+#include <vector>
+
+#include "dataplane/mirror/persist_batch.h"
+#include "dataplane/mirror/persist_sync.h"
+
+namespace tandem::mirror {
+namespace {
+
+using config::Snapshot;
+using persist::Record;
+using persist::Verdict;
+
+// What the sender knows of a bucket.
+enum BucketFlag : uint8_t {
+  kInFlight = 1 << 0,  // a frame in flight speaks of it
+  kAgain = 1 << 1,     // it changed since
+  kWhole = 1 << 2,     // all its records are to be told
+  kFresh = 1 << 3,     // and the peer knows none of them: marks of removed ones may go
+};
+
+// Buckets looked at for one frame, and named by one.
+constexpr uint32_t kLooksMax = 64;
+constexpr uint32_t kBucketsMax = kLooksMax;
+// Instead of a bucket: the frame tells for the first time that all is in sync.
+constexpr Note kAnnouncement = UINT32_MAX;
+// A peer that is behind for longer is not in sync any more.
+constexpr Nanos kLagMax = kSecond;
+
+void Drop(Record& record, unsigned flags) {
+  record.flags = static_cast<uint8_t>(record.flags & ~flags);
+}
+
+}  // namespace
+
+struct PersistSender::Impl {
+  Impl(unsigned worker_index, persist::Table& records, const config::Roles& device_roles)
+      : worker(worker_index),
+        table(records),
+        roles(device_roles),
+        window({.frames = 256, .notes = 1U << 14}),
+        buckets(records.buckets() / records.workers() + 1) {}
+
+  uint8_t& StateOf(uint32_t bucket) { return buckets[bucket / table.workers()]; }
+  uint32_t ShardEnd() const {
+    return (table.buckets() + table.workers() - 1 - worker) / table.workers();
+  }
+
+  void BeginPass(unsigned flags) noexcept;
+  bool Next(uint32_t& bucket) noexcept;
+  bool Render(uint32_t bucket, const Snapshot& snapshot, Tick now) noexcept;
+  Verdict RenderRecord(Record& record, unsigned bucket_flags, const Snapshot& snapshot,
+                       Tick now) noexcept;
+  void Gather(const Snapshot& snapshot, Tick now) noexcept;
+  void Settled(uint32_t bucket) noexcept;
+  void Acknowledged(Note note) noexcept;
+  void Lost(Note note) noexcept;
+  void UpdateState(Nanos now) noexcept;
+
+  const unsigned worker;
+  persist::Table& table;
+  const config::Roles& roles;
+  SendWindow window;
+  std::vector<uint8_t> buckets;  // BucketFlag, by bucket / workers
+  PersistBatchWriter writer;
+  SessionTerms terms;
+  bool is_open = false;
+  uint32_t pass_next = 0;  // index into `buckets`
+  uint32_t in_flight = 0;  // buckets
+  uint32_t roles_changes = 0;
+  uint32_t mirror_generation = 0;
+  bool is_settled = false;    // the changed list was empty when last looked at
+  bool is_announced = false;  // that the session is in sync
+  bool is_heard = false;      // and the peer knows
+  Nanos built_at = 0;
+  Nanos in_sync_at = 0;
+  StreamState state = StreamState::kSyncing;
+  std::array<Note, kBucketsMax + 1> notes;
+  uint32_t note_count = 0;
+  PersistCounters counters;
+};
+
+// ---- what is to be told -------------------------------------------------------------------------
+
+void PersistSender::Impl::BeginPass(unsigned flags) noexcept {
+  for (uint8_t& bucket : buckets)
+    bucket = static_cast<uint8_t>(bucket | flags);
+  pass_next = 0;
+  is_settled = false;
+}
+
+// The next bucket to look at: changed ones first, then those of the pass. False: there is none.
+bool PersistSender::Impl::Next(uint32_t& bucket) noexcept {
+  is_settled = false;
+  bucket = table.PopChanged(worker);
+  if (bucket != persist::kNoBucket) return true;
+  while (pass_next < ShardEnd()) {
+    bucket = pass_next++ * table.workers() + worker;
+    if ((StateOf(bucket) & kWhole) != 0) return true;
+  }
+  is_settled = true;
+  return false;
+}
+
+Verdict PersistSender::Impl::RenderRecord(Record& record, unsigned bucket_flags,
+                                          const Snapshot& snapshot, Tick now) noexcept {
+  // Nothing of the bucket is in flight, so what was is lost.
+  if ((record.flags & persist::kTelling) != 0) record.flags |= persist::kDirty;
+  Drop(record, persist::kTelling);
+  if ((bucket_flags & kFresh) != 0) Drop(record, persist::kTold);
+  const config::Persistence* profile = snapshot.FindPersistence(record.key.profile);
+  const bool is_told =
+      profile != nullptr && profile->mirror && record.group != 0 && roles.IsActive(record.group);
+  if (!record.is_live() && (!is_told || (bucket_flags & kFresh) != 0)) return Verdict::kForget;
+  if (profile != nullptr) {
+    Drop(record, persist::kMirror);
+    if (profile->mirror) record.flags |= persist::kMirror;
+  }
+  if (!is_told) {
+    Drop(record, persist::kDirty);
+    return Verdict::kKeep;
+  }
+  if ((bucket_flags & kWhole) != 0) record.flags |= persist::kDirty;
+  if ((record.flags & persist::kDirty) == 0) return Verdict::kKeep;
+  const auto idle = static_cast<uint32_t>(std::max(0, TicksBetween(record.last_used, now)));
+  // Room was made sure of.
+  static_cast<void>(writer.Add({.is_gone = !record.is_live(),
+                                .key = record.key,
+                                .member = record.member,
+                                .virtual_id = record.virtual_id,
+                                .idle_ticks = idle}));
+  (record.is_live() ? counters.upserts : counters.expires).Add(1);
+  Drop(record, persist::kDirty);
+  record.flags |= persist::kTelling | persist::kTold;
+  record.told_when = static_cast<uint16_t>(now >> persist::kToldShift);
+  return Verdict::kKeep;
+}
+
+// False: another holds the bucket; it is looked at again.
+bool PersistSender::Impl::Render(uint32_t bucket, const Snapshot& snapshot, Tick now) noexcept {
+  uint8_t& flags = StateOf(bucket);
+  if ((flags & kInFlight) != 0) {
+    flags |= kAgain;
+    return true;
+  }
+  const uint32_t rows = writer.rows();
+  const unsigned bucket_flags = flags;
+  if (!table.VisitBucket(bucket, worker, [&](Record& record) {
+        return RenderRecord(record, bucket_flags, snapshot, now);
+      })) {
+    counters.busy.Add(1);
+    table.MarkBucketChanged(bucket);
+    return false;
+  }
+  flags = 0;
+  if (writer.rows() == rows) return true;
+  flags = kInFlight;
+  ++in_flight;
+  notes[note_count++] = bucket;
+  return true;
+}
+
+// Buckets for one frame.
+void PersistSender::Impl::Gather(const Snapshot& snapshot, Tick now) noexcept {
+  note_count = 0;
+  for (uint32_t look = 0; look < kLooksMax; ++look) {
+    uint32_t bucket = 0;
+    if (note_count == kBucketsMax || !writer.HasRoomFor(persist::kRecordsPerBucket)) return;
+    if (!Next(bucket) || !Render(bucket, snapshot, now)) return;
+  }
+}
+
+// ---- what became of it --------------------------------------------------------------------------
+
+void PersistSender::Impl::Settled(uint32_t bucket) noexcept {
+  uint8_t& flags = StateOf(bucket);
+  if ((flags & (kAgain | kWhole)) != 0) table.MarkBucketChanged(bucket);
+  flags = static_cast<uint8_t>(flags & ~(kInFlight | kAgain));
+  --in_flight;
+}
+
+void PersistSender::Impl::Acknowledged(Note note) noexcept {
+  if (note == kAnnouncement) {
+    is_heard = true;
+    return;
+  }
+  if (!table.VisitBucket(note, worker, [](Record& record) {
+        const bool is_current =
+            (record.flags & persist::kTelling) != 0 && (record.flags & persist::kDirty) == 0;
+        Drop(record, persist::kTelling);
+        return is_current && !record.is_live() ? Verdict::kForget : Verdict::kKeep;
+      })) {
+    return Lost(note);
+  }
+  Settled(note);
+}
+
+// The records' marks say that they were being told; rendering finds them.
+void PersistSender::Impl::Lost(Note note) noexcept {
+  is_settled = false;
+  if (note == kAnnouncement) {
+    is_announced = false;
+    return;
+  }
+  StateOf(note) |= kAgain;
+  Settled(note);
+}
+
+void PersistSender::Impl::UpdateState(Nanos now) noexcept {
+  const uint32_t to_come = ShardEnd() - std::min(pass_next, ShardEnd());
+  counters.pending.Subtract(counters.pending.Get());
+  counters.pending.Add(in_flight + to_come + (is_settled && is_heard ? 0 : 1));
+  if (is_settled && in_flight == 0) {
+    state = StreamState::kInSync;
+    in_sync_at = now;
+  } else if (to_come != 0) {
+    state = StreamState::kSyncing;
+  } else if (state == StreamState::kInSync && now - in_sync_at > kLagMax) {
+    state = StreamState::kLagging;
+  }
+  counters.state.Subtract(counters.state.Get());
+  if (is_open) counters.state.Add(static_cast<uint64_t>(state));
+}
+
+// ---- the stream ---------------------------------------------------------------------------------
+
+PersistSender::PersistSender(unsigned worker, persist::Table& table, const config::Roles& roles)
+    : impl_(std::make_unique<Impl>(worker, table, roles)) {}
+
+PersistSender::~PersistSender() = default;
+
+void PersistSender::Open(const SessionTerms& terms, Nanos now) noexcept {
+  Impl& impl = *impl_;
+  impl.terms = terms;
+  impl.is_open = true;
+  impl.window.Reset(now);
+  std::fill(impl.buckets.begin(), impl.buckets.end(), uint8_t{0});
+  impl.in_flight = 0;
+  impl.is_announced = false;
+  impl.is_heard = false;
+  impl.built_at = 0;
+  impl.state = StreamState::kSyncing;
+  impl.roles_changes = impl.roles.changes();
+  impl.BeginPass(kWhole | kFresh);
+  impl.UpdateState(now);
+}
+
+void PersistSender::Close() noexcept {
+  impl_->is_open = false;
+  impl_->UpdateState(0);
+}
+
+bool PersistSender::is_open() const noexcept {
+  return impl_->is_open;
+}
+
+bool PersistSender::Build(FrameSlot& slot, const Snapshot& snapshot, Nanos now) noexcept {
+  Impl& impl = *impl_;
+  if (!impl.is_open || !impl.window.CanSend(kBucketsMax + 1)) return false;
+  if (impl.roles.changes() != impl.roles_changes ||
+      snapshot.mirror_generation != impl.mirror_generation) {
+    impl.roles_changes = impl.roles.changes();
+    impl.mirror_generation = snapshot.mirror_generation;
+    impl.BeginPass(kWhole);
+  }
+  const bool in_pass = impl.pass_next < impl.ShardEnd();
+  if (!in_pass && now - impl.built_at < snapshot.mirroring.flush) return false;
+  const size_t size = std::min<size_t>(impl.terms.body_max, slot.body.size());
+  impl.writer.Begin(size);
+  impl.Gather(snapshot, TickOf(now));
+  impl.UpdateState(now);
+  const bool announces = impl.state == StreamState::kInSync && !impl.is_announced;
+  if (announces) {
+    impl.is_announced = true;
+    impl.notes[impl.note_count++] = kAnnouncement;
+  }
+  if (impl.note_count == 0) return false;
+  impl.built_at = now;
+  slot.group = 0;
+  slot.header = {};
+  slot.header.type = FrameType::kPersist;
+  slot.header.group = impl.terms.wire_group;
+  slot.header.worker = static_cast<uint8_t>(impl.worker);
+  slot.header.flags = static_cast<uint16_t>(impl.state);
+  slot.header.epoch = impl.terms.epoch;
+  slot.header.session = impl.terms.session;
+  slot.header.sequence = impl.window.Send({impl.notes.data(), impl.note_count}, now);
+  slot.header.floor = impl.window.floor();
+  slot.header.dictionary = static_cast<uint16_t>(snapshot.generation);
+  slot.header.stamp = static_cast<uint32_t>(now / 1000);
+  slot.body_size = static_cast<uint16_t>(impl.writer.Finish(slot.body.data()));
+  impl.counters.frames.Add(1);
+  return true;
+}
+
+void PersistSender::OnAck(const FrameHeader& ack, Nanos now) noexcept {
+  Impl& impl = *impl_;
+  if (!impl.is_open || ack.session != impl.terms.session || ack.epoch != impl.terms.epoch) {
+    return;
+  }
+  const bool is_possible = impl.window.OnAck(
+      ack, now,
+      [&](std::span<const Note> notes) {
+        for (const Note note : notes)
+          impl.Acknowledged(note);
+      },
+      [&](std::span<const Note> notes) {
+        for (const Note note : notes)
+          impl.Lost(note);
+      });
+  if (!is_possible) impl.counters.bad_acks.Add(1);
+  impl.UpdateState(now);
+}
+
+void PersistSender::OnClock(Nanos now) noexcept {
+  Impl& impl = *impl_;
+  if (!impl.is_open) return;
+  impl.window.OnClock(now, [&](std::span<const Note> notes) {
+    for (const Note note : notes)
+      impl.Lost(note);
+  });
+  impl.counters.lost_frames.Add(impl.window.lost_frames() - impl.counters.lost_frames.Get());
+  impl.UpdateState(now);
+}
+
+StreamState PersistSender::state() const noexcept {
+  return impl_->state;
+}
+
+const PersistCounters& PersistSender::counters() const noexcept {
+  return impl_->counters;
+}
+
+}  // namespace tandem::mirror
