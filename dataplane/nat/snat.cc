@@ -22,6 +22,17 @@ void SetDestination(net::FlowKey6& key, const IpAddress& address) {
   std::memcpy(key.destination.bytes, address.bytes().data(), sizeof(key.destination.bytes));
 }
 
+// A port from kPortMin on; of the unit's blocks, all equally likely.
+uint16_t DrawPort(Prng& prng, uint8_t unit_id) {
+  constexpr uint32_t kPorts = 0x10000 - kPortMin;
+  constexpr uint32_t kBlockSize = 1U << kBlockShift;
+  static_assert(kPortMin % (2 * kBlockSize) == 0, "an even block, and whole pairs of blocks");
+  if (unit_id == 0) return static_cast<uint16_t>(kPortMin + prng.Below(kPorts));
+  const uint32_t drawn = prng.Below(kPorts / 2);
+  const uint32_t block = drawn / kBlockSize * 2 + (unit_id == 2 ? 1 : 0);
+  return static_cast<uint16_t>(kPortMin + block * kBlockSize + drawn % kBlockSize);
+}
+
 // One search: candidates in turn from a random start on, and what is left of the probes.
 template <class Hot>
 class Search {
@@ -86,7 +97,7 @@ class Search {
 
   bool DrawOwnedPort(int& draws, uint16_t& port) noexcept {
     while (draws-- > 0) {
-      port = rte_cpu_to_be_16(static_cast<uint16_t>(kPortMin + prng_.Below(0x10000 - kPortMin)));
+      port = rte_cpu_to_be_16(DrawPort(prng_, request_.unit_id));
       if (request_.policy == SourcePort::kChange && port == request_.client_port) continue;
       if (IsOwned(port)) return true;
     }
@@ -116,7 +127,8 @@ bool Try(Search<Hot>& search, const SnatRequest& request) noexcept {
     case SourcePort::kPreserveStrict:
       return search.TryPort(request.client_port, kProbesMax);
     case SourcePort::kPreserve:
-      return search.TryPort(request.client_port, kProbesMax / 2) ||
+      return (IsOwnBlock(request.unit_id, rte_be_to_cpu_16(request.client_port)) &&
+              search.TryPort(request.client_port, kProbesMax / 2)) ||
              search.TryRandomPorts(kProbesMax / 2);
     case SourcePort::kChange:
       return search.TryRandomPorts(kProbesMax);

@@ -174,18 +174,22 @@ DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
   request.protocol = work.parsed.protocol;
   request.worker = context.worker;
   request.has_ports = HasPorts(work.parsed.kind);
-  const auto choose = [&](std::span<const IpAddress> addresses) {
+  // The peer may come to own addresses that float, and keeps its hands off our ports.
+  const config::Mirroring& mirroring = context.snapshot->mirroring;
+  const auto choose = [&](std::span<const IpAddress> addresses, bool floating) {
     request.addresses = addresses;
+    request.unit_id = floating && mirroring.enabled ? mirroring.unit_id : uint8_t{0};
     return nat::ChooseSource<Hot>(request, *context.snapshot->steering, context.flows<Hot>().table,
                                   context.prng, plan.server);
   };
   if (virtual_server.snat == config::SnatKind::kPool) {
-    return choose(context.snapshot->snat_pools[virtual_server.snat_pool].addresses);
+    const config::SnatPool& pool = context.snapshot->snat_pools[virtual_server.snat_pool];
+    return choose(pool.addresses, pool.traffic_group != 0);
   }
   AutomapAddresses addresses;
-  const DropReason floating = choose(Automap(context, *plan.hop.interface, true, addresses));
+  const DropReason floating = choose(Automap(context, *plan.hop.interface, true, addresses), true);
   if (floating == DropReason::kNone || virtual_server.mirror) return floating;
-  return choose(Automap(context, *plan.hop.interface, false, addresses));
+  return choose(Automap(context, *plan.hop.interface, false, addresses), false);
 }
 
 // A slot for the flow; half-open flows make room in a full table.
