@@ -22,6 +22,13 @@ std::optional<Member::State> StateOf(v1::ModifyMember::State state) {
   return std::nullopt;
 }
 
+std::optional<MirroredKind> KindOf(v1::ModifyMirror::Kind kind) {
+  if (kind == v1::ModifyMirror::VIRTUAL) return MirroredKind::kVirtual;
+  if (kind == v1::ModifyMirror::SNAT_POOL) return MirroredKind::kSnatPool;
+  if (kind == v1::ModifyMirror::PERSISTENCE) return MirroredKind::kPersistence;
+  return std::nullopt;
+}
+
 void Refuse(const absl::Status& status, v1::Response& response) {
   const auto code = absl::IsNotFound(status)          ? v1::Response::NOT_FOUND
                     : absl::IsInvalidArgument(status) ? v1::Response::INVALID
@@ -63,6 +70,20 @@ void ModifyVirtual(Operations& operations, const v1::ModifyVirtual& request,
   Config next = operations.running();
   const absl::Status status =
       SetVirtualEnabled(next, request.name(), request.state() == v1::ModifyVirtual::ENABLED);
+  if (!status.ok()) return Refuse(status, response);
+  Finish(operations, operations.Apply(next, /*check_only=*/false), response);
+}
+
+void ModifyMirror(Operations& operations, const v1::ModifyMirror& request, v1::Response& response) {
+  const auto kind = KindOf(request.kind());
+  if (!kind || (request.state() != v1::ModifyMirror::ENABLED &&
+                request.state() != v1::ModifyMirror::DISABLED)) {
+    return Fail(response, v1::Response::INVALID,
+                "mirror of a virtual, a SNAT pool or a persistence profile is enabled or disabled");
+  }
+  Config next = operations.running();
+  const absl::Status status =
+      SetMirror(next, *kind, request.name(), request.state() == v1::ModifyMirror::ENABLED);
   if (!status.ok()) return Refuse(status, response);
   Finish(operations, operations.Apply(next, /*check_only=*/false), response);
 }

@@ -15,6 +15,8 @@ void ModifyMember(Operations& operations, const admin::v1::ModifyMember& request
                   admin::v1::Response& response);
 void ModifyVirtual(Operations& operations, const admin::v1::ModifyVirtual& request,
                    admin::v1::Response& response);
+void ModifyMirror(Operations& operations, const admin::v1::ModifyMirror& request,
+                  admin::v1::Response& response);
 void LoadConfiguration(Operations& operations, const admin::v1::Load& request,
                        admin::v1::Response& response);
 void SaveConfiguration(Operations& operations, admin::v1::Response& response);

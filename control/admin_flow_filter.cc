@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "control/admin_find.h"
 #include "control/admin_flows.h"
 #include "control/admin_words.h"
 #include "control/config_endpoint.h"
@@ -74,18 +75,23 @@ absl::Status SetMember(const ConnectionFilter& words, const config::Snapshot& sn
     return absl::InvalidArgumentError("pool and member go together");
   }
   if (words.pool().empty()) return absl::OkStatus();
-  const auto wanted = ParseEndpoint(words.member());
-  for (const config::Member& member : snapshot.members) {
-    const config::Pool* pool = member.id == 0 ? nullptr : snapshot.FindPool(member.pool);
-    if (pool == nullptr || pool->name != words.pool()) continue;
-    if (member.name == words.member() ||
-        (wanted.ok() && *wanted == Endpoint{HostPrefix(member.address), member.port})) {
-      filter.member_id = member.id;
-      return absl::OkStatus();
-    }
+  const auto found = FindMember(snapshot, words.pool(), words.member());
+  if (!found.ok()) return found.status();
+  filter.member_id = *found;
+  return absl::OkStatus();
+}
+
+absl::Status SetType(const std::string& word, unit::FlowType& type) {
+  if (word.empty() || word == "any") {
+    type = unit::FlowType::kAny;
+  } else if (word == "mirror") {
+    type = unit::FlowType::kMirror;
+  } else if (word == "self") {
+    type = unit::FlowType::kSelf;
+  } else {
+    return absl::InvalidArgumentError(Cat("type \"", word, "\": not any, mirror or self"));
   }
-  return absl::NotFoundError(
-      Cat("there is no member \"", words.member(), "\" in a pool \"", words.pool(), "\""));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -103,14 +109,12 @@ absl::StatusOr<unit::FlowFilter> CompileFilter(const ConnectionFilter& words,
   unit::FlowFilter filter;
   absl::Status status = SetAddresses(words, filter);
   status.Update(SetMember(words, snapshot, filter));
+  status.Update(SetType(words.type(), filter.type));
   if (!status.ok()) return status;
   if (!words.virtual_().empty()) {
-    for (const config::Virtual& object : snapshot.virtuals) {
-      if (object.id != 0 && object.name == words.virtual_()) filter.virtual_id = object.id;
-    }
-    if (filter.virtual_id == 0) {
-      return absl::NotFoundError(Cat("there is no virtual \"", words.virtual_(), "\""));
-    }
+    const auto found = FindVirtual(snapshot, words.virtual_());
+    if (!found.ok()) return found.status();
+    filter.virtual_id = *found;
   }
   return filter;
 }

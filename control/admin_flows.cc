@@ -52,6 +52,12 @@ v1::ConnectionResult::Endpoint MakeEndpoint(const IpAddress& address, uint16_t p
   return endpoint;
 }
 
+const char* MirrorWord(uint16_t flags) {
+  if ((flags & flow::kUnbound) != 0) return "unbound";
+  if ((flags & flow::kShadow) != 0) return "shadow";
+  return (flags & flow::kMirrored) != 0 ? "mirrored" : "";
+}
+
 void Fill(const FlowInfo& info, const config::Snapshot& snapshot,
           v1::ConnectionResult::Connection& out) {
   *out.mutable_cs_client() = MakeEndpoint(info.cs_client, info.cs_client_port);
@@ -77,6 +83,11 @@ void Fill(const FlowInfo& info, const config::Snapshot& snapshot,
   out.set_slot(info.slot);
   out.set_birth(info.birth);
   out.set_loose((info.flags & flow::kLooselyInitiated) != 0);
+  out.set_mirror(MirrorWord(info.flags));
+  if (info.traffic_group != 0 && info.traffic_group < snapshot.traffic_groups.size()) {
+    out.set_traffic_group(snapshot.traffic_groups[info.traffic_group].name);
+  }
+  out.set_logical_slot(info.logical_slot);
 }
 
 class ShowExchange : public AdminExchange {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/admin_change.h"
+#include "control/admin_persistence.h"
 #include "control/admin_show.h"
 
 namespace tandem::control {
@@ -41,6 +42,7 @@ std::unique_ptr<AdminExchange> Refuse(const absl::Status& status) {
 AdminRequests::AdminRequests(Operations& operations)
     : operations_(operations),
       statistics_(operations.unit()),
+      mirror_(operations.unit()),
       followed_generation_(operations.unit().snapshot().generation) {}
 
 void AdminRequests::Follow() {
@@ -54,6 +56,8 @@ std::unique_ptr<AdminExchange> AdminRequests::Begin(const v1::Request& request) 
   abandoned_.Sweep();
   Follow();
   if (request.has_show_connection()) return BeginShow(request.show_connection());
+  if (request.has_show_persistence()) return BeginShow(request.show_persistence());
+  if (request.has_delete_persistence()) return BeginDelete(request.delete_persistence());
   if (request.has_delete_connection()) return BeginDelete(request.delete_connection());
   auto known = std::make_unique<Known>(Answer(request));
   Follow();
@@ -61,7 +65,7 @@ std::unique_ptr<AdminExchange> AdminRequests::Begin(const v1::Request& request) 
 }
 
 v1::Response AdminRequests::Answer(const v1::Request& request) {
-  const AdminView view{operations_, statistics_};
+  const AdminView view{operations_, statistics_, mirror_};
   v1::Response response;
   if (request.has_show_version()) {
     ShowVersion(view, response);
@@ -81,6 +85,12 @@ v1::Response AdminRequests::Answer(const v1::Request& request) {
     ShowRoutes(view, response);
   } else if (request.has_show_config()) {
     ShowConfig(view, response);
+  } else if (request.has_show_mirror()) {
+    ShowMirror(view, response);
+  } else if (request.has_show_traffic_group()) {
+    ShowTrafficGroups(view, response);
+  } else if (request.has_modify_mirror()) {
+    ModifyMirror(operations_, request.modify_mirror(), response);
   } else if (request.has_modify_member()) {
     ModifyMember(operations_, request.modify_member(), response);
   } else if (request.has_modify_virtual()) {
@@ -91,6 +101,7 @@ v1::Response AdminRequests::Answer(const v1::Request& request) {
     SaveConfiguration(operations_, response);
   } else if (request.has_reset_stats()) {
     statistics_.Reset(operations_.Ports());
+    mirror_.Reset();
     response.mutable_reset();
   } else {
     Fail(response, v1::Response::UNSUPPORTED, "this tandemd does not know the request");
@@ -114,6 +125,23 @@ std::unique_ptr<AdminExchange> AdminRequests::BeginDelete(const v1::DeleteConnec
   const auto filter = CompileFilter(request.filter(), operations_.unit().snapshot());
   if (!filter.ok()) return Refuse(filter.status());
   return DeleteFlows(operations_, abandoned_, *filter);
+}
+
+std::unique_ptr<AdminExchange> AdminRequests::BeginShow(const v1::ShowPersistence& request) {
+  const auto filter = CompileFilter(request.filter(), operations_.unit().snapshot());
+  if (!filter.ok()) return Refuse(filter.status());
+  if (request.count()) return CountRecords(operations_, *filter);
+  return ShowRecords(operations_, *filter, request.limit());
+}
+
+std::unique_ptr<AdminExchange> AdminRequests::BeginDelete(const v1::DeletePersistence& request) {
+  if (IsEmpty(request.filter()) != request.all()) {
+    return Refuse(v1::Response::INVALID, request.all() ? "either a filter or all records, not both"
+                                                       : "no filter: say which records, or all");
+  }
+  const auto filter = CompileFilter(request.filter(), operations_.unit().snapshot());
+  if (!filter.ok()) return Refuse(filter.status());
+  return DeleteRecords(operations_, *filter);
 }
 
 }  // namespace tandem::control

@@ -10,6 +10,7 @@
 
 #include "control/admin_exchange.h"
 #include "control/admin_flows.h"
+#include "control/mirror_report.h"
 #include "control/operations.h"
 #include "control/statistics.h"
 
@@ -24,6 +25,8 @@ class AdminRequests : public AdminHandler {
 
   // Keeps counters with their objects. To be called after each Publish; Begin does it as well.
   void Follow();
+  // To be called now and then, for rates.
+  void Sample() { mirror_.Sample(operations_.Now()); }
 
   const Statistics& statistics() const { return statistics_; }
 
@@ -31,9 +34,12 @@ class AdminRequests : public AdminHandler {
   admin::v1::Response Answer(const admin::v1::Request& request);
   std::unique_ptr<AdminExchange> BeginShow(const admin::v1::ShowConnection& request);
   std::unique_ptr<AdminExchange> BeginDelete(const admin::v1::DeleteConnection& request);
+  std::unique_ptr<AdminExchange> BeginShow(const admin::v1::ShowPersistence& request);
+  std::unique_ptr<AdminExchange> BeginDelete(const admin::v1::DeletePersistence& request);
 
   Operations& operations_;
   Statistics statistics_;
+  MirrorReport mirror_;
   uint64_t followed_generation_;
   AbandonedQueries abandoned_;
 };

@@ -100,6 +100,22 @@ void ShowRoutes(const AdminView& view, v1::Response& response) {
   }
 }
 
+void ShowMirror(const AdminView& view, v1::Response& response) {
+  view.mirror.Fill(view.operations.Now(), *response.mutable_mirror());
+}
+
+void ShowTrafficGroups(const AdminView& view, v1::Response& response) {
+  v1::TrafficGroupResult& result = *response.mutable_traffic_groups();
+  for (const config::TrafficGroup& group : view.snapshot().traffic_groups) {
+    if (group.id == 0) continue;
+    v1::TrafficGroupResult::TrafficGroup& out = *result.add_traffic_group();
+    out.set_name(group.name);
+    out.set_role(std::string(WordOf(view.operations.unit().roles().Of(group.id))));
+    if (group.has_mac) out.set_mac(ToString(group.mac));
+    out.set_mirror(view.mirror.StateOf(group.id));
+  }
+}
+
 void ShowConfig(const AdminView& view, v1::Response& response) {
   *response.mutable_config()->mutable_config() = view.operations.running();
   HideMirroringKey(*response.mutable_config()->mutable_config());

@@ -3,16 +3,18 @@
 // Answers to the show requests that need no worker's help: what is configured, and counters.
 #pragma once
 
+#include "control/mirror_report.h"
 #include "control/operations.h"
 #include "control/statistics.h"
 #include "proto/admin.pb.h"
 
 namespace tandem::control {
 
-// What the answers are made of; both outlive it.
+// What the answers are made of; all outlive it.
 struct AdminView {
   Operations& operations;
   const Statistics& statistics;
+  const MirrorReport& mirror;
 
   const config::Snapshot& snapshot() const { return operations.unit().snapshot(); }
 };
@@ -30,6 +32,8 @@ void ShowWorkers(const AdminView& view, admin::v1::Response& response);
 void ShowDrops(const AdminView& view, const admin::v1::ShowDrops& request,
                admin::v1::Response& response);
 void ShowRoutes(const AdminView& view, admin::v1::Response& response);
+void ShowMirror(const AdminView& view, admin::v1::Response& response);
+void ShowTrafficGroups(const AdminView& view, admin::v1::Response& response);
 void ShowConfig(const AdminView& view, admin::v1::Response& response);
 
 // Turns `response` into an error.

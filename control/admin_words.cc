@@ -35,6 +35,22 @@ std::string_view WordOf(config::Balancing balancing) {
   return "";
 }
 
+std::string_view WordOf(config::Role role) {
+  return role == config::Role::kActive ? "active" : "standby";
+}
+
+std::string_view WordOf(config::PersistenceType type) {
+  switch (type) {
+    case config::PersistenceType::kSourceAddress:
+      return "source-address";
+    case config::PersistenceType::kDestinationAddress:
+      return "destination-address";
+    case config::PersistenceType::kHash:
+      return "hash";
+  }
+  return "";
+}
+
 std::string_view WordOf(flow::State state) {
   switch (state) {
     case flow::State::kFree:

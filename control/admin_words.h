@@ -18,6 +18,8 @@ std::string_view WordOf(config::VirtualType type);
 std::string_view WordOf(config::Balancing balancing);
 std::string_view WordOf(flow::State state);
 std::string_view WordOf(neighbour::State state);
+std::string_view WordOf(config::Role role);
+std::string_view WordOf(config::PersistenceType type);
 
 // "tcp", "udp", "icmp", "icmp6", or the number.
 std::string ProtocolWord(uint8_t protocol);

@@ -58,6 +58,33 @@ absl::Status SetVirtualEnabled(v1::Config& config, std::string_view name, bool e
   return NoSuch("virtual", name);
 }
 
+namespace {
+
+template <class Objects>
+absl::Status SetMirrorOf(Objects& objects, const char* kind, std::string_view name, bool mirror) {
+  for (auto& each : objects) {
+    if (each.name() != name) continue;
+    each.set_mirror(mirror);
+    return absl::OkStatus();
+  }
+  return NoSuch(kind, name);
+}
+
+}  // namespace
+
+absl::Status SetMirror(v1::Config& config, MirroredKind kind, std::string_view name, bool mirror) {
+  switch (kind) {
+    case MirroredKind::kVirtual:
+      return SetMirrorOf(*config.mutable_virtual_(), "virtual", name, mirror);
+    case MirroredKind::kSnatPool:
+      return SetMirrorOf(*config.mutable_snat_pool(), "snat_pool", name, mirror);
+    case MirroredKind::kPersistence:
+      return SetMirrorOf(*config.mutable_profile_persistence(), "profile_persistence", name,
+                         mirror);
+  }
+  return NoSuch("object", name);
+}
+
 std::string PrintConfig(const v1::Config& config, std::string_view header) {
   google::protobuf::TextFormat::Printer printer;
   printer.SetUseUtf8StringEscaping(true);

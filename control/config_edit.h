@@ -18,6 +18,11 @@ absl::Status SetMemberState(config::v1::Config& config, std::string_view pool,
 
 absl::Status SetVirtualEnabled(config::v1::Config& config, std::string_view name, bool enabled);
 
+// What of an object is mirrored: a virtual's or a SNAT pool's connections, a profile's records.
+enum class MirroredKind { kVirtual, kSnatPool, kPersistence };
+absl::Status SetMirror(config::v1::Config& config, MirroredKind kind, std::string_view name,
+                       bool mirror);
+
 // The whole configuration in text format: what was set and nothing else, a blank line between
 // objects, `header` as comment lines on top. LoadConfigText reads the same configuration back.
 std::string PrintConfig(const config::v1::Config& config, std::string_view header);

@@ -11,6 +11,7 @@
 #include "control/log.h"
 #include "control/text.h"
 #include "dataplane/io/clock.h"
+#include "dataplane/unit/mirroring.h"
 
 namespace tandem::control {
 namespace {
@@ -287,6 +288,20 @@ std::vector<PortReport> Daemon::Ports() const {
   return reports;
 }
 
+// What mirroring has to say, once each.
+void Daemon::LogMirror() {
+  const unit::Mirroring* mirroring = unit_->mirroring();
+  if (mirroring == nullptr) return;
+  std::shared_ptr<const mirror::EndpointStatus> status = mirroring->status();
+  if (status == nullptr || status == mirror_status_) return;
+  const mirror::EndpointStatus none;
+  for (const std::string& line : MirrorChanges(mirror_status_ == nullptr ? none : *mirror_status_,
+                                               *status, unit_->snapshot())) {
+    LogNotice(line);
+  }
+  mirror_status_ = std::move(status);
+}
+
 int Daemon::Tend() {
   constexpr int kIdleMs = 100;
   constexpr int kSweepingMs = 2;
@@ -301,9 +316,16 @@ int Daemon::Tend() {
                    mirror_port_->port().link_up().load(std::memory_order_relaxed) ? "up" : "down"));
   }
   unit_->Reclaim();
+  admin_requests_->Sample();
+  LogMirror();
   if (sweep_->active()) {
     const uint64_t before = sweep_->flows_ended();
-    sweep_->Poll(ids_);
+    const uint64_t records_before = sweep_->records_removed();
+    sweep_->Poll(ids_, Now());
+    if (const uint64_t removed = sweep_->records_removed() - records_before; removed > 0) {
+      LogInfo(Cat("removed ", removed,
+                  " persistence records of objects that the configuration has no more"));
+    }
     if (const uint64_t ended = sweep_->flows_ended() - before; ended > 0) {
       LogInfo(Cat("ended ", ended, " flows of objects that the configuration has no more"));
     }

@@ -68,10 +68,12 @@ class Daemon : public Operations {
   absl::Status ApplyDocument(const Document& document, bool check_only);
   absl::StatusOr<Compiled> CompileFor(const config::v1::Config& next) const;
   void LogPorts();
+  void LogMirror();
 
   config::v1::Config running_;
   Facts facts_;
   ConfigIds ids_;
+  std::shared_ptr<const mirror::EndpointStatus> mirror_status_;  // what the log knows
 
   // In order of construction; destroyed in reverse.
   std::unique_ptr<io::Eal> eal_;

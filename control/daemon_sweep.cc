@@ -22,7 +22,8 @@ Sweep::Sweep(unit::Unit& unit) : unit_(unit), queries_(unit.workers()) {
 // given to another while the process lives.
 Sweep::Retired Sweep::RetiredOf(const ConfigIds& ids) {
   return {ListOf(ids.virtuals.retired()), ListOf(ids.pools.retired()),
-          ListOf(ids.members.retired()), ListOf(ids.traffic_groups.retired())};
+          ListOf(ids.members.retired()), ListOf(ids.traffic_groups.retired()),
+          ListOf(ids.persistences.retired())};
 }
 
 void Sweep::Start(const ConfigIds& ids) {
@@ -40,7 +41,7 @@ void Sweep::Begin(const ConfigIds& ids) {
   if (active()) grace_ = unit_.publisher().StartGrace();
 }
 
-void Sweep::Poll(ConfigIds& ids) {
+void Sweep::Poll(ConfigIds& ids, Nanos now) {
   if (phase_ == Phase::kGrace) {
     if (!unit_.publisher().GraceOver(grace_)) return;
     for (Query& entry : queries_) {
@@ -48,16 +49,31 @@ void Sweep::Poll(ConfigIds& ids) {
     }
     phase_ = Phase::kQuery;
   }
-  if (phase_ != Phase::kQuery || !AllAnswered()) return;
-  for (const Query& entry : queries_) {
-    flows_ended_ += entry.query->matched;
+  if (phase_ == Phase::kQuery) {
+    if (!AllAnswered()) return;
+    for (const Query& entry : queries_) {
+      flows_ended_ += entry.query->matched;
+    }
+    records_ = {};
+    records_.action = unit::RecordQuery::Action::kDelete;
+    records_.filter.orphaned = true;
+    phase_ = Phase::kRecords;
   }
+  if (phase_ != Phase::kRecords || !RecordsDone(now)) return;
+  records_removed_ += records_.matched;
   ids.virtuals.Released(retired_.virtuals);
   ids.pools.Released(retired_.pools);
   ids.members.Released(retired_.members);
   ids.traffic_groups.Released(retired_.traffic_groups);
+  ids.persistences.Released(retired_.persistences);
   phase_ = Phase::kIdle;
   if (again_) Begin(ids);
+}
+
+// One piece of them. After the grace period no worker makes a record of what is gone.
+bool Sweep::RecordsDone(Nanos now) {
+  unit_.Run(records_, now);
+  return records_.next == 0;
 }
 
 bool Sweep::AllAnswered() {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// After a configuration took objects away: ends the flows that still use them, on every worker, and
-// says which ids no flow has any more.
+// After a configuration took objects away: ends the flows that still use them, on every worker,
+// removes the persistence records that name them, and says which ids nothing has any more.
 //
 // Theory of operation. A worker may finish a burst with the old snapshot after the new one is
 // published; so the sweep waits for a grace period, then posts a query for orphaned flows to each
-// worker, and is done when all have answered. It never waits in one place: Poll moves it on.
+// worker, and when all have answered goes through the records itself. It never waits in one place:
+// Poll moves it on.
 //
 // Thread safety: control thread. Destroy it after the workers have ended.
 #pragma once
@@ -29,20 +30,23 @@ class Sweep {
   void Start(const ConfigIds& ids);
   bool active() const { return phase_ != Phase::kIdle; }
   // When a round is over, releases in `ids` what was retired before it began.
-  void Poll(ConfigIds& ids);
+  void Poll(ConfigIds& ids, Nanos now);
 
   uint64_t flows_ended() const { return flows_ended_; }
+  uint64_t records_removed() const { return records_removed_; }
 
  private:
-  enum class Phase : uint8_t { kIdle, kGrace, kQuery };
+  enum class Phase : uint8_t { kIdle, kGrace, kQuery, kRecords };
 
   struct Retired {
     std::vector<uint16_t> virtuals;
     std::vector<uint16_t> pools;
     std::vector<uint16_t> members;
     std::vector<uint16_t> traffic_groups;
+    std::vector<uint16_t> persistences;
     bool empty() const {
-      return virtuals.empty() && pools.empty() && members.empty() && traffic_groups.empty();
+      return virtuals.empty() && pools.empty() && members.empty() && traffic_groups.empty() &&
+             persistences.empty();
     }
   };
   struct Query {
@@ -53,6 +57,7 @@ class Sweep {
   static Retired RetiredOf(const ConfigIds& ids);
   void Begin(const ConfigIds& ids);
   bool AllAnswered();
+  bool RecordsDone(Nanos now);
 
   unit::Unit& unit_;
   Phase phase_ = Phase::kIdle;
@@ -60,7 +65,9 @@ class Sweep {
   uint64_t grace_ = 0;
   Retired retired_;
   std::vector<Query> queries_;  // by worker
+  unit::RecordQuery records_;
   uint64_t flows_ended_ = 0;
+  uint64_t records_removed_ = 0;
 };
 
 }  // namespace tandem::control

@@ -7,6 +7,7 @@
 
 #include "control/config_endpoint.h"
 #include "control/text.h"
+#include "tools/tandemctl/commands_mirror.h"
 #include "tools/tandemctl/filter.h"
 
 namespace tandem::tandemctl {
@@ -154,9 +155,12 @@ Completion CompleteModifyPool(const std::vector<std::string>& before) {
 }
 
 absl::Status ParseModifyVirtual(Words& words, Invocation& invocation) {
-  auto& request = *invocation.request.mutable_modify_virtual();
   auto name = words.Need("the name of the virtual");
   if (!name.ok()) return name.status();
+  if (words.TakeIf("mirror")) {
+    return ParseMirrorState(words, v1::ModifyMirror::VIRTUAL, *name, invocation);
+  }
+  auto& request = *invocation.request.mutable_modify_virtual();
   request.set_name(*name);
   auto state = words.Need("enabled or disabled");
   if (!state.ok()) return state.status();
@@ -165,14 +169,15 @@ absl::Status ParseModifyVirtual(Words& words, Invocation& invocation) {
   } else if (*state == "disabled") {
     request.set_state(v1::ModifyVirtual::DISABLED);
   } else {
-    return Unknown("state", *state, {"enabled", "disabled"});
+    return Unknown("state", *state, {"enabled", "disabled", "mirror"});
   }
   return absl::OkStatus();
 }
 
 Completion CompleteModifyVirtual(const std::vector<std::string>& before) {
   if (before.empty()) return {.names = Names::kVirtuals};
-  if (before.size() == 1) return {.words = {"enabled", "disabled"}};
+  if (before.size() == 1) return {.words = {"enabled", "disabled", "mirror"}};
+  if (before.size() == 2 && before[1] == "mirror") return {.words = {"enabled", "disabled"}};
   return {};
 }
 
@@ -274,6 +279,26 @@ const std::vector<Command>& Commands() {
        "seconds idle, worker. With limit, N connections at most; with count, only how many.\n",
        ParseShowConnection,
        CompleteShowConnection},
+      {{"show", "persistence"},
+       "[FILTER...] [limit N] [count]",
+       "persistence records",
+       "Columns: mode, key, virtual server, pool member, time since it was last used and timeout,\n"
+       "worker. With limit, N records at most; with count, only how many.\n",
+       ParseShowPersistence,
+       CompleteShowPersistence},
+      {{"show", "mirror"},
+       "",
+       "the mirroring peer, and what the streams to it and from it do",
+       "A traffic group's stream of each worker: syncing (the first pass over all connections),\n"
+       "auditing (comparing both devices' connections), in-sync, lagging, or down; and why.\n",
+       ParseShowMirror,
+       NothingFits},
+      {{"show", "traffic-group"},
+       "",
+       "traffic groups: this device's role, and whether the peer is in sync",
+       "",
+       ParseShowTrafficGroup,
+       NothingFits},
       {{"show", "arp"}, "", "neighbours, IPv4 and IPv6", "", ParseShowArp, NothingFits},
       {{"show", "port"},
        "[NAME]",
@@ -315,11 +340,30 @@ const std::vector<Command>& Commands() {
        ParseModifyPool,
        CompleteModifyPool},
       {{"modify", "virtual"},
-       "NAME enabled|disabled",
-       "let a virtual take new connections, or not",
-       "Connections that exist go on. The change lasts until the daemon ends, unless saved.\n",
+       "NAME enabled|disabled|mirror enabled|mirror disabled",
+       "let a virtual take new connections, or not; mirror its connections, or not",
+       "Connections that exist go on; they are mirrored from now on, too, or no more.\n"
+       "The change lasts until the daemon ends, unless saved.\n",
        ParseModifyVirtual,
        CompleteModifyVirtual},
+      {{"modify", "snat-pool"},
+       "NAME mirror enabled|disabled",
+       "mirror the connections that a SNAT pool translates, or not",
+       "The change lasts until the daemon ends, unless saved.\n",
+       ParseModifySnatPool,
+       CompleteModifySnatPool},
+      {{"modify", "persistence"},
+       "NAME mirror enabled|disabled",
+       "mirror the records of a persistence profile, or not",
+       "The change lasts until the daemon ends, unless saved.\n",
+       ParseModifyPersistence,
+       CompleteModifyPersistence},
+      {{"delete", "persistence"},
+       "all|FILTER...",
+       "forget persistence records",
+       "The clients' next connections are balanced anew.\n",
+       ParseDeletePersistence,
+       CompleteDeletePersistence},
       {{"delete", "connection"},
        "all|FILTER...",
        "end connections",

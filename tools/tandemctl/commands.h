@@ -31,7 +31,16 @@ struct Invocation {
 
 // What completes a command's arguments: words, and names that the daemon knows.
 struct Completion {
-  enum class Names { kNone, kVirtuals, kPools, kMembers, kPorts, kFiles };
+  enum class Names {
+    kNone,
+    kVirtuals,
+    kPools,
+    kMembers,
+    kPorts,
+    kSnatPools,
+    kPersistences,
+    kFiles
+  };
   std::vector<std::string_view> words;
   Names names = Names::kNone;
   std::string pool;  // of kMembers

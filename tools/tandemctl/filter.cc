@@ -57,10 +57,11 @@ const std::string_view kFilterHelp =
     "  virtual NAME          of the virtual server NAME\n"
     "  pool NAME member M    of the member M (ADDRESS:PORT) of the pool NAME\n"
     "  idle SECONDS          carried nothing for SECONDS at least\n"
-    "  age SECONDS           began SECONDS ago at least\n";
+    "  age SECONDS           began SECONDS ago at least\n"
+    "  type TYPE             mirror (the peer told of it), self (this device's own) or any\n";
 
 std::vector<std::string_view> FilterKeys() {
-  std::vector<std::string_view> keys = {"protocol", "virtual", "pool"};
+  std::vector<std::string_view> keys = {"protocol", "virtual", "pool", "type"};
   for (const AddressKey& key : kAddressKeys) {
     keys.push_back(key.word);
   }
@@ -97,6 +98,11 @@ absl::Status ParseFilterPair(Words& words, const std::vector<std::string_view>& 
   }
   if (key == "virtual") {
     filter.set_virtual_(*value);
+  } else if (key == "type") {
+    if (*value != "any" && *value != "mirror" && *value != "self") {
+      return Unknown("type", *value, {"any", "mirror", "self"});
+    }
+    filter.set_type(*value);
   } else if (key == "protocol") {
     if (!control::ParseProtocol(*value)) {
       return absl::InvalidArgumentError(
@@ -121,6 +127,7 @@ Completion CompleteFilter(const std::vector<std::string>& before,
   const size_t count = before.size();
   if (last == "virtual") return {.names = Completion::Names::kVirtuals};
   if (last == "pool") return {.names = Completion::Names::kPools};
+  if (last == "type") return {.words = {"any", "mirror", "self"}};
   if (last == "protocol") return {.words = {"tcp", "udp", "icmp", "icmp6"}};
   if (count >= 2 && before[count - 2] == "pool") return {.words = {"member"}};
   if (count >= 3 && last == "member" && before[count - 3] == "pool") {

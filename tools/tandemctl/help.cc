@@ -5,6 +5,7 @@
 
 #include "control/text.h"
 #include "tools/tandemctl/commands.h"
+#include "tools/tandemctl/commands_mirror.h"
 #include "tools/tandemctl/filter.h"
 
 namespace tandem::tandemctl {
@@ -49,7 +50,8 @@ std::string Describe(const Command& command) {
   std::string text = Cat("Usage: tandemctl ", command.usage(), "\n\n", command.help, "\n");
   if (!command.details.empty()) text += Cat("\n", command.details);
   if (command.arguments.find("FILTER") != std::string_view::npos) {
-    text += Cat("\n", kFilterHelp);
+    const bool records = command.words.back() == "persistence";
+    text += Cat("\n", records ? kRecordFilterHelp : kFilterHelp);
   }
   return text;
 }

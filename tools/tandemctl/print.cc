@@ -74,6 +74,15 @@ void Printer::Print(const v1::Response& response) {
       return Print(response.routes());
     case v1::Response::kConfig:
       return Print(response.config());
+    case v1::Response::kPersistence:
+      return Print(response.persistence(), !response.more());
+    case v1::Response::kMirror:
+      return Print(response.mirror());
+    case v1::Response::kTrafficGroups:
+      return Print(response.traffic_groups());
+    case v1::Response::kPersistenceDeleted:
+      out_ << Some(response.persistence_deleted().deleted(), "record") << " deleted\n";
+      return;
     case v1::Response::kDeleted:
       out_ << Some(response.deleted().deleted(), "connection") << " deleted\n";
       return;
@@ -182,7 +191,8 @@ void Printer::Print(const v1::ConnectionResult& result, bool last) {
       line += lines[i][cell] + std::string(widths_[cell] - lines[i][cell].size() + 2, ' ');
     }
     const auto& connection = result.connection(static_cast<int>(i));
-    out_ << line << "(worker: " << connection.worker() << ")\n";
+    out_ << line << "(worker: " << connection.worker() << (connection.mirror().empty() ? "" : ", ")
+         << connection.mirror() << ")\n";
   }
   if (last) out_ << Some(result.matched(), "connection") << '\n';
 }

@@ -38,12 +38,15 @@ class Printer {
   void Print(const admin::v1::DropsResult& result);
   void Print(const admin::v1::RouteResult& result);
   void Print(const admin::v1::ConfigResult& result);
+  void Print(const admin::v1::PersistenceResult& result, bool last);
+  void Print(const admin::v1::MirrorResult& result);
+  void Print(const admin::v1::TrafficGroupResult& result);
   void PrintReasons(std::string_view title,
                     const google::protobuf::RepeatedPtrField<admin::v1::DropsResult::Reason>& all);
 
   std::ostream& out_;
   Numbers numbers_;
-  // Widths of the connection lines so far: they are printed as they come.
+  // Widths of the connections' or records' lines so far: they are printed as they come.
   std::array<size_t, 7> widths_{};
 };
 

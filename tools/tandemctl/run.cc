@@ -152,6 +152,9 @@ std::set<std::string> NamesOf(const Completion& completion, const std::string& s
   if (completion.names == Names::kPools) request.mutable_show_pool();
   if (completion.names == Names::kMembers) request.mutable_show_pool()->set_name(completion.pool);
   if (completion.names == Names::kPorts) request.mutable_show_port();
+  if (completion.names == Names::kSnatPools || completion.names == Names::kPersistences) {
+    request.mutable_show_config();
+  }
   std::set<std::string> names;
   Client client;
   if (request.request_case() == v1::Request::REQUEST_NOT_SET || !client.Connect(socket).ok()) {
@@ -160,6 +163,13 @@ std::set<std::string> NamesOf(const Completion& completion, const std::string& s
   const absl::Status ignored = client.Ask(request, [&](const v1::Response& response) {
     for (const auto& object : response.virtuals().virtual_()) {
       names.insert(object.name());
+    }
+    const auto& config = response.config().config();
+    for (const auto& pool : config.snat_pool()) {
+      if (completion.names == Names::kSnatPools) names.insert(pool.name());
+    }
+    for (const auto& profile : config.profile_persistence()) {
+      if (completion.names == Names::kPersistences) names.insert(profile.name());
     }
     for (const auto& port : response.ports().port()) {
       names.insert(port.name());

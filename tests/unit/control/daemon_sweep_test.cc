@@ -51,11 +51,11 @@ TEST_CASE("flows of a removed virtual end on every worker before its id is free"
   sweep.Start(device.ids());
   REQUIRE(sweep.active());
   REQUIRE(device.ids().virtuals.retired().size() == 1);
-  sweep.Poll(device.ids());
+  sweep.Poll(device.ids(), device.Now());
   CHECK(device.ids().virtuals.retired().size() == 1);  // no worker has turned yet
   for (int i = 0; i < 1000 && sweep.active(); ++i) {
     device.Turn();
-    sweep.Poll(device.ids());
+    sweep.Poll(device.ids(), device.Now());
   }
   CHECK_FALSE(sweep.active());
   CHECK(sweep.flows_ended() == 30);
@@ -76,7 +76,7 @@ TEST_CASE("a removal during a sweep is swept too") {
   sweep.Start(device.ids());
   for (int i = 0; i < 2000 && sweep.active(); ++i) {
     device.Turn();
-    sweep.Poll(device.ids());
+    sweep.Poll(device.ids(), device.Now());
   }
   CHECK_FALSE(sweep.active());
   CHECK(device.ids().virtuals.retired().empty());
@@ -93,7 +93,7 @@ TEST_CASE("a sweep waits for a worker that is busy with another query") {
   other.action = unit::FlowQuery::Action::kCount;
   REQUIRE(device.unit().Post(1, other));
   for (int i = 0; i < 1000 && sweep.active(); ++i) {
-    sweep.Poll(device.ids());
+    sweep.Poll(device.ids(), device.Now());
     device.Turn();
   }
   CHECK(other.done.load());

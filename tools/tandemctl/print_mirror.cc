@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Persistence records, mirroring, traffic groups.
+#include <algorithm>
+#include <array>
+
+#include "control/text.h"
+#include "tools/tandemctl/print.h"
+
+namespace tandem::tandemctl {
+namespace {
+
+namespace v1 = admin::v1;
+using control::Cat;
+using Stream = v1::MirrorResult::Stream;
+
+std::string OrDash(const std::string& text) {
+  return text.empty() ? "-" : text;
+}
+
+// "bulk 12.3%" while the first pass is under way.
+std::string StateOf(const Stream& stream, const Numbers& numbers) {
+  if (stream.state() != "syncing" || stream.bulk_total() == 0) return stream.state();
+  const double share =
+      static_cast<double>(stream.bulk_done()) / static_cast<double>(stream.bulk_total());
+  return Cat(stream.state(), " ", numbers.Percent(std::min(share, 1.0)));
+}
+
+std::string LagOf(const Stream& stream) {
+  const uint64_t lag = stream.lag_us();
+  return lag < 10'000 ? Cat(lag, "us") : Cat(lag / 1000, "ms");
+}
+
+uint64_t Rounded(double number) {
+  return number <= 0 ? 0 : static_cast<uint64_t>(number + 0.5);
+}
+
+Table SendersOf(const v1::MirrorResult& result, const Numbers& numbers) {
+  Table table({{"TRAFFIC GROUP"},
+               {"WORKER", Align::kRight},
+               {"STATE"},
+               {"PEER IN SYNC"},
+               {"EPOCH", Align::kRight},
+               {"SESSION", Align::kRight},
+               {"LAG", Align::kRight},
+               {"SLOTS", Align::kRight},
+               {"DELTAS/S", Align::kRight},
+               {"BYTES/S", Align::kRight},
+               {"DELTAS", Align::kRight},
+               {"RETRANSMITTED", Align::kRight},
+               {"MISMATCHES", Align::kRight},
+               {"AUDITED"},
+               {"REASON"}});
+  for (const Stream& stream : result.stream()) {
+    if (stream.role() != "active") continue;
+    const uint64_t deltas =
+        stream.creates() + stream.updates() + stream.closes() + stream.touches();
+    table.Add({stream.traffic_group(), std::to_string(stream.worker()), StateOf(stream, numbers),
+               stream.peer_in_sync() ? "yes" : "no", std::to_string(stream.epoch()),
+               std::to_string(stream.session()), LagOf(stream), numbers.Count(stream.lag_slots()),
+               numbers.Count(Rounded(stream.deltas_per_second())),
+               numbers.Count(Rounded(stream.bytes_per_second())), numbers.Count(deltas),
+               numbers.Count(stream.retransmissions()), numbers.Count(stream.audit_mismatches()),
+               stream.audited() ? Cat(numbers.Seconds(stream.last_audit_seconds()), " ago")
+                                : std::string("never"),
+               stream.reason()});
+  }
+  return table;
+}
+
+Table ReceiversOf(const v1::MirrorResult& result, const Numbers& numbers) {
+  Table table({{"TRAFFIC GROUP"},
+               {"WORKER", Align::kRight},
+               {"STATE"},
+               {"EPOCH", Align::kRight},
+               {"SESSION", Align::kRight},
+               {"FLOWS", Align::kRight},
+               {"UNBOUND", Align::kRight},
+               {"DELTAS/S", Align::kRight},
+               {"DELTAS", Align::kRight},
+               {"NOT APPLIED", Align::kRight},
+               {"MALFORMED", Align::kRight},
+               {"MISMATCHES", Align::kRight},
+               {"REASON"}});
+  for (const Stream& stream : result.stream()) {
+    if (stream.role() != "standby") continue;
+    const uint64_t deltas =
+        stream.creates() + stream.updates() + stream.closes() + stream.touches();
+    table.Add({stream.traffic_group(), std::to_string(stream.worker()), stream.state(),
+               std::to_string(stream.epoch()), std::to_string(stream.session()),
+               numbers.Count(stream.flows()), numbers.Count(stream.unbound()),
+               numbers.Count(Rounded(stream.deltas_per_second())), numbers.Count(deltas),
+               numbers.Count(stream.not_applied()), numbers.Count(stream.malformed()),
+               numbers.Count(stream.audit_mismatches()), stream.reason()});
+  }
+  return table;
+}
+
+}  // namespace
+
+void Printer::Print(const v1::PersistenceResult& result, bool last) {
+  std::vector<std::array<std::string, 5>> lines;
+  for (const auto& record : result.record()) {
+    const std::string timeout =
+        record.indefinite() ? "indefinite" : numbers_.Seconds(record.timeout_seconds());
+    lines.push_back({OrDash(record.mode()), record.key(), OrDash(record.virtual_()),
+                     record.member().empty() ? "-" : Cat(record.pool(), "/", record.member()),
+                     Cat(numbers_.Seconds(record.idle_seconds()), " of ", timeout)});
+    for (size_t i = 0; i < lines.back().size(); ++i) {
+      widths_[i] = std::max(widths_[i], lines.back()[i].size());
+    }
+  }
+  for (size_t i = 0; i < lines.size(); ++i) {
+    std::string line;
+    for (size_t cell = 0; cell < lines[i].size(); ++cell) {
+      line += lines[i][cell] + std::string(widths_[cell] - lines[i][cell].size() + 2, ' ');
+    }
+    const auto& record = result.record(static_cast<int>(i));
+    out_ << line << "(worker: " << record.worker() << (record.from_peer() ? ", from the peer" : "")
+         << (record.mirrored() ? ", mirrored" : "") << ")\n";
+  }
+  if (last) out_ << "Total records returned: " << result.matched() << '\n';
+}
+
+void Printer::Print(const v1::MirrorResult& result) {
+  if (!result.configured()) {
+    out_ << "mirroring is not configured\n";
+    return;
+  }
+  out_ << "peer           " << OrDash(result.peer_device()) << ", " << result.peer_address() << ", "
+       << result.peer();
+  if (result.peer() == "up") out_ << " for " << numbers_.Seconds(result.up_seconds());
+  out_ << '\n';
+  if (result.peer_incarnation() != 0) {
+    out_ << "incarnation    " << result.peer_incarnation() << '\n';
+  }
+  out_ << "last heard     "
+       << (result.heard() ? Cat(result.last_heard_ms(), " ms ago") : std::string("never")) << '\n';
+  if (result.mtu() != 0) out_ << "path MTU       " << result.mtu() << '\n';
+  out_ << "authenticated  " << (result.authenticated() ? "yes" : "NO: laboratories only") << '\n';
+  if (result.peer() == "up") {
+    out_ << "configuration  "
+         << (result.config_equal() ? "alike on both devices" : "differs between the devices")
+         << (result.dictionary_current() ? "" : "; the peer's names are being read") << '\n';
+  }
+  if (!result.incompatible().empty()) {
+    out_ << "platforms      differ, connections are not mirrored: " << result.incompatible()
+         << '\n';
+  }
+  for (const Table& table : {SendersOf(result, numbers_), ReceiversOf(result, numbers_)}) {
+    if (table.empty()) continue;
+    out_ << '\n';
+    table.Print(out_);
+  }
+}
+
+void Printer::Print(const v1::TrafficGroupResult& result) {
+  Table table({{"NAME"}, {"ROLE"}, {"MIRROR"}, {"MAC"}});
+  for (const auto& group : result.traffic_group()) {
+    table.Add({group.name(), group.role(), group.mirror(), group.mac()});
+  }
+  if (table.empty()) {
+    out_ << "no traffic groups\n";
+  } else {
+    table.Print(out_);
+  }
+}
+
+}  // namespace tandem::tandemctl
