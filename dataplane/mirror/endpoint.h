@@ -97,7 +97,11 @@ struct EndpointCounters {
   Counter ring_full;        // frames for a worker that is behind
   Counter control_received;
   Counter control_sent;
-  Counter incompatible;  // Hellos of a peer whose platform differs
+  Counter incompatible;  // Hellos of a peer that this device cannot work with
+  Counter reflected;     // control frames of our own
+  Counter epoch_old;     // of a writer that another one took over from
+  Counter hellos_sent;
+  Counter not_sealed;  // frames of ours that the seal refused, or whose number was used before
 };
 
 // What the endpoint asks of and hands to the device around it.
@@ -116,6 +120,7 @@ class Endpoint {
            const config::Roles& roles, EndpointPorts ports);
   ~Endpoint();
 
+  // REQUIRES: the publisher's reader is online.
   // One turn: the frames received by the mirroring port, the workers' frames (a bounded number), and
   // what time demands. Returns whether there was anything to do.
   bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);

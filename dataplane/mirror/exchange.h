@@ -25,7 +25,8 @@ inline constexpr size_t kBodyMax = kMirrorMtuMax;
 // What a slot of a ring is about.
 enum class Cargo : uint8_t {
   kFrame,  // header and body of a frame
-  // To a worker: the group's streams begin in a new session (SessionTerms), or end.
+  // To a worker: the group's streams begin in a new session (SessionTerms), or end. kOpenSender with
+  // the session that is open already changes body_max only: numbering goes on.
   kOpenSender,
   kOpenReceiver,
   kCloseSender,    // the peer is another one, or not wanted any more
@@ -39,6 +40,9 @@ struct SessionTerms {
   bool flows = true;       // false: platforms differ, persistence only
   bool discard = false;    // kCloseReceiver
   uint8_t wire_group = 0;  // the group's number at the writer
+  // Group 0 (persistence): how many streams the records are spread over, by bucket modulo streams;
+  // the smaller number of workers of both devices. Workers above it get no session.
+  uint8_t streams = 0;
 };
 
 struct FrameSlot {

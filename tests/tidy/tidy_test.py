@@ -19,6 +19,7 @@ BAD = {
         ({'dataplane/unit/a.cc': '#include "dataplane/io/port.h"\n'}, 'may not include'),
         ({'dataplane/io/a.cc': '#include "control/flags.h"\n'}, 'may not include'),
         ({'dataplane/io/a.cc': '#include "proto/config.pb.h"\n'}, 'may not include'),
+        ({'dataplane/mirror/a.cc': '#include "proto/mirror.pb.h"\n'}, 'may not include'),
         ({'dataplane/base/a.h': '# include "tests/support/packet.h"\n'}, 'may not include'),
         ({'control/a.cc': '#include "tests/support/packet.h"\n'}, 'may not include'),
         ({'tools/a.cc': '#include "tests/support/packet.h"\n'}, 'may not include'),

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/mirror/association.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::mirror {
+namespace {
+
+uint8_t OtherUnit(uint8_t unit) {
+  return unit == 1 ? uint8_t{2} : uint8_t{1};
+}
+
+std::string Range(uint32_t min, uint32_t max) {
+  return std::to_string(min) + "-" + std::to_string(max);
+}
+
+}  // namespace
+
+Association::Association(const EndpointOptions& options, EndpointCounters& counters)
+    : options_(options), counters_(counters) {
+  if (options.mirroring.authenticated) {
+    sealer_.SetKey(
+        ControlKey(options.mirroring.key, options.mirroring.unit_id, options.incarnation));
+  }
+}
+
+// ---- frames -------------------------------------------------------------------------------------
+
+Association::Run* Association::FindRun(uint64_t incarnation) {
+  if (current_ && current_->incarnation == incarnation) return &*current_;
+  for (auto& candidate : candidates_) {
+    if (candidate && candidate->incarnation == incarnation) return &*candidate;
+  }
+  return nullptr;
+}
+
+// A run that is not known: the frame shows by its seal that it is one. A peer with this device's own
+// unit id is let in as well, so that somebody can be told.
+Association::Run* Association::Stranger(std::span<const uint8_t> frame, const FrameHeader& header,
+                                        std::span<uint8_t> body) {
+  if (strangers_++ >= kStrangersPerTurn) return nullptr;
+  const uint8_t ours = options_.mirroring.unit_id;
+  for (const uint8_t unit : {OtherUnit(ours), ours}) {
+    Run run;
+    run.incarnation = header.floor;
+    if (options_.mirroring.authenticated) {
+      run.opener.SetKey(ControlKey(options_.mirroring.key, unit, header.floor));
+    }
+    if (run.opener.Open(frame, header.sequence, body) != Opener::Result::kOpened) continue;
+    run.challenge = next_sequence_;
+    auto oldest = std::ranges::min_element(candidates_, {}, [](const std::optional<Run>& one) {
+      return one ? one->heard_at : Nanos{0};
+    });
+    if (*oldest && to_answer_ == &**oldest) to_answer_ = nullptr;
+    *oldest = std::move(run);
+    return &**oldest;
+  }
+  return nullptr;
+}
+
+std::optional<Association::Opened> Association::Open(std::span<const uint8_t> frame,
+                                                     const FrameHeader& header,
+                                                     std::span<uint8_t> body, Nanos now) {
+  if (header.floor == options_.incarnation) {
+    counters_.reflected.Add(1);
+    return {};
+  }
+  Run* run = FindRun(header.floor);
+  if (run == nullptr) {
+    run = Stranger(frame, header, body);
+    if (run == nullptr) {
+      counters_.forged.Add(1);
+      return {};
+    }
+  } else {
+    switch (run->opener.Open(frame, header.sequence, body)) {
+      case Opener::Result::kOpened:
+        break;
+      case Opener::Result::kForged:
+        counters_.forged.Add(1);
+        return {};
+      case Opener::Result::kReplayed:
+        counters_.replayed.Add(1);
+        return {};
+    }
+  }
+  run->seen = std::max(run->seen, header.sequence);
+  run->heard_at = now;
+  const bool is_of_peer = current_ && run == &*current_;
+  if (is_of_peer) {
+    heard_at_ = now;
+    control_heard_at_ = now;
+  }
+  counters_.control_received.Add(1);
+  return Opened{.size = frame.size() - kHeaderSize - kTagSize, .is_of_peer = is_of_peer};
+}
+
+bool Association::Seal(std::span<uint8_t> frame, std::span<const uint8_t> body) {
+  FrameHeader header;
+  header.sequence = next_sequence_++;
+  header.floor = options_.incarnation;
+  WriteHeader(header, frame.first<kHeaderSize>());
+  return sealer_.Seal(frame, header.sequence, body);
+}
+
+// ---- Hellos -------------------------------------------------------------------------------------
+
+bool Association::IsRefused(const Hello& hello, Nanos now) {
+  std::string why;
+  if (hello.unit_id == options_.mirroring.unit_id) {
+    why = "both devices have unit id " + std::to_string(hello.unit_id);
+  } else if (hello.version_min > kProtocolVersion || hello.version_max < kProtocolVersion) {
+    why = "protocol versions " + Range(kProtocolVersion, kProtocolVersion) + " here, " +
+          Range(hello.version_min, hello.version_max) + " at the peer";
+  } else {
+    return false;
+  }
+  counters_.incompatible.Add(1);
+  // A peer that fits is not given up for a stranger's sake.
+  if (current_ && now - heard_at_ < kSilence) return true;
+  if (incompatible_ != why) back_off_ = kHelloEvery;
+  incompatible_ = std::move(why);
+  is_refused_ = true;
+  heard_at_ = now;
+  return true;
+}
+
+Association::News Association::OnHello(const Hello& hello, const FrameHeader& header, Nanos now) {
+  Run* run = FindRun(header.floor);
+  if (run == nullptr || hello.incarnation != header.floor ||
+      (run->nonce && *run->nonce != hello.nonce)) {
+    counters_.control_bad.Add(1);
+    return News::kNothing;
+  }
+  if (IsRefused(hello, now)) return News::kNothing;
+  if (current_ && run == &*current_) return OnPeersHello(hello, header);
+
+  run->nonce = hello.nonce;
+  const bool knows_us = hello.echo && *hello.echo == options_.nonce;
+  if (!knows_us || hello.seen < run->challenge) {
+    if (answered_at_ == 0 || now - answered_at_ >= kHelloSoon) {
+      answered_at_ = now;
+      to_answer_ = run;
+    }
+    return News::kNothing;
+  }
+  to_answer_ = nullptr;
+  current_ = std::move(*run);
+  for (auto& candidate : candidates_) {
+    if (candidate && candidate->incarnation == header.floor) candidate.reset();
+  }
+  hello_sequence_ = header.sequence;
+  heard_at_ = now;
+  control_heard_at_ = now;
+  since_ = now;
+  is_refused_ = false;
+  incompatible_.clear();
+  back_off_ = kHelloEvery;
+  Accept(hello);
+  HelloSoon();
+  return News::kNewPeer;
+}
+
+Association::News Association::OnPeersHello(const Hello& hello, const FrameHeader& header) {
+  if (header.sequence <= hello_sequence_) return News::kNothing;
+  // One meant for an earlier run of this device, or for a stranger.
+  if (!hello.echo || *hello.echo != options_.nonce) return News::kNothing;
+  hello_sequence_ = header.sequence;
+  Accept(hello);
+  return News::kNews;
+}
+
+void Association::Accept(const Hello& hello) {
+  hello_ = hello;
+  std::string difference = DifferenceOf(options_.fingerprint, hello.fingerprint);
+  if (!difference.empty()) counters_.incompatible.Add(1);
+  if (difference == incompatible_) return;
+  incompatible_ = std::move(difference);
+  back_off_ = kHelloEvery;
+}
+
+Nanos Association::Interval() const noexcept {
+  if (!incompatible_.empty()) return back_off_;
+  return current_ ? kHelloEvery : kHelloSoon;
+}
+
+bool Association::HelloDue(Nanos now) {
+  const bool is_first = hello_at_ == 0;
+  const Nanos since = now - hello_at_;
+  const bool is_urgent = urgent_ > 0 && !is_refused_;
+  if (!is_first && since < (is_urgent ? kHelloSoon / 10 : Interval())) return false;
+  // The first of the urgent ones at once, the others a little later each.
+  if (is_urgent && !is_first && urgent_ < kUrgentHellos && since < kHelloSoon) return false;
+  if (is_urgent) {
+    --urgent_;
+  } else if (!incompatible_.empty()) {
+    back_off_ = std::min(back_off_ * 2, kHelloSlowest);
+  }
+  hello_at_ = now;
+  return true;
+}
+
+void Association::SignAnswer(Hello& hello) {
+  hello.echo = to_answer_->nonce;
+  hello.seen = to_answer_->seen;
+  to_answer_ = nullptr;
+}
+
+void Association::Sign(Hello& hello) const {
+  hello.unit_id = options_.mirroring.unit_id;
+  hello.device = options_.mirroring.device_name.substr(0, kDeviceNameMax);
+  hello.incarnation = options_.incarnation;
+  hello.nonce = options_.nonce;
+  hello.fingerprint = options_.fingerprint;
+  if (!current_) return;
+  hello.echo = current_->nonce;
+  hello.seen = current_->seen;
+}
+
+PeerState Association::state(Nanos now) const noexcept {
+  // A peer that this device cannot work with speaks once a minute.
+  const Nanos silence = incompatible_.empty() ? kSilence : 2 * kHelloSlowest + kSilence;
+  if (current_ && !is_refused_ && now - heard_at_ <= silence) return PeerState::kUp;
+  if (is_refused_ && now - heard_at_ <= silence) return PeerState::kHello;
+  const bool is_known = std::ranges::any_of(candidates_, [&](const std::optional<Run>& one) {
+    return one && now - one->heard_at <= kSilence;
+  });
+  return is_known ? PeerState::kHello : PeerState::kDown;
+}
+
+}  // namespace tandem::mirror

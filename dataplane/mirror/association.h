@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who the peer is. Seals and opens control frames, and decides by Hellos which run of which device
+// this device is associated with.
+//
+// Theory of operation. A control frame is sealed with a key of its sender's run (incarnation), so
+// recorded frames open for ever. Therefore a Hello of a run that this device is not associated with
+// makes it only a candidate, whom an answer is sent (few a second). The candidate is believed when a
+// Hello of its echoes this device's nonce and has seen a control frame that was numbered after the
+// candidate came up: no recording can. Hellos of the associated run count in order only.
+//
+// Pure. Thread safety: none; the mirror lcore.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "dataplane/mirror/control_codec.h"
+#include "dataplane/mirror/endpoint.h"
+#include "dataplane/mirror/frame.h"
+#include "dataplane/mirror/seal.h"
+
+namespace tandem::mirror {
+
+class Association {
+ public:
+  static constexpr Nanos kHelloEvery = kSecond;
+  static constexpr Nanos kHelloSoon = 100 * kMillisecond;
+  static constexpr Nanos kHelloSlowest = 60 * kSecond;
+  static constexpr Nanos kSilence = 3 * kSecond;
+  static constexpr unsigned kUrgentHellos = 4;  // repeated, for they may be lost
+  static constexpr unsigned kStrangersPerTurn = 8;
+
+  Association(const EndpointOptions& options, EndpointCounters& counters);
+
+  // What a Hello was.
+  enum class News : uint8_t {
+    kNothing,
+    kNews,     // of the peer as it is known
+    kNewPeer,  // and everything that was agreed with another one is void
+  };
+
+  void BeginTurn() noexcept { strangers_ = 0; }
+
+  // Opens a control frame into `body`; returns its size, nothing when it is none or not to be
+  // believed. Counts.
+  struct Opened {
+    size_t size = 0;
+    bool is_of_peer = false;  // of the associated run; otherwise only a Hello means anything
+  };
+  std::optional<Opened> Open(std::span<const uint8_t> frame, const FrameHeader& header,
+                             std::span<uint8_t> body, Nanos now);
+  News OnHello(const Hello& hello, const FrameHeader& header, Nanos now);
+  // Another frame of the peer's opened.
+  void Heard(Nanos now) noexcept { heard_at_ = now; }
+
+  // The number of the next control frame that this device seals.
+  [[nodiscard]] bool Seal(std::span<uint8_t> frame, std::span<const uint8_t> body);
+  uint64_t next_sequence() const noexcept { return next_sequence_; }
+
+  // Whether Hellos to the peer are due; call once, then send them.
+  bool HelloDue(Nanos now);
+  // Whether a candidate is to be answered; SignAnswer puts in its nonce and what was seen of it.
+  bool HasAnswer() const noexcept { return to_answer_ != nullptr; }
+  void SignAnswer(Hello& hello);
+  // What this device says changed.
+  void HelloSoon() noexcept { urgent_ = kUrgentHellos; }
+  // Puts in who this device is and whom it knows.
+  void Sign(Hello& hello) const;
+
+  bool is_established() const noexcept { return current_.has_value(); }
+  PeerState state(Nanos now) const noexcept;
+  // Why there is nothing to do with the peer, or no flows to mirror; empty: nothing.
+  const std::string& incompatible() const noexcept { return incompatible_; }
+  const Hello& peer() const noexcept { return hello_; }  // newest; groups are of that one Hello
+  const Nonce& our_nonce() const noexcept { return options_.nonce; }
+  Nanos heard_at() const noexcept { return heard_at_; }
+  Nanos control_heard_at() const noexcept { return control_heard_at_; }
+  Nanos since() const noexcept { return since_; }
+
+ private:
+  struct Run {
+    uint64_t incarnation = 0;
+    Opener opener;
+    uint64_t seen = 0;       // highest number that opened
+    uint64_t challenge = 0;  // candidate: number of ours that it has to have seen
+    std::optional<Nonce> nonce;
+    Nanos heard_at = 0;
+  };
+
+  Run* FindRun(uint64_t incarnation);
+  Run* Stranger(std::span<const uint8_t> frame, const FrameHeader& header, std::span<uint8_t> body);
+  bool IsRefused(const Hello& hello, Nanos now);
+  News OnPeersHello(const Hello& hello, const FrameHeader& header);
+  void Accept(const Hello& hello);
+  Nanos Interval() const noexcept;
+
+  const EndpointOptions& options_;
+  EndpointCounters& counters_;
+  Sealer sealer_;
+  uint64_t next_sequence_ = 1;
+  std::optional<Run> current_;
+  std::array<std::optional<Run>, 4> candidates_;
+  unsigned strangers_ = 0;
+
+  Hello hello_;
+  uint64_t hello_sequence_ = 0;
+  std::string incompatible_;
+  bool is_refused_ = false;  // not even an association
+  Nanos heard_at_ = 0;
+  Nanos control_heard_at_ = 0;
+  Nanos since_ = 0;
+
+  const Run* to_answer_ = nullptr;
+  Nanos answered_at_ = 0;
+  Nanos hello_at_ = 0;  // when the last one was sent
+  unsigned urgent_ = 0;
+  Nanos back_off_ = kHelloEvery;
+};
+
+}  // namespace tandem::mirror

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bodies of control frames: plain structs here, protobuf on the wire (proto/mirror.proto). Generated
+// code stops in this codec's .cc. What is read is bounded and checked here: lengths, counts, names and
+// numbers are within the limits of this file or the body is refused whole. Whether it makes sense at
+// this moment is for those who asked.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "dataplane/base/ip_address.h"
+#include "dataplane/config/dictionary.h"
+#include "dataplane/mirror/endpoint.h"
+
+namespace tandem::mirror {
+
+inline constexpr size_t kDeviceNameMax = 64;
+inline constexpr size_t kDriverTextMax = 128;
+inline constexpr size_t kHelloGroupsMax = 12;  // in one Hello: the rest comes in turn
+inline constexpr uint32_t kDictionaryPagesMax = 8192;
+// Of a control body that is not padded: passes any path that IPv6 passes (1280, RFC 8200), headers
+// and seal included.
+inline constexpr size_t kControlBodyMax = 1100;
+
+struct GroupSays {
+  uint64_t name_hash = 0;
+  config::TrafficGroupId number = 0;  // 0: persistence
+  config::Role role = config::Role::kActive;
+  uint32_t epoch = 0;
+  uint32_t session = 0;
+  bool in_sync = false;
+};
+
+struct Hello {
+  uint32_t version_min = kProtocolVersion;
+  uint32_t version_max = kProtocolVersion;
+  uint8_t unit_id = 0;
+  std::string device;
+  uint64_t incarnation = 0;
+  Nonce nonce{};
+  std::optional<Nonce> echo;
+  Fingerprint fingerprint;
+  uint32_t dictionary_version = 0;
+  uint64_t config_hash = 0;
+  uint16_t mtu = 0;
+  std::vector<GroupSays> groups;
+  uint64_t seen = 0;
+};
+
+struct DictionaryRequest {
+  uint32_t version = 0;
+  uint32_t page = 0;
+};
+
+struct DictionaryPage {
+  struct Entry {
+    config::ObjectKind kind = config::ObjectKind::kVirtual;
+    uint16_t number = 0;
+    config::DictionaryEntry entry;
+  };
+  uint32_t version = 0;
+  uint32_t page = 0;
+  uint32_t pages = 0;
+  std::vector<Entry> entries;
+};
+// At most so many bytes an entry takes in a page.
+inline constexpr size_t kDictionaryEntrySize = 2 + 2 + 4 + 9 + 18 + 4;
+
+struct Probe {
+  uint16_t size = 0;
+  bool is_answer = false;
+  size_t padding = 0;  // bytes of it
+};
+
+using ControlMessage =
+    std::variant<std::monostate, Hello, DictionaryRequest, DictionaryPage, Probe>;
+
+// The bytes of a probe's body that are not padding, at most.
+inline constexpr size_t kProbeOverheadMax = 16;
+
+// Writes `message` into `out` and returns its size; 0: it does not fit.
+size_t EncodeControl(const ControlMessage& message, std::span<uint8_t> out);
+
+// monostate: malformed, or beyond a limit.
+ControlMessage DecodeControl(std::span<const uint8_t> body);
+
+// The largest number of `kind`.
+uint16_t NumberMax(config::ObjectKind kind);
+
+}  // namespace tandem::mirror

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/mirror/endpoint.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/mirror/endpoint_impl.h"
+
+namespace tandem::mirror {
+namespace {
+
+// Long lists are told by their beginning and a hash.
+std::string Shortened(const std::string& text) {
+  constexpr size_t kKept = 100;
+  if (text.size() <= kDriverTextMax) return text;
+  return text.substr(0, kKept) + "~" +
+         std::to_string(config::NameHash(config::ObjectKind::kInterface, text));
+}
+
+EndpointOptions Checked(EndpointOptions options) {
+  options.fingerprint.driver = Shortened(options.fingerprint.driver);
+  return options;
+}
+
+}  // namespace
+
+Endpoint::Impl::Impl(EndpointOptions given, config::Publisher& publisher_in,
+                     unsigned publisher_reader, const config::Roles& roles_in,
+                     EndpointPorts ports_in)
+    : options(Checked(std::move(given))),
+      publisher(publisher_in),
+      reader(publisher_reader),
+      roles(roles_in),
+      ports(std::move(ports_in)),
+      link({.mac = options.mac,
+            .address = options.mirroring.address,
+            .peer = options.mirroring.peer}),
+      association(options, counters),
+      sessions(options, ports.to_worker.size()),
+      path(options.mirroring.mtu) {
+  status.store(std::make_shared<const EndpointStatus>());
+}
+
+// ---- configuration and roles --------------------------------------------------------------------
+
+bool Endpoint::Impl::TakeSnapshot() {
+  snapshot = publisher.Current(reader);
+  if (snapshot == nullptr) return false;
+  if (generation == snapshot->generation) return true;
+  generation = snapshot->generation;
+  pages.Set(snapshot->dictionary, static_cast<uint32_t>(snapshot->generation));
+  Translate();
+  association.HelloSoon();
+  evaluate = true;
+  return true;
+}
+
+void Endpoint::Impl::TakeRoles() {
+  const uint32_t changes = roles.changes();
+  if (!roles_taken || changes != roles_seen) {
+    roles_taken = true;
+    roles_seen = changes;
+    for (size_t group = 0; group < role_of.size(); ++group)
+      role_of[group] = roles.Of(static_cast<config::TrafficGroupId>(group));
+    grace = publisher.StartGrace();
+  }
+  if (grace && publisher.GraceOver(*grace)) {
+    grace.reset();
+    evaluate = true;
+  }
+}
+
+void Endpoint::Impl::Evaluate() {
+  if (!evaluate || grace) return;
+  evaluate = false;
+  status_changed = true;
+  const bool flows = association.is_established() && association.incompatible().empty();
+  if (sessions.Evaluate({.snapshot = snapshot,
+                         .roles = &role_of,
+                         .is_established = association.is_established(),
+                         .flows = flows,
+                         .body_max = body_max()})) {
+    association.HelloSoon();
+  }
+}
+
+void Endpoint::Impl::Translate() {
+  if (fetch.dictionary() == nullptr) return;
+  ports.publish_translation(MakeTranslation(fetch.dictionary(), fetch.version(), *snapshot));
+  status_changed = true;
+}
+
+uint16_t Endpoint::Impl::mtu() const {
+  const uint16_t peers = association.peer().mtu;
+  const uint16_t ours = path.mtu();
+  return association.is_established() && peers != 0
+             ? std::min(ours, std::max(peers, PathMtu::kFloor))
+             : ours;
+}
+
+uint16_t Endpoint::Impl::body_max() const {
+  return static_cast<uint16_t>(mtu() - link.ip_overhead() - kHeaderSize - kTagSize);
+}
+
+void Endpoint::Impl::Sometimes(Nanos now) {
+  if (sometimes_at != 0 && now - sometimes_at < kSometimes) return;
+  sometimes_at = now;
+  bool vanishes = false;
+  for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
+    if (configured.id == 0) continue;
+    const Group& group = sessions.group(configured.id);
+    const bool is_in_sync = group.reader.is_open && ports.in_sync(configured.id);
+    if (in_sync[configured.id] != is_in_sync) {
+      in_sync[configured.id] = is_in_sync;
+      association.HelloSoon();
+      status_changed = true;
+    }
+    const Nanos since = group.writer.is_open ? group.writer.unanswered_since : 0;
+    vanishes |= since != 0 && now - since > kUnanswered;
+  }
+  const Nanos persist_since = sessions.group(0).writer.unanswered_since;
+  vanishes |= persist_since != 0 && now - persist_since > kUnanswered;
+  const bool speaks = now - association.control_heard_at() < Association::kHelloEvery * 3 / 2;
+  if (vanishes && speaks && association.is_established()) path.Suspect(now);
+  const PeerState state = association.state(now);
+  status_changed |= state != shown || now - published_at > kSecond;
+}
+
+// ---- a turn -------------------------------------------------------------------------------------
+
+bool Endpoint::Impl::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
+                          FrameSink& sink) {
+  if (!TakeSnapshot()) return false;
+  busy = !received.empty();
+  answers = 0;
+  association.BeginTurn();
+  TakeRoles();
+  for (const std::span<const uint8_t> one : received) {
+    const auto datagram = link.Receive(one, now, sink);
+    if (!datagram) continue;
+    FrameHeader header;
+    const size_t size = datagram->payload.size();
+    if (size < kHeaderSize + kTagSize || size > kHeaderSize + kBodyMax + kTagSize ||
+        !ReadHeader(datagram->payload, header)) {
+      counters.header_bad.Add(1);
+    } else if (header.type == FrameType::kControl) {
+      OnControl(header, *datagram, now, sink);
+    } else {
+      OnStream(header, *datagram, now);
+    }
+  }
+  Sometimes(now);
+  Evaluate();
+  sessions.Tell(ports.to_worker);
+  SendDue(now, sink);
+  const bool sent = SendStreams(now, sink);
+  if (status_changed) Publish(now);
+  return busy || sent;
+}
+
+void Endpoint::Impl::Publish(Nanos now) {
+  status_changed = false;
+  published_at = now;
+  shown = association.state(now);
+  auto next = std::make_shared<EndpointStatus>();
+  next->peer = shown;
+  next->incompatible = association.incompatible();
+  next->last_heard = association.heard_at();
+  next->mtu = mtu();
+  if (association.is_established()) {
+    const Hello& peer = association.peer();
+    next->peer_device = peer.device;
+    next->peer_incarnation = peer.incarnation;
+    next->config_equal = peer.config_hash == snapshot->config_hash;
+    next->dictionary_current = fetch.is_current();
+    next->up_since = shown == PeerState::kUp ? association.since() : 0;
+  }
+  for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
+    if (configured.id == 0) continue;
+    const Group& group = sessions.group(configured.id);
+    const PeerGroup* peer = sessions.PeerOf(group.name_hash);
+    const bool is_active = group.role == config::Role::kActive;
+    next->groups.push_back({
+        .id = configured.id,
+        .role = group.role,
+        .peer_role = peer != nullptr ? peer->says.role : config::Role::kStandby,
+        .epoch = is_active ? group.epoch : group.highest,
+        .session = group.session(),
+        .in_sync = is_active ? peer != nullptr && group.writer.is_open && peer->says.in_sync
+                             : in_sync[configured.id],
+        .reason = group.session() != 0 ? "" : group.reason,
+    });
+  }
+  status.store(std::move(next));
+}
+
+Endpoint::Endpoint(const EndpointOptions& options, config::Publisher& publisher,
+                   unsigned publisher_reader, const config::Roles& roles, EndpointPorts ports)
+    : impl_(std::make_unique<Impl>(options, publisher, publisher_reader, roles, std::move(ports))) {
+}
+
+Endpoint::~Endpoint() = default;
+
+bool Endpoint::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
+                    FrameSink& sink) {
+  return impl_->Turn(received, now, sink);
+}
+
+std::shared_ptr<const EndpointStatus> Endpoint::status() const {
+  return impl_->status.load();
+}
+
+const EndpointCounters& Endpoint::counters() const {
+  return impl_->counters;
+}
+
+const LinkCounters& Endpoint::link_counters() const {
+  return impl_->link.counters();
+}
+
+}  // namespace tandem::mirror

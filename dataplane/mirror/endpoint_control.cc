@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the devices say to each other: Hellos, dictionaries, probes.
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/mirror/endpoint_impl.h"
+
+namespace tandem::mirror {
+
+void Endpoint::Impl::OnControl(const FrameHeader& header, const Link::Datagram& datagram, Nanos now,
+                               FrameSink& sink) {
+  const auto opened = association.Open(datagram.payload, header, scratch, now);
+  if (!opened) return;
+  const ControlMessage message = DecodeControl({scratch.data(), opened->size});
+  if (const auto* hello = std::get_if<Hello>(&message)) {
+    OnHello(*hello, header, now);
+    return;
+  }
+  if (std::holds_alternative<std::monostate>(message)) {
+    counters.control_bad.Add(1);
+    return;
+  }
+  if (!opened->is_of_peer) return;
+  if (const auto* request = std::get_if<DictionaryRequest>(&message)) {
+    if (answers++ >= kAnswersMax) return;
+    if (auto page = pages.Answer(*request)) Send(*std::move(page), now, sink);
+  } else if (const auto* page = std::get_if<DictionaryPage>(&message)) {
+    if (fetch.OnPage(*page)) Translate();
+  } else if (const auto* probe = std::get_if<Probe>(&message)) {
+    OnProbe(*probe, datagram.ip_length, now, sink);
+  }
+}
+
+void Endpoint::Impl::OnHello(const Hello& hello, const FrameHeader& header, Nanos now) {
+  const uint16_t mtu_before = mtu();
+  switch (association.OnHello(hello, header, now)) {
+    case Association::News::kNothing:
+      status_changed = true;
+      return;
+    case Association::News::kNewPeer:
+      sessions.NewPeer(hello.nonce, hello.fingerprint.workers);
+      fetch.Forget();
+      path.Restart(now);
+      break;
+    case Association::News::kNews:
+      break;
+  }
+  sessions.OnHello(hello.groups);
+  fetch.Want(hello.dictionary_version);
+  evaluate = true;
+  status_changed = true;
+  if (mtu() != mtu_before) evaluate = true;
+}
+
+void Endpoint::Impl::OnProbe(const Probe& probe, uint16_t ip_length, Nanos now, FrameSink& sink) {
+  if (!probe.is_answer) {
+    if (answers++ >= kAnswersMax) return;
+    Send(Probe{.size = ip_length, .is_answer = true}, now, sink);
+    return;
+  }
+  const uint16_t before = path.mtu();
+  path.OnAnswer(probe.size, now);
+  if (path.mtu() == before) return;
+  association.HelloSoon();
+  evaluate = true;
+}
+
+// ---- sending ------------------------------------------------------------------------------------
+
+bool Endpoint::Impl::Send(const ControlMessage& message, Nanos now, FrameSink& sink) {
+  const size_t body = EncodeControl(message, scratch);
+  if (body == 0) return false;
+  const size_t size = kHeaderSize + body + kTagSize;
+  const std::span<uint8_t> frame = link.BeginDatagram(size, now, sink);
+  if (frame.size() < size) return false;
+  if (!association.Seal(frame.first(size), {scratch.data(), body})) {
+    counters.not_sealed.Add(1);
+    return false;
+  }
+  link.CommitDatagram(kSourcePorts, kControlPort, size, sink);
+  counters.control_sent.Add(1);
+  busy = true;
+  return true;
+}
+
+void Endpoint::Impl::SendDue(Nanos now, FrameSink& sink) {
+  if (association.HasAnswer()) {
+    Hello answer = MakeHello();
+    association.SignAnswer(answer);
+    if (Send(answer, now, sink)) counters.hellos_sent.Add(1);
+  }
+  if (association.HelloDue(now)) SendHellos(now, sink);
+  if (association.state(now) != PeerState::kUp) return;
+  if (const auto request = fetch.Due(now)) Send(*request, now, sink);
+  // Nothing is learnt about the path from a peer that does not speak at all.
+  if (now - association.control_heard_at() > Association::kSilence) return;
+  const uint16_t before = path.mtu();
+  if (const uint16_t size = path.Due(now); size != 0) SendProbe(size, now, sink);
+  if (path.mtu() != before) {
+    association.HelloSoon();
+    evaluate = true;
+  }
+}
+
+Hello Endpoint::Impl::MakeHello() const {
+  Hello hello;
+  association.Sign(hello);
+  hello.dictionary_version = static_cast<uint32_t>(snapshot->generation);
+  hello.config_hash = snapshot->config_hash;
+  hello.mtu = path.mtu();
+  return hello;
+}
+
+std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
+  std::vector<GroupSays> says;
+  if (!association.is_established()) return says;
+  says.push_back(
+      {.session = sessions.group(0).reader.is_open ? sessions.group(0).reader.terms.session : 0});
+  for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
+    if (configured.id == 0) continue;
+    const Group& group = sessions.group(configured.id);
+    if (group.name_hash == 0) continue;
+    const bool is_active = group.role == config::Role::kActive;
+    says.push_back({.name_hash = group.name_hash,
+                    .number = configured.id,
+                    .role = group.role,
+                    .epoch = is_active ? group.epoch : group.highest,
+                    .session = group.reader.is_open ? group.reader.terms.session : 0,
+                    .in_sync = in_sync[configured.id]});
+  }
+  return says;
+}
+
+void Endpoint::Impl::SendHellos(Nanos now, FrameSink& sink) {
+  const std::vector<GroupSays> groups = MakeGroups();
+  size_t done = 0;
+  do {
+    Hello hello = MakeHello();
+    const size_t end = std::min(groups.size(), done + kHelloGroupsMax);
+    hello.groups.assign(groups.begin() + static_cast<ptrdiff_t>(done),
+                        groups.begin() + static_cast<ptrdiff_t>(end));
+    if (!Send(hello, now, sink)) return;
+    counters.hellos_sent.Add(1);
+    done = end;
+  } while (done < groups.size());
+}
+
+// Padded to the byte.
+void Endpoint::Impl::SendProbe(uint16_t size, Nanos now, FrameSink& sink) {
+  const size_t around = link.ip_overhead() + kHeaderSize + kTagSize;
+  if (size < around + 2 * kProbeOverheadMax) return;
+  const size_t body = size - around;
+  Probe probe{.size = size, .padding = body - kProbeOverheadMax};
+  const size_t encoded = EncodeControl(probe, scratch);
+  if (encoded == 0 || encoded > body) return;
+  probe.padding += body - encoded;
+  Send(probe, now, sink);
+}
+
+}  // namespace tandem::mirror

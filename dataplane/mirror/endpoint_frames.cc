@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The workers' frames: sealed from where the worker wrote them into the port's buffer, opened from the
+// port's buffer to where the worker reads them. A frame that finds no room is lost, and its stream
+// heals.
+#include <algorithm>
+
+#include "dataplane/mirror/endpoint_impl.h"
+
+namespace tandem::mirror {
+namespace {
+
+bool IsData(FrameType type) {
+  return type == FrameType::kFlows || type == FrameType::kPersist;
+}
+
+}  // namespace
+
+void Endpoint::Impl::OnStream(const FrameHeader& header, const Link::Datagram& datagram,
+                              Nanos now) {
+  if (datagram.destination_port != kControlPort + header.group) {
+    counters.header_bad.Add(1);
+    return;
+  }
+  const Sessions::Found found = sessions.FindInbound(header);
+  if (found.end == nullptr) {
+    (found.is_old ? counters.epoch_old : counters.session_unknown).Add(1);
+    return;
+  }
+  FrameRing& ring = *ports.to_worker[header.worker];
+  FrameSlot* slot = ring.Free();
+  if (slot == nullptr) {
+    counters.ring_full.Add(1);
+    return;
+  }
+  Opener& opener = found.end->workers[header.worker].opener;
+  switch (opener.Open(datagram.payload, header.sequence, slot->body)) {
+    case Opener::Result::kOpened:
+      break;
+    case Opener::Result::kForged:
+      counters.forged.Add(1);
+      return;
+    case Opener::Result::kReplayed:
+      counters.replayed.Add(1);
+      return;
+  }
+  slot->cargo = Cargo::kFrame;
+  slot->group = found.group;
+  slot->header = header;
+  slot->body_size = static_cast<uint16_t>(datagram.payload.size() - kHeaderSize - kTagSize);
+  ring.Push();
+  association.Heard(now);
+  if (!IsData(header.type)) found.end->unanswered_since = 0;
+}
+
+bool Endpoint::Impl::SendStreams(Nanos now, FrameSink& sink) {
+  bool any = false;
+  for (size_t worker = 0; worker < ports.from_worker.size(); ++worker) {
+    FrameRing& ring = *ports.from_worker[worker];
+    for (unsigned i = 0; i < kFramesOutMax; ++i) {
+      FrameSlot* slot = ring.Front();
+      if (slot == nullptr || !SendFrame(worker, *slot, now, sink)) break;
+      ring.Pop();
+      any = true;
+    }
+  }
+  return any;
+}
+
+// False: not now.
+bool Endpoint::Impl::SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameSink& sink) {
+  FrameHeader header = slot.header;
+  header.worker = static_cast<uint8_t>(worker);
+  StreamEnd* end =
+      slot.cargo == Cargo::kFrame ? sessions.FindOutbound(slot.group, header) : nullptr;
+  // Of a session that was closed meanwhile.
+  if (end == nullptr || slot.body_size > kBodyMax) return true;
+  StreamEnd::PerWorker& stream = end->workers[worker];
+  // A number is a nonce: never twice.
+  if (header.sequence <= stream.sealed) {
+    counters.not_sealed.Add(1);
+    return true;
+  }
+  header.group = end->terms.wire_group;
+  const size_t size = kHeaderSize + slot.body_size + kTagSize;
+  const std::span<uint8_t> frame = link.BeginDatagram(size, now, sink);
+  if (frame.size() < size) return false;
+  WriteHeader(header, frame.first<kHeaderSize>());
+  stream.sealed = header.sequence;
+  const std::span<const uint8_t> body(slot.body.data(), slot.body_size);
+  if (!stream.sealer.Seal(frame.first(size), header.sequence, body)) {
+    counters.not_sealed.Add(1);
+    return true;
+  }
+  link.CommitDatagram(static_cast<uint16_t>(kSourcePorts | worker),
+                      static_cast<uint16_t>(kControlPort + header.group), size, sink);
+  if (IsData(header.type) && end->unanswered_since == 0) end->unanswered_since = now;
+  return true;
+}
+
+}  // namespace tandem::mirror

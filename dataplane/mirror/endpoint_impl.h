@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The endpoint's parts, and what joins them. endpoint.cc: turns, configuration, status;
+// endpoint_control.cc: what the devices say to each other; endpoint_frames.cc: the workers' frames.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "dataplane/mirror/association.h"
+#include "dataplane/mirror/control_codec.h"
+#include "dataplane/mirror/dictionary_exchange.h"
+#include "dataplane/mirror/endpoint.h"
+#include "dataplane/mirror/path_mtu.h"
+#include "dataplane/mirror/sessions.h"
+
+namespace tandem::mirror {
+
+struct Endpoint::Impl {
+  static constexpr unsigned kFramesOutMax = 32;     // a worker and turn
+  static constexpr unsigned kAnswersMax = 8;        // pages and probes, a turn
+  static constexpr uint16_t kSourcePorts = 0xc000;  // and the worker
+  static constexpr Nanos kSometimes = 100 * kMillisecond;
+  static constexpr Nanos kUnanswered = kSecond;
+
+  Impl(EndpointOptions given, config::Publisher& publisher, unsigned publisher_reader,
+       const config::Roles& roles, EndpointPorts ports);
+
+  bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
+
+  // ---- configuration and roles
+  bool TakeSnapshot();
+  void TakeRoles();
+  void Evaluate();
+  void Sometimes(Nanos now);
+  void Translate();
+  uint16_t mtu() const;       // both ways
+  uint16_t body_max() const;  // of a frame that fits
+  void Publish(Nanos now);
+
+  // ---- control
+  void OnControl(const FrameHeader& header, const Link::Datagram& datagram, Nanos now,
+                 FrameSink& sink);
+  void OnHello(const Hello& hello, const FrameHeader& header, Nanos now);
+  void OnProbe(const Probe& probe, uint16_t ip_length, Nanos now, FrameSink& sink);
+  void SendDue(Nanos now, FrameSink& sink);
+  void SendHellos(Nanos now, FrameSink& sink);
+  void SendProbe(uint16_t size, Nanos now, FrameSink& sink);
+  bool Send(const ControlMessage& message, Nanos now, FrameSink& sink);
+  Hello MakeHello() const;
+  std::vector<GroupSays> MakeGroups() const;
+
+  // ---- workers' frames
+  void OnStream(const FrameHeader& header, const Link::Datagram& datagram, Nanos now);
+  bool SendStreams(Nanos now, FrameSink& sink);
+  bool SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameSink& sink);
+
+  const EndpointOptions options;
+  config::Publisher& publisher;
+  const unsigned reader;
+  const config::Roles& roles;
+  const EndpointPorts ports;
+  EndpointCounters counters;
+  Link link;
+  Association association;
+  Sessions sessions;
+  DictionaryPages pages;
+  DictionaryFetch fetch;
+  PathMtu path;
+
+  const config::Snapshot* snapshot = nullptr;  // of this turn
+  std::optional<uint64_t> generation;          // of the snapshot that was taken in
+  uint32_t roles_seen = 0;
+  bool roles_taken = false;
+  // Workers act on a role when they have begun a turn with it, and are told of sessions only then.
+  std::optional<uint64_t> grace;
+  Sessions::RoleList role_of{};
+  bool evaluate = true;
+  bool busy = false;
+  unsigned answers = 0;
+  std::array<bool, kTrafficGroupsMax + 1> in_sync{};
+  Nanos sometimes_at = 0;
+  PeerState shown = PeerState::kDown;
+  Nanos published_at = 0;
+  bool status_changed = true;
+  std::atomic<std::shared_ptr<const EndpointStatus>> status;
+  std::array<uint8_t, kMirrorMtuMax> scratch;  // a control body
+};
+
+}  // namespace tandem::mirror

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/mirror/path_mtu.h"
+
+#include <algorithm>
+
+namespace tandem::mirror {
+
+PathMtu::PathMtu(uint16_t most) : most_(std::max(most, kFloor)), mtu_(std::min(most_, kBase)) {}
+
+void PathMtu::Restart(Nanos now) {
+  mtu_ = std::min(most_, kBase);
+  Search(kFloor, most_, now);
+}
+
+void PathMtu::Search(uint16_t low, uint16_t high, Nanos now) {
+  searching_ = true;
+  low_ = low;
+  high_ = high;
+  size_ = high;
+  tries_ = 0;
+  sent_at_ = now;
+}
+
+void PathMtu::Suspect(Nanos now) {
+  if (searching_ || now - ended_at_ < kSuspectEvery) return;
+  Search(kFloor, mtu_, now);
+}
+
+uint16_t PathMtu::Due(Nanos now) {
+  if (!searching_) {
+    if (mtu_ >= most_ || ended_at_ == 0 || now - ended_at_ < kRaiseEvery) return 0;
+    Search(mtu_, most_, now);
+  }
+  if (tries_ > 0 && now - sent_at_ < kPatience) return 0;
+  if (tries_ == kTries) Lost(now);
+  if (!searching_) return 0;
+  ++tries_;
+  sent_at_ = now;
+  return size_;
+}
+
+void PathMtu::Lost(Nanos now) {
+  high_ = std::max(low_, static_cast<uint16_t>(size_ - 1));
+  // What was believed is not true any more: go on with what is safe until more is known.
+  if (mtu_ > high_) mtu_ = low_;
+  Narrow(now);
+}
+
+void PathMtu::OnAnswer(uint16_t size, Nanos now) {
+  if (!searching_ || tries_ == 0 || size != size_) return;
+  low_ = size;
+  mtu_ = std::max(mtu_, size);
+  Narrow(now);
+}
+
+void PathMtu::Narrow(Nanos now) {
+  tries_ = 0;
+  if (high_ - low_ < kPrecision) {
+    searching_ = false;
+    mtu_ = std::max(low_, std::min(mtu_, high_));
+    ended_at_ = now;
+    return;
+  }
+  size_ = static_cast<uint16_t>((low_ + high_ + 1) / 2);
+}
+
+}  // namespace tandem::mirror

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finds the largest IP packet that the path to the peer carries, by probes of that size: the largest
+// that is allowed first, then by halves. Looked at again when frames seem to vanish, and once a minute
+// in case the path has become better. One probe at a time; three are lost before a size counts as too
+// large.
+//
+// Pure. Thread safety: none; the mirror lcore.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/base/time.h"
+
+namespace tandem::mirror {
+
+class PathMtu {
+ public:
+  static constexpr uint16_t kFloor = 576;    // taken for granted (RFC 791)
+  static constexpr uint16_t kBase = 1280;    // the first guess (RFC 8200)
+  static constexpr uint16_t kPrecision = 8;  // bytes that are not worth another probe
+  static constexpr unsigned kTries = 3;
+  static constexpr Nanos kPatience = 100 * kMillisecond;
+  static constexpr Nanos kSuspectEvery = 2 * kSecond;
+  static constexpr Nanos kRaiseEvery = 60 * kSecond;
+
+  explicit PathMtu(uint16_t most);
+
+  // Another peer, maybe another path.
+  void Restart(Nanos now);
+  // The size of a probe to be sent now; 0: none. A probe that was asked for counts as sent.
+  uint16_t Due(Nanos now);
+  void OnAnswer(uint16_t size, Nanos now);
+  // Frames of the present size seem to vanish.
+  void Suspect(Nanos now);
+
+  // Largest IP packet that is known to pass; a cautious guess before that.
+  uint16_t mtu() const { return mtu_; }
+
+ private:
+  void Search(uint16_t low, uint16_t high, Nanos now);
+  void Narrow(Nanos now);
+  void Lost(Nanos now);
+
+  const uint16_t most_;
+  uint16_t mtu_;
+  bool searching_ = false;
+  uint16_t low_ = 0;   // passes
+  uint16_t high_ = 0;  // nothing above it does
+  uint16_t size_ = 0;  // of the probe that is out, or due
+  unsigned tries_ = 0;
+  Nanos sent_at_ = 0;
+  Nanos ended_at_ = 0;
+};
+
+}  // namespace tandem::mirror

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/mirror/sessions.h"
+
+#include <algorithm>
+
+#include "dataplane/base/mutation.h"
+
+namespace tandem::mirror {
+
+using config::Role;
+using config::TrafficGroupId;
+
+namespace {
+
+uint32_t After(uint32_t epoch) {
+  return epoch == UINT32_MAX ? epoch : epoch + 1;
+}
+
+}  // namespace
+
+Sessions::Sessions(const EndpointOptions& options, size_t workers)
+    : options_(options), workers_(workers), next_session_(options.first_session) {}
+
+uint32_t Sessions::NextSession() {
+  if (next_session_ == 0) next_session_ = 1;
+  return next_session_++;
+}
+
+// Numbers only count up, with a wrap.
+bool Sessions::IsNewSession(uint32_t session, uint32_t last) {
+  return session != 0 && (last == 0 || static_cast<int32_t>(session - last) > 0);
+}
+
+// ---- the peer -----------------------------------------------------------------------------------
+
+void Sessions::NewPeer(const Nonce& nonce, unsigned workers) {
+  peer_nonce_ = nonce;
+  peer_workers_ = workers;
+  peer_groups_.clear();
+  peer_persist_session_ = 0;
+  for (Group& group : groups_) {
+    CloseEnd(group.writer, false);
+    // The shadow may be all that is left of the flows: it goes when a new session begins.
+    CloseEnd(group.reader, false);
+    group.written = 0;
+  }
+  untold_ = true;
+  changed_ = true;
+}
+
+void Sessions::OnHello(const std::vector<GroupSays>& groups) {
+  if (groups.empty()) return;
+  ++hellos_;
+  for (const GroupSays& says : groups) {
+    if (says.number == 0) {
+      peer_persist_session_ = says.session;
+      continue;
+    }
+    auto known = std::ranges::find_if(
+        peer_groups_, [&](const PeerGroup& one) { return one.says.name_hash == says.name_hash; });
+    if (known == peer_groups_.end()) {
+      if (peer_groups_.size() >= kTrafficGroupsMax) continue;
+      known = peer_groups_.insert(peer_groups_.end(), PeerGroup{});
+    }
+    known->says = says;
+    known->said_at = hellos_;
+  }
+  std::erase_if(peer_groups_,
+                [this](const PeerGroup& one) { return hellos_ - one.said_at > kForgottenAfter; });
+}
+
+const PeerGroup* Sessions::PeerOf(uint64_t name_hash) const {
+  const auto known = std::ranges::find_if(
+      peer_groups_, [&](const PeerGroup& one) { return one.says.name_hash == name_hash; });
+  return known != peer_groups_.end() ? &*known : nullptr;
+}
+
+// ---- what ought to run --------------------------------------------------------------------------
+
+bool Sessions::Evaluate(const Situation& situation) {
+  for (size_t number = 1; number < groups_.size(); ++number) {
+    Group& group = groups_[number];
+    const auto& configured = situation.snapshot->traffic_groups;
+    uint64_t name_hash = 0;
+    if (number < configured.size() && configured[number].id != 0) {
+      name_hash = config::NameHash(config::ObjectKind::kTrafficGroup, configured[number].name);
+    }
+    if (name_hash != group.name_hash) {
+      if (group.name_hash != 0) {
+        untold_ |= group.writer.is_open || group.reader.is_open;
+        CloseEnd(group.writer, false);
+        CloseEnd(group.reader, true);
+        group.epoch = group.highest = 0;
+      }
+      group.name_hash = name_hash;
+      changed_ = true;
+    }
+    if (name_hash == 0) continue;
+    TakeRole(group, (*situation.roles)[number]);
+    Match(group, situation);
+  }
+  MatchPersistence(situation);
+  const bool changed = changed_;
+  changed_ = false;
+  return changed;
+}
+
+void Sessions::TakeRole(Group& group, Role role) {
+  if (role == Role::kActive && (group.role != role || group.epoch == 0)) {
+    group.epoch = After(group.highest);
+    group.highest = group.epoch;
+    changed_ = true;
+  }
+  changed_ |= group.role != role;
+  group.role = role;
+}
+
+void Sessions::Match(Group& group, const Situation& situation) {
+  const PeerGroup* peer = PeerOf(group.name_hash);
+  const auto none = [&](const char* reason) {
+    untold_ |= group.writer.is_open || group.reader.is_open;
+    changed_ |= group.reader.is_open;
+    CloseEnd(group.writer, false);
+    CloseEnd(group.reader, false);
+    group.reason = reason;
+  };
+  if (!situation.is_established) return none("peer is down");
+  if (!situation.flows) return none("platforms differ");
+  if (peer == nullptr) return none("peer lacks the group");
+  if (group.role == peer->says.role) {
+    group.highest = std::max(group.highest, peer->says.epoch);
+    return none(group.role == Role::kActive ? "both are active" : "both are standby");
+  }
+  if (group.role == Role::kActive) {
+    if (group.reader.is_open) none("");
+    MatchWriter(group, peer->says, situation);
+  } else {
+    if (group.writer.is_open) none("");
+    MatchReader(group, peer->says, situation);
+  }
+}
+
+void Sessions::MatchWriter(Group& group, const GroupSays& peer, const Situation& situation) {
+  // The standby has seen a writer that this device knows nothing of, or that it was itself in an
+  // earlier run: what it writes has to count as newer.
+  if (peer.epoch > group.epoch) {
+    group.epoch = After(peer.epoch);
+    group.highest = group.epoch;
+    changed_ = true;
+  }
+  StreamEnd& end = group.writer;
+  const auto number = static_cast<uint8_t>(&group - groups_.data());
+  const bool is_wanted = peer.epoch == group.epoch && peer.session != 0;
+  if (is_wanted && end.is_open && end.terms.session == peer.session &&
+      end.terms.epoch == group.epoch) {
+    untold_ |= end.terms.body_max != situation.body_max;
+    end.terms.body_max = situation.body_max;
+    return;
+  }
+  if (end.is_open) {
+    CloseEnd(end, false);
+    untold_ = true;
+  }
+  if (!is_wanted || !IsNewSession(peer.session, group.written)) {
+    group.reason = "peer has not asked for it yet";
+    return;
+  }
+  group.written = peer.session;
+  group.reason = "";
+  OpenEnd(end, true,
+          {.session = peer.session,
+           .epoch = group.epoch,
+           .body_max = situation.body_max,
+           .wire_group = number},
+          workers_);
+}
+
+void Sessions::MatchReader(Group& group, const GroupSays& peer, const Situation& situation) {
+  StreamEnd& end = group.reader;
+  if (peer.epoch < group.highest) {
+    untold_ |= end.is_open;
+    changed_ |= end.is_open;
+    CloseEnd(end, false);
+    group.reason = "peer's epoch is over";
+    return;
+  }
+  changed_ |= group.highest != peer.epoch;
+  group.highest = peer.epoch;
+  if (end.is_open && end.terms.epoch == peer.epoch && end.terms.wire_group == peer.number) return;
+  group.reason = "";
+  OpenEnd(end, false,
+          {.session = NextSession(),
+           .epoch = peer.epoch,
+           .body_max = situation.body_max,
+           .wire_group = peer.number},
+          workers_);
+  changed_ = true;
+}
+
+void Sessions::MatchPersistence(const Situation& situation) {
+  Group& group = groups_[0];
+  if (!situation.is_established) return;
+  const size_t streams = std::min<size_t>(workers_, peer_workers_);
+  SessionTerms terms{
+      .body_max = situation.body_max, .flows = false, .streams = static_cast<uint8_t>(streams)};
+  if (!group.reader.is_open) {
+    terms.session = NextSession();
+    OpenEnd(group.reader, false, terms, streams);
+    changed_ = true;
+  }
+  StreamEnd& end = group.writer;
+  if (end.is_open && end.terms.session == peer_persist_session_) {
+    untold_ |= end.terms.body_max != situation.body_max;
+    end.terms.body_max = situation.body_max;
+  } else if (IsNewSession(peer_persist_session_, group.written)) {
+    group.written = peer_persist_session_;
+    terms.session = peer_persist_session_;
+    OpenEnd(end, true, terms, streams);
+  }
+}
+
+// ---- ends ---------------------------------------------------------------------------------------
+
+void Sessions::OpenEnd(StreamEnd& end, bool writes, const SessionTerms& terms, size_t workers) {
+  end.is_open = true;
+  end.terms = terms;
+  end.unanswered_since = 0;
+  end.workers.resize(std::max(end.workers.size(), workers));
+  SetKeys(end, writes, &end == &groups_[0].writer || &end == &groups_[0].reader);
+  untold_ = true;
+}
+
+void Sessions::CloseEnd(StreamEnd& end, bool discard) {
+  end.is_open = false;
+  end.discard = discard;
+}
+
+void Sessions::SetKeys(StreamEnd& end, bool writes, bool is_persistence) {
+  const uint8_t ours = options_.mirroring.unit_id;
+  const auto peers = static_cast<uint8_t>(3 - ours);
+  const Nonce& first = ours == 1 ? options_.nonce : peer_nonce_;
+  const Nonce& second = ours == 1 ? peer_nonce_ : options_.nonce;
+  const FrameType data = is_persistence ? FrameType::kPersist : FrameType::kFlows;
+  const FrameType ack = is_persistence ? FrameType::kPersistAck : FrameType::kFlowsAck;
+  FrameHeader stream;
+  stream.group = end.terms.wire_group;
+  stream.epoch = end.terms.epoch;
+  stream.session = end.terms.session;
+  for (size_t worker = 0; worker < end.workers.size(); ++worker) {
+    StreamEnd::PerWorker& per_worker = end.workers[worker];
+    per_worker.sealer = Sealer();
+    per_worker.opener = Opener();
+    per_worker.sealed = 0;
+    if (!options_.mirroring.authenticated) continue;
+    const PresharedKey& key = options_.mirroring.key;
+    stream.worker = static_cast<uint8_t>(worker);
+    stream.type = writes ? data : ack;
+    per_worker.sealer.SetKey(KeyOfStream(key, first, second, ours, stream));
+    stream.type = writes ? ack : data;
+    per_worker.opener.SetKey(KeyOfStream(key, first, second, peers, stream));
+  }
+}
+
+bool Sessions::Tell(const std::vector<FrameRing*>& to_worker) {
+  if (!untold_) return true;
+  bool is_done = true;
+  const auto tell = [&](TrafficGroupId number, StreamEnd& end, Cargo open, Cargo close) {
+    for (size_t worker = 0; worker < end.workers.size(); ++worker) {
+      StreamEnd::PerWorker& per_worker = end.workers[worker];
+      const bool ought = end.is_open && (number != 0 || worker < end.terms.streams);
+      const bool is_same = per_worker.told.session == end.terms.session &&
+                           per_worker.told.body_max == end.terms.body_max &&
+                           per_worker.told.epoch == end.terms.epoch;
+      if (ought ? per_worker.is_told && is_same : !per_worker.is_told) continue;
+      FrameSlot* slot = to_worker[worker]->Free();
+      if (slot == nullptr) {
+        is_done = false;
+        continue;
+      }
+      slot->cargo = ought ? open : close;
+      slot->group = number;
+      slot->body_size = 0;
+      slot->header = {};
+      slot->terms = end.terms;
+      slot->terms.discard = end.discard;
+      to_worker[worker]->Push();
+      per_worker.is_told = ought;
+      per_worker.told = end.terms;
+    }
+  };
+  for (size_t number = 0; number < groups_.size(); ++number) {
+    const auto group = static_cast<TrafficGroupId>(number);
+    // Ends that close come first: a worker is never both for a group.
+    StreamEnd& writer = groups_[number].writer;
+    StreamEnd& reader = groups_[number].reader;
+    if (writer.is_open) {
+      tell(group, reader, Cargo::kOpenReceiver, Cargo::kCloseReceiver);
+      tell(group, writer, Cargo::kOpenSender, Cargo::kCloseSender);
+    } else {
+      tell(group, writer, Cargo::kOpenSender, Cargo::kCloseSender);
+      tell(group, reader, Cargo::kOpenReceiver, Cargo::kCloseReceiver);
+    }
+  }
+  by_wire_.fill(0);
+  for (size_t number = 1; number < groups_.size(); ++number) {
+    const StreamEnd& reader = groups_[number].reader;
+    if (reader.is_open) by_wire_[reader.terms.wire_group] = static_cast<TrafficGroupId>(number);
+  }
+  untold_ = !is_done;
+  return is_done;
+}
+
+// ---- frames -------------------------------------------------------------------------------------
+
+namespace {
+
+bool Carries(const StreamEnd& end, const FrameHeader& header) {
+  if (!end.is_open || header.worker >= end.workers.size()) return false;
+  const StreamEnd::PerWorker& worker = end.workers[header.worker];
+  if (!worker.is_told || worker.told.session != end.terms.session) return false;
+  if (Mutated(Mutation::kAnyEpoch)) return true;
+  return header.session == end.terms.session && header.epoch == end.terms.epoch;
+}
+
+}  // namespace
+
+Sessions::Found Sessions::FindInbound(const FrameHeader& header) {
+  Found found;
+  StreamEnd* end = nullptr;
+  switch (header.type) {
+    case FrameType::kFlows:
+      found.group = by_wire_[header.group];
+      if (found.group != 0) end = &groups_[found.group].reader;
+      break;
+    case FrameType::kFlowsAck:
+      if (header.group == 0 || header.group > kTrafficGroupsMax) break;
+      found.group = header.group;
+      end = &groups_[found.group].writer;
+      break;
+    case FrameType::kPersist:
+      if (header.group == 0) end = &groups_[0].reader;
+      break;
+    case FrameType::kPersistAck:
+      if (header.group == 0) end = &groups_[0].writer;
+      break;
+    case FrameType::kControl:
+      break;
+  }
+  if (end == nullptr) return found;
+  found.is_old = header.epoch < groups_[found.group].highest;
+  if (Carries(*end, header)) found.end = end;
+  return found;
+}
+
+StreamEnd* Sessions::FindOutbound(TrafficGroupId group, const FrameHeader& header) {
+  if (group > kTrafficGroupsMax) return nullptr;
+  StreamEnd* end = nullptr;
+  switch (header.type) {
+    case FrameType::kFlows:
+    case FrameType::kPersist:
+      end = &groups_[group].writer;
+      break;
+    case FrameType::kFlowsAck:
+    case FrameType::kPersistAck:
+      end = &groups_[group].reader;
+      break;
+    case FrameType::kControl:
+      return nullptr;
+  }
+  const bool is_persistence =
+      header.type == FrameType::kPersist || header.type == FrameType::kPersistAck;
+  return is_persistence == (group == 0) && Carries(*end, header) ? end : nullptr;
+}
+
+bool Sessions::has_writer() const {
+  return std::ranges::any_of(groups_, [](const Group& one) { return one.writer.is_open; });
+}
+
+}  // namespace tandem::mirror

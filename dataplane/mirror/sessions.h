@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which streams run, in which sessions, and with which keys.
+//
+// Theory of operation. A group's streams run from the device that is active to the one that is
+// standby. The standby chooses the session's number, for the epoch that the active said last; the
+// active opens the session that the standby wants for its epoch, and no number twice, because a number
+// names a key. What workers are told is not a list of orders but a state: what each end of each stream
+// ought to be, and what the worker was told last. So a full ring delays, and loses nothing.
+//
+// Persistence is group 0, with a session each way.
+//
+// Pure. Thread safety: none; the mirror lcore.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/config/snapshot.h"
+#include "dataplane/mirror/control_codec.h"
+#include "dataplane/mirror/endpoint.h"
+#include "dataplane/mirror/exchange.h"
+#include "dataplane/mirror/seal.h"
+
+namespace tandem::mirror {
+
+// One end of a stream: of one group, on all workers.
+struct StreamEnd {
+  struct PerWorker {
+    Sealer sealer;
+    Opener opener;
+    uint64_t sealed = 0;   // highest number
+    bool is_told = false;  // that it is open, by `told`
+    SessionTerms told;
+  };
+  bool is_open = false;
+  bool discard = false;  // when it closes
+  SessionTerms terms;
+  std::vector<PerWorker> workers;
+  // Writer: since when frames went out without any acknowledgement; 0: none did.
+  Nanos unanswered_since = 0;
+};
+
+struct PeerGroup {
+  GroupSays says;
+  uint32_t said_at = 0;  // count of Hellos
+};
+
+struct Group {
+  uint64_t name_hash = 0;  // 0: not configured
+  config::Role role = config::Role::kStandby;
+  uint32_t epoch = 0;    // ours, when active
+  uint32_t highest = 0;  // of either device
+  uint32_t written = 0;  // session that was opened last as writer with this peer
+  const char* reason = "peer is down";
+  StreamEnd writer;
+  StreamEnd reader;
+
+  uint32_t session() const {
+    if (writer.is_open) return writer.terms.session;
+    return reader.is_open ? reader.terms.session : 0;
+  }
+};
+
+class Sessions {
+ public:
+  using RoleList = std::array<config::Role, kTrafficGroupsMax + 1>;
+  static constexpr uint32_t kForgottenAfter = 12;  // Hellos that did not name a group
+
+  Sessions(const EndpointOptions& options, size_t workers);
+
+  // The peer: another run of it, what it says now.
+  void NewPeer(const Nonce& nonce, unsigned workers);
+  void OnHello(const std::vector<GroupSays>& groups);
+
+  struct Situation {
+    const config::Snapshot* snapshot = nullptr;
+    const RoleList* roles = nullptr;
+    bool is_established = false;
+    bool flows = false;  // platforms are equal
+    uint16_t body_max = 0;
+  };
+  // Decides anew what ought to run. Returns whether what this device says in its Hellos changed.
+  bool Evaluate(const Situation& situation);
+
+  // Tells workers; false: not all yet, a ring is full.
+  bool Tell(const std::vector<FrameRing*>& to_worker);
+
+  // The end that a frame belongs to, from the peer or from a worker; nullptr: none.
+  struct Found {
+    config::TrafficGroupId group = 0;
+    StreamEnd* end = nullptr;
+    bool is_old = false;  // of an epoch that is over
+  };
+  Found FindInbound(const FrameHeader& header);
+  StreamEnd* FindOutbound(config::TrafficGroupId group, const FrameHeader& header);
+
+  // By number, 0: persistence.
+  const Group& group(config::TrafficGroupId number) const { return groups_[number]; }
+  const PeerGroup* PeerOf(uint64_t name_hash) const;
+  bool has_writer() const;
+
+ private:
+  void TakeRole(Group& group, config::Role role);
+  void Match(Group& group, const Situation& situation);
+  void MatchWriter(Group& group, const GroupSays& peer, const Situation& situation);
+  void MatchReader(Group& group, const GroupSays& peer, const Situation& situation);
+  void MatchPersistence(const Situation& situation);
+  void OpenEnd(StreamEnd& end, bool writes, const SessionTerms& terms, size_t workers);
+  static void CloseEnd(StreamEnd& end, bool discard);
+  void SetKeys(StreamEnd& end, bool writes, bool is_persistence);
+  uint32_t NextSession();
+  static bool IsNewSession(uint32_t session, uint32_t last);
+
+  const EndpointOptions& options_;
+  const size_t workers_;
+  std::array<Group, kTrafficGroupsMax + 1> groups_;
+  std::array<config::TrafficGroupId, 256> by_wire_{};  // reader's groups by the writer's number
+  std::vector<PeerGroup> peer_groups_;
+  uint32_t peer_persist_session_ = 0;
+  uint32_t hellos_ = 0;
+  Nonce peer_nonce_{};
+  unsigned peer_workers_ = 0;
+  uint32_t next_session_;
+  bool changed_ = false;
+  bool untold_ = false;
+};
+
+}  // namespace tandem::mirror

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Two endpoints joined by a wire that loses, repeats, delays, corrupts and cuts frames by a seed.
+// Workers are stubs: they remember what they were told, write data frames when asked, and acknowledge
+// those that come.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/prng.h"
+#include "dataplane/mirror/endpoint.h"
+
+namespace tandem::mirror::test {
+
+struct WireFaults {
+  uint32_t lost = 0;       // of 1000
+  uint32_t repeated = 0;   // of 1000
+  uint32_t delayed = 0;    // of 1000, by up to 20 ms
+  uint32_t corrupted = 0;  // of 1000
+  size_t ip_max = 65535;   // larger packets vanish
+  bool is_cut = false;
+};
+
+struct StubStream {
+  bool is_open = false;
+  SessionTerms terms;
+  uint64_t sent = 0;      // writer: frames written
+  uint64_t answered = 0;  // writer: acknowledgements that came
+  uint64_t came = 0;      // reader: frames of this session
+};
+
+struct StubWorker {
+  std::map<unsigned, StubStream> writers, readers;  // by group
+  uint64_t strays = 0;                              // frames of a session that is not open
+  unsigned opened = 0;                              // sessions, of either kind
+  unsigned closed = 0;
+  unsigned discarded = 0;
+  bool is_stuck = false;  // takes nothing from its ring
+};
+
+class Device : public FrameSink {
+ public:
+  Device(uint8_t unit, unsigned workers);
+  ~Device() override;
+
+  void Start(uint64_t incarnation);  // also again
+  void Configure(const std::function<void(config::Snapshot&)>& change = {});
+  void Turn(const std::vector<std::vector<uint8_t>>& frames, Nanos now);
+  // Each writer that is open writes a frame with a body of `size` bytes (body_max at most).
+  void Write(size_t size);
+
+  std::span<uint8_t> Begin(size_t size) override;
+  void Commit(size_t size) override;
+
+  std::shared_ptr<const EndpointStatus> status() const { return endpoint->status(); }
+  const EndpointStatus::Group& group(size_t index = 0) const;
+  const EndpointCounters& counters() const { return endpoint->counters(); }
+
+  EndpointOptions options;
+  config::Roles roles;
+  std::vector<std::string> groups = {"traffic-group-1"};
+  bool in_sync = false;
+  std::unique_ptr<Endpoint> endpoint;
+  std::vector<StubWorker> workers;
+  std::unique_ptr<const Translation> translation;
+  unsigned translations = 0;
+  std::vector<std::vector<uint8_t>> sent;  // by this turn
+  std::function<void(config::Snapshot&)> change;
+
+ private:
+  void Work(unsigned worker);
+  void Take(unsigned worker, const FrameSlot& slot);
+
+  config::Publisher publisher_;
+  std::vector<std::unique_ptr<FrameRing>> to_worker_, from_worker_;
+  uint64_t generation_ = 0;
+  std::vector<uint8_t> begun_;
+  mutable std::shared_ptr<const EndpointStatus> shown_;
+};
+
+class World {
+ public:
+  explicit World(uint64_t seed = 1, unsigned workers = 2);
+
+  // Runs for `span` in steps of a millisecond.
+  void Run(Nanos span, const std::function<void()>& each = {});
+  // Runs until `done`; false: it was not within `most`.
+  bool RunUntil(const std::function<bool()>& done, Nanos most = 20 * kSecond);
+  bool RunUntilOpen(Nanos most = 20 * kSecond);
+
+  Nanos now = 10 * kSecond;
+  Prng random;
+  WireFaults faults[2];  // of what device 0 or 1 sends
+  Device a, b;
+  // Everything that went over the wire, when wanted: by sender.
+  bool is_recording = false;
+  std::vector<std::vector<uint8_t>> recorded[2];
+  // Brings `frame` to device `to` with the next step.
+  void Inject(int to, std::vector<uint8_t> frame);
+
+ private:
+  void Carry(int from);
+
+  struct Flying {
+    Nanos at;
+    std::vector<uint8_t> frame;
+  };
+  std::vector<Flying> flying_[2];  // by receiver
+};
+
+}  // namespace tandem::mirror::test
