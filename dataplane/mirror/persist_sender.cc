@@ -42,12 +42,14 @@ struct PersistSender::Impl {
         table(records),
         roles(device_roles),
         window({.frames = 256, .notes = 1U << 14}),
-        buckets(records.buckets() / records.workers() + 1) {}
+        buckets(records.buckets()) {}
 
-  uint8_t& StateOf(uint32_t bucket) { return buckets[bucket / table.workers()]; }
-  uint32_t ShardEnd() const {
-    return (table.buckets() + table.workers() - 1 - worker) / table.workers();
+  // Shards worker, worker + streams, … are this stream's.
+  unsigned Streams() const {
+    return terms.streams == 0 ? table.workers()
+                              : std::min<unsigned>(terms.streams, table.workers());
   }
+  bool IsOurs(uint32_t bucket) const { return bucket % table.workers() % Streams() == worker; }
 
   void BeginPass(unsigned flags) noexcept;
   bool Next(uint32_t& bucket) noexcept;
@@ -64,11 +66,11 @@ struct PersistSender::Impl {
   persist::Table& table;
   const config::Roles& roles;
   SendWindow window;
-  std::vector<uint8_t> buckets;  // BucketFlag, by bucket / workers
+  std::vector<uint8_t> buckets;  // BucketFlag; of buckets that are not ours without meaning
   PersistBatchWriter writer;
   SessionTerms terms;
   bool is_open = false;
-  uint32_t pass_next = 0;  // index into `buckets`
+  uint32_t pass_next = 0;  // bucket
   uint32_t in_flight = 0;  // buckets
   uint32_t roles_changes = 0;
   uint32_t mirror_generation = 0;
@@ -95,11 +97,13 @@ void PersistSender::Impl::BeginPass(unsigned flags) noexcept {
 // The next bucket to look at: changed ones first, then those of the pass. False: there is none.
 bool PersistSender::Impl::Next(uint32_t& bucket) noexcept {
   is_settled = false;
-  bucket = table.PopChanged(worker);
-  if (bucket != persist::kNoBucket) return true;
-  while (pass_next < ShardEnd()) {
-    bucket = pass_next++ * table.workers() + worker;
-    if ((StateOf(bucket) & kWhole) != 0) return true;
+  for (unsigned shard = worker; shard < table.workers(); shard += Streams()) {
+    bucket = table.PopChanged(shard);
+    if (bucket != persist::kNoBucket) return true;
+  }
+  while (pass_next < table.buckets()) {
+    bucket = pass_next++;
+    if (IsOurs(bucket) && (buckets[bucket] & kWhole) != 0) return true;
   }
   is_settled = true;
   return false;
@@ -141,7 +145,7 @@ Verdict PersistSender::Impl::RenderRecord(Record& record, unsigned bucket_flags,
 
 // False: another holds the bucket; it is looked at again.
 bool PersistSender::Impl::Render(uint32_t bucket, const Snapshot& snapshot, Tick now) noexcept {
-  uint8_t& flags = StateOf(bucket);
+  uint8_t& flags = buckets[bucket];
   if ((flags & kInFlight) != 0) {
     flags |= kAgain;
     return true;
@@ -176,7 +180,7 @@ void PersistSender::Impl::Gather(const Snapshot& snapshot, Tick now) noexcept {
 // ---- what became of it --------------------------------------------------------------------------
 
 void PersistSender::Impl::Settled(uint32_t bucket) noexcept {
-  uint8_t& flags = StateOf(bucket);
+  uint8_t& flags = buckets[bucket];
   if ((flags & (kAgain | kWhole)) != 0) table.MarkBucketChanged(bucket);
   flags = static_cast<uint8_t>(flags & ~(kInFlight | kAgain));
   --in_flight;
@@ -205,12 +209,12 @@ void PersistSender::Impl::Lost(Note note) noexcept {
     is_announced = false;
     return;
   }
-  StateOf(note) |= kAgain;
+  buckets[note] |= kAgain;
   Settled(note);
 }
 
 void PersistSender::Impl::UpdateState(Nanos now) noexcept {
-  const uint32_t to_come = ShardEnd() - std::min(pass_next, ShardEnd());
+  const uint32_t to_come = table.buckets() - pass_next;
   counters.pending.Subtract(counters.pending.Get());
   counters.pending.Add(in_flight + to_come + (is_settled && is_heard ? 0 : 1));
   if (is_settled && in_flight == 0) {
@@ -234,7 +238,10 @@ PersistSender::~PersistSender() = default;
 
 void PersistSender::Open(const SessionTerms& terms, Nanos now) noexcept {
   Impl& impl = *impl_;
+  const bool goes_on =
+      impl.is_open && impl.terms.session == terms.session && impl.terms.epoch == terms.epoch;
   impl.terms = terms;
+  if (goes_on) return;
   impl.is_open = true;
   impl.window.Reset(now);
   std::fill(impl.buckets.begin(), impl.buckets.end(), uint8_t{0});
@@ -266,7 +273,7 @@ bool PersistSender::Build(FrameSlot& slot, const Snapshot& snapshot, Nanos now) 
     impl.mirror_generation = snapshot.mirror_generation;
     impl.BeginPass(kWhole);
   }
-  const bool in_pass = impl.pass_next < impl.ShardEnd();
+  const bool in_pass = impl.pass_next < impl.table.buckets();
   if (!in_pass && now - impl.built_at < snapshot.mirroring.flush) return false;
   const size_t size = std::min<size_t>(impl.terms.body_max, slot.body.size());
   impl.writer.Begin(size);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mirrors persistence records. Worker w's sender speaks for shard w of the table: the buckets whose
-// number is w modulo workers. Records are named by their key, so the peer's table may have any size
+// Mirrors persistence records. Worker w's sender speaks for shard w of the table, the buckets whose
+// number is w modulo workers, and, where the peer has fewer workers, for the shards w + streams and so
+// on (SessionTerms::streams); then the workers above have no session. Records are named by their key, so the peer's table may have any size
 // and the peer any number of workers; that is why this works where mirroring flows does not.
 //
 // A record is told when it is made, changed, or gone, and when its use would otherwise let the peer's

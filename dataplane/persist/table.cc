@@ -239,8 +239,15 @@ void Table::MarkBucketChanged(uint32_t number) noexcept {
                                         std::memory_order_relaxed));
 }
 
-uint32_t Table::PopChanged(unsigned worker) noexcept {
-  Shard& shard = shards_[worker];
+uint32_t Table::PopChanged(unsigned shard_number) noexcept {
+  Shard& shard = shards_[shard_number];
+  if (shard.is_popped.exchange(true, std::memory_order_acquire)) return kNoBucket;
+  const uint32_t number = Pop(shard);
+  shard.is_popped.store(false, std::memory_order_release);
+  return number;
+}
+
+uint32_t Table::Pop(Shard& shard) noexcept {
   if (shard.taken == 0) {
     if (shard.changed.load(std::memory_order_relaxed) == 0) return kNoBucket;
     shard.taken = shard.changed.exchange(0, std::memory_order_acquire);

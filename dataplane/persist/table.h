@@ -20,7 +20,7 @@
 // the place is needed.
 //
 // Thread safety: a holder is a worker, or `workers()` for control. Open, Touch and VisitBucket: any
-// holder's thread, one thread a holder. Sweep and PopChanged: the shard's owner. No allocation after
+// holder's thread, one thread a holder. PopChanged: any. Sweep: the shard's owner. No allocation after
 // construction.
 //
 // Limits: the table has twice the places that `records` asks for, as keys do not fall evenly into
@@ -168,8 +168,9 @@ class Table {
     return true;
   }
 
-  // The owner's next bucket that changed, which is then no longer in the list; kNoBucket: none.
-  uint32_t PopChanged(unsigned worker) noexcept;
+  // The shard's next bucket that changed, which is then no longer in the list; kNoBucket: none, or
+  // another thread is asking.
+  uint32_t PopChanged(unsigned shard) noexcept;
   void MarkBucketChanged(uint32_t number) noexcept;  // any thread, without a claim
 
   // Buckets of shard w: w, w + workers(), … below buckets().
@@ -186,8 +187,9 @@ class Table {
  private:
   struct alignas(64) Shard {
     std::span<Bucket> buckets;
-    uint32_t taken = 0;       // owner's: the rest of the list that it took, number + 1
-    uint32_t next_sweep = 0;  // owner's: index into buckets
+    std::atomic<bool> is_popped{false};  // somebody is in PopChanged, to whom belongs:
+    uint32_t taken = 0;                  // the rest of the list that was taken, number + 1
+    uint32_t next_sweep = 0;             // owner's: index into buckets
     alignas(64) std::atomic<uint32_t> changed{0};  // number + 1 of the first in the list
   };
   struct alignas(64) Holder {
@@ -202,6 +204,7 @@ class Table {
     const auto workers = static_cast<uint32_t>(shards_.size());
     return shards_[number % workers].buckets[number / workers];
   }
+  uint32_t Pop(Shard& shard) noexcept;
   // REQUIRES for these: the bucket is claimed by `holder`.
   Record* PlaceFor(uint32_t number, const Key& key, unsigned holder, Tick now) noexcept;
   void Settle(uint32_t number, Record& record, Verdict verdict, unsigned holder) noexcept;

@@ -35,8 +35,9 @@ struct LinkFaults {
 
 class PersistPair {
  public:
-  explicit PersistPair(uint64_t seed = 1, LinkFaults link_faults = {})
-      : faults(link_faults), prng_(seed) {
+  explicit PersistPair(uint64_t seed = 1, LinkFaults link_faults = {},
+                       uint8_t stream_count = kWriterWorkers)
+      : faults(link_faults), streams(stream_count), prng_(seed) {
     for (config::TrafficGroupId group = 1; group <= 2; ++group)
       reader_roles.Set(group, config::Role::kStandby);
     Configure(writer_snapshot, 0, 0, 0);
@@ -45,24 +46,24 @@ class PersistPair {
     translation.members = Shifted(50, kMemberShift);
     translation.virtuals = Shifted(4, kVirtualShift);
     SetGeneration(5);
-    for (unsigned w = 0; w < kWriterWorkers; ++w)
+    for (unsigned w = 0; w < streams; ++w)
       senders.push_back(std::make_unique<PersistSender>(w, writer.table, writer_roles));
     for (unsigned w = 0; w < kReaderWorkers; ++w)
       receivers.push_back(std::make_unique<PersistReceiver>(w, reader.table, reader_roles));
-    for (const unsigned w : {0U, 1U, 2U})
-      senders[w]->Open(Terms(session), now);
+    for (auto& sender : senders)
+      sender->Open(Terms(session, streams), now);
     for (auto& receiver : receivers)
       receiver->Open(Terms(session), now);
   }
 
-  static SessionTerms Terms(uint32_t session) {
-    return {.session = session, .epoch = 9, .body_max = 1400};
+  static SessionTerms Terms(uint32_t session, uint8_t streams = 0) {
+    return {.session = session, .epoch = 9, .body_max = 1400, .streams = streams};
   }
   void Reopen() {
     ++session;
     in_flight_.clear();
     for (auto& sender : senders)
-      sender->Open(Terms(session), now);
+      sender->Open(Terms(session, streams), now);
     for (auto& receiver : receivers)
       receiver->Open(Terms(session), now);
   }
@@ -190,6 +191,7 @@ class PersistPair {
   }
 
   LinkFaults faults;
+  const uint8_t streams;
   Nanos now = 10 * kSecond;
   uint32_t session = 77;
   test::TableMemory writer{3000, kWriterWorkers, 3};

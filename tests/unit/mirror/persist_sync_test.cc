@@ -28,7 +28,8 @@ TEST_CASE("persist sync: tables are equal after quiet, whatever the link did", "
     CAPTURE(seed);
     Prng prng(seed * 7919);
     PersistPair pair(
-        seed, {.lost = prng.Below(40), .duplicated = prng.Below(30), .delay_max = prng.Below(12)});
+        seed, {.lost = prng.Below(40), .duplicated = prng.Below(30), .delay_max = prng.Below(12)},
+        static_cast<uint8_t>(seed % 2 == 0 ? kReaderWorkers : kWriterWorkers));
     for (int step = 0; step < 1500; ++step) {
       for (uint32_t i = prng.Below(4); i > 0; --i) {
         const uint32_t number = prng.Below(900);
@@ -68,9 +69,8 @@ TEST_CASE("persist sync: copies last as long as the record is used", "[mirror]")
   CHECK(pair.Difference() == "");
   CHECK(pair.Read().size() == 1);
   // Nobody uses it, and nobody says so: the copy goes by itself, later.
-  pair.senders[0]->Close();
-  pair.senders[1]->Close();
-  pair.senders[2]->Close();
+  for (auto& sender : pair.senders)
+    sender->Close();
   for (int i = 0; i < 45; ++i)
     pair.Step(100 * kMillisecond);
   CHECK(pair.Written().empty());
