@@ -84,6 +84,11 @@ void FlowSender::Impl::AbandonInFlight() noexcept {
 // Slots that are dirty from an earlier session may stay so: they are told once more than need be.
 void FlowSender::Open(const SessionTerms& terms, Nanos now) noexcept {
   Impl& impl = *impl_;
+  // Only the path changed: numbering goes on, for a number names one frame of a session.
+  if (impl.open && terms.session == impl.terms.session && terms.epoch == impl.terms.epoch) {
+    impl.terms.body_max = static_cast<uint16_t>(std::clamp<size_t>(terms.body_max, 256, kBodyMax));
+    return;
+  }
   impl.AbandonInFlight();
   impl.window.Reset(now);
   impl.terms = terms;
