@@ -67,11 +67,11 @@ TEST_CASE("persist: one choice for each client, whoever asks", "[persist]") {
         if (round % 64 == 0) table.Sweep(w, 0, 4);
         if (round % 16 == 0) {
           const uint32_t bucket = table.PopChanged(w);
-          if (bucket != kNoBucket) {
-            static_cast<void>(table.VisitBucket(bucket, w, [](Record& record) {
-              record.flags = static_cast<uint8_t>(record.flags & ~kDirty);
-              return Verdict::kKeep;
-            }));
+          if (bucket != kNoBucket && !table.VisitBucket(bucket, w, [](Record& record) {
+                record.flags = static_cast<uint8_t>(record.flags & ~kDirty);
+                return Verdict::kKeep;
+              })) {
+            table.MarkBucketChanged(bucket);
           }
         }
       }
