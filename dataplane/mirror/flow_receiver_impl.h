@@ -45,7 +45,7 @@ struct FlowReceiver::Impl {
     Family(config::TrafficGroupId group_number, flow::FlowTable<Hot>& flows)
         : group(group_number),
           table(flows),
-          page_count(flows.pages().LogicalMax() / kFlowsPerPage),
+          page_count(flows.pages().LogicalMax() / uint32_t{kFlowsPerPage}),
           notes(std::make_unique<PageNote[]>(page_count)) {}
 
     uint32_t SlotAt(uint32_t logical) const noexcept {

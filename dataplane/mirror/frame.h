@@ -59,7 +59,7 @@ struct FrameHeader {
   uint64_t floor = 0;
   uint64_t sack = 0;        // ack: bit i: floor + 1 + i has come
   uint16_t credit = 0;      // ack: how many frames beyond `floor` the receiver has room for
-  uint16_t dictionary = 0;  // data: low bits of the version of the writer's dictionary
+  uint16_t dictionary = 0;  // data: low bits of the writer's Snapshot::generation
   uint32_t stamp = 0;  // data: microseconds of the writer's clock; ack: that of the newest frame;
                        // with kAuditMismatch: range << 1 | is_ipv6
 };
