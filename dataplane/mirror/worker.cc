@@ -11,6 +11,13 @@ using config::TrafficGroupId;
 
 namespace {
 
+// A worker that has nothing to do looks for something so often.
+constexpr Nanos kPause = 10'000;
+
+TrafficGroupId After(TrafficGroupId group, TrafficGroupId end) {
+  return static_cast<TrafficGroupId>(group + 1 < end ? group + 1 : 1);
+}
+
 unsigned ShareOf(unsigned most, unsigned budget) {
   return std::max(1U, most * budget / WorkerMirror::kBudgetMax);
 }
@@ -45,13 +52,17 @@ void WorkerMirror::RolesChanged() noexcept {
 
 bool WorkerMirror::Turn(const Snapshot& snapshot, const Translation* translation, Nanos now,
                         unsigned budget, bool may_read) noexcept {
+  // Turns can follow each other faster than anything here becomes due.
+  if (!was_busy_ && now - looked_at_ < kPause && inbound_.Front() == nullptr) return false;
+  looked_at_ = now;
   may_read_ = may_read;
   bool busy = Receive(snapshot, translation, now, ShareOf(kFramesInMax, budget));
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   for (TrafficGroupId group = 1; group < end; ++group)
     senders_[group]->OnClock(now);
   busy = Tidy(snapshot, translation, ShareOf(kSlotsMax, budget)) || busy;
-  return Send(snapshot, now, ShareOf(kFramesOutMax, budget)) || busy;
+  was_busy_ = Send(snapshot, now, ShareOf(kFramesOutMax, budget)) || busy;
+  return was_busy_;
 }
 
 // ---- what comes in -----------------------------------------------------------------------------
@@ -115,18 +126,17 @@ void WorkerMirror::TakeFrame(const FrameSlot& slot, const Snapshot& snapshot,
   }
 }
 
-// The first group that has something to do gets all there is.
+// One group a turn, until it has nothing more to do. What an active group's reading end left behind is
+// tidied as well.
 bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation,
                         unsigned slots) noexcept {
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
-  bool busy = false;
+  if (!may_read_ || end == 1) return false;
+  const bool busy = receivers_[tidied_group_]->Tidy(translation, snapshot, slots);
+  if (!busy) tidied_group_ = After(tidied_group_, end);
   for (TrafficGroupId group = 1; group < end; ++group) {
-    FlowReceiver& receiver = *receivers_[group];
-    // A reader that was closed has pages to give back still.
-    if (roles_.IsActive(group) && !receiver.is_open()) receiver.Tidy(nullptr, snapshot, 1);
-    if (roles_.IsActive(group) || !may_read_) continue;
-    if (!busy) busy = receiver.Tidy(translation, snapshot, slots);
-    in_sync_[group].store(receiver.is_open() && receiver.in_sync(), std::memory_order_release);
+    const bool in_sync = !roles_.IsActive(group) && receivers_[group]->in_sync();
+    in_sync_[group].store(in_sync, std::memory_order_release);
   }
   return busy;
 }
@@ -148,7 +158,7 @@ bool WorkerMirror::Send(const Snapshot& snapshot, Nanos now, unsigned frames) no
   const unsigned all = frames;
   const uint16_t credit = Credit();
   for (TrafficGroupId i = 1; i < end && frames > 0; ++i) {
-    next_group_ = static_cast<TrafficGroupId>(next_group_ + 1 < end ? next_group_ + 1 : 1);
+    next_group_ = After(next_group_, end);
     if (!SendOf(next_group_, snapshot, credit, now, frames)) break;
   }
   return frames < all;

@@ -109,6 +109,9 @@ class WorkerMirror {
   std::atomic<config::TrafficGroupId> groups_end_{1};  // streams from 1 on below it are there
   WorkerCounters counters_;
   bool may_read_ = false;
+  bool was_busy_ = false;
+  Nanos looked_at_ = 0;
+  config::TrafficGroupId tidied_group_ = 1;
   config::TrafficGroupId next_group_ = 1;  // whose turn it is to send first
 };
 
