@@ -25,8 +25,13 @@ unsigned ShareOf(unsigned most, unsigned budget) {
 }  // namespace
 
 WorkerMirror::WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& live,
-                           const config::Roles& roles)
-    : worker_(worker), tables_(tables), live_(live), roles_(roles) {}
+                           persist::Table& records, const config::Roles& roles)
+    : worker_(worker),
+      tables_(tables),
+      live_(live),
+      roles_(roles),
+      persist_sender_(worker, records, roles),
+      persist_receiver_(worker, records, roles) {}
 
 WorkerMirror::~WorkerMirror() = default;
 
@@ -60,7 +65,9 @@ bool WorkerMirror::Turn(const Snapshot& snapshot, const Translation* translation
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   for (TrafficGroupId group = 1; group < end; ++group)
     senders_[group]->OnClock(now);
+  persist_sender_.OnClock(now);
   busy = Tidy(snapshot, translation, ShareOf(kSlotsMax, budget)) || busy;
+  busy = persist_receiver_.Tidy(ShareOf(kBucketsMax, budget)) || busy;
   was_busy_ = Send(snapshot, now, ShareOf(kFramesOutMax, budget)) || busy;
   return was_busy_;
 }
@@ -82,7 +89,11 @@ bool WorkerMirror::Receive(const Snapshot& snapshot, const Translation* translat
 bool WorkerMirror::Take(const FrameSlot& slot, const Snapshot& snapshot,
                         const Translation* translation, Nanos now) noexcept {
   const TrafficGroupId group = slot.group;
-  if (group == 0 || group >= groups_end_.load(std::memory_order_acquire)) {
+  if (group == 0) {
+    TakeRecords(slot, snapshot, translation, now);
+    return true;
+  }
+  if (group >= groups_end_.load(std::memory_order_acquire)) {
     counters_.unknown_group.Add(1);
     return true;
   }
@@ -126,6 +137,35 @@ void WorkerMirror::TakeFrame(const FrameSlot& slot, const Snapshot& snapshot,
   }
 }
 
+// Persistence has one session a device, whatever the roles are.
+void WorkerMirror::TakeRecords(const FrameSlot& slot, const Snapshot& snapshot,
+                               const Translation* translation, Nanos now) noexcept {
+  switch (slot.cargo) {
+    case Cargo::kFrame:
+      counters_.frames_in.Add(1);
+      if (slot.header.type == FrameType::kPersistAck) {
+        if (persist_sender_.is_open()) persist_sender_.OnAck(slot.header, now);
+      } else if (slot.header.type == FrameType::kPersist && translation != nullptr) {
+        if (persist_receiver_.is_open()) {
+          persist_receiver_.Apply(slot, *translation, snapshot, now);
+        }
+      }
+      break;
+    case Cargo::kOpenSender:
+      persist_sender_.Open(slot.terms, now);
+      break;
+    case Cargo::kCloseSender:
+      persist_sender_.Close();
+      break;
+    case Cargo::kOpenReceiver:
+      persist_receiver_.Open(slot.terms, now);
+      break;
+    case Cargo::kCloseReceiver:
+      persist_receiver_.Close();
+      break;
+  }
+}
+
 // One group a turn, until it has nothing more to do. What an active group's reading end left behind is
 // tidied as well.
 bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation,
@@ -145,7 +185,7 @@ bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation
 
 uint16_t WorkerMirror::Credit() const noexcept {
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
-  uint32_t readers = 0;
+  uint32_t readers = persist_receiver_.is_open() ? 1U : 0U;
   for (TrafficGroupId group = 1; group < end; ++group)
     readers += receivers_[group]->is_open() ? 1U : 0U;
   const uint32_t room = kMirrorRingSize - std::min<uint32_t>(kMirrorRingSize, inbound_.size());
@@ -154,9 +194,9 @@ uint16_t WorkerMirror::Credit() const noexcept {
 
 bool WorkerMirror::Send(const Snapshot& snapshot, Nanos now, unsigned frames) noexcept {
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
-  if (end == 1) return false;
   const unsigned all = frames;
   const uint16_t credit = Credit();
+  if (!SendRecords(snapshot, credit, now, frames)) return frames < all;
   for (TrafficGroupId i = 1; i < end && frames > 0; ++i) {
     next_group_ = After(next_group_, end);
     if (!SendOf(next_group_, snapshot, credit, now, frames)) break;
@@ -164,26 +204,53 @@ bool WorkerMirror::Send(const Snapshot& snapshot, Nanos now, unsigned frames) no
   return frames < all;
 }
 
-// False: the ring is full.
-bool WorkerMirror::SendOf(TrafficGroupId group, const Snapshot& snapshot, uint16_t credit,
-                          Nanos now, unsigned& frames) noexcept {
-  const bool is_active = roles_.IsActive(group);
-  const bool is_open = is_active ? senders_[group]->is_open() : receivers_[group]->is_open();
-  while (is_open && frames > 0) {
+// Fills frames by build(slot) while it says that there are more. False: the ring is full.
+template <class Build>
+bool WorkerMirror::Fill(unsigned& frames, Build&& build) noexcept {
+  while (frames > 0) {
     FrameSlot* slot = outbound_.Free();
     if (slot == nullptr) {
       counters_.ring_full.Add(1);
       return false;
     }
     slot->cargo = Cargo::kFrame;
-    const bool is_built = is_active ? senders_[group]->Build(*slot, snapshot, now)
-                                    : receivers_[group]->BuildAck(*slot, credit, now);
-    if (!is_built) break;
+    if (!build(*slot)) break;
     outbound_.Push();
     counters_.frames_out.Add(1);
     --frames;
   }
   return true;
+}
+
+bool WorkerMirror::SendRecords(const Snapshot& snapshot, uint16_t credit, Nanos now,
+                               unsigned& frames) noexcept {
+  if (persist_receiver_.is_open() && !Fill(frames, [&](FrameSlot& slot) {
+        slot.group = 0;
+        return persist_receiver_.BuildAck(slot, credit, now);
+      })) {
+    return false;
+  }
+  // Flows have a frame of each turn to themselves.
+  unsigned some = std::max(1U, frames / 2);
+  const unsigned before = some;
+  const bool has_room = !persist_sender_.is_open() || Fill(some, [&](FrameSlot& slot) {
+    slot.group = 0;
+    return persist_sender_.Build(slot, snapshot, now);
+  });
+  frames -= std::min(frames, before - some);
+  return has_room;
+}
+
+bool WorkerMirror::SendOf(TrafficGroupId group, const Snapshot& snapshot, uint16_t credit,
+                          Nanos now, unsigned& frames) noexcept {
+  if (roles_.IsActive(group)) {
+    return !senders_[group]->is_open() || Fill(frames, [&](FrameSlot& slot) {
+      return senders_[group]->Build(slot, snapshot, now);
+    });
+  }
+  return !receivers_[group]->is_open() || Fill(frames, [&](FrameSlot& slot) {
+    return receivers_[group]->BuildAck(slot, credit, now);
+  });
 }
 
 }  // namespace tandem::mirror

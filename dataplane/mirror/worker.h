@@ -26,7 +26,9 @@
 #include "dataplane/mirror/exchange.h"
 #include "dataplane/mirror/flow_receiver.h"
 #include "dataplane/mirror/flow_sender.h"
+#include "dataplane/mirror/persist_sync.h"
 #include "dataplane/mirror/translation.h"
+#include "dataplane/persist/table.h"
 
 namespace tandem::mirror {
 
@@ -42,10 +44,11 @@ class WorkerMirror {
   static constexpr unsigned kFramesInMax = 8;
   static constexpr unsigned kFramesOutMax = 8;
   static constexpr unsigned kSlotsMax = 1024;
+  static constexpr unsigned kBucketsMax = 256;
   static constexpr unsigned kBudgetMax = 8;
 
   // `roles` is the worker's copy.
-  WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& live,
+  WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& live, persist::Table& records,
                const config::Roles& roles);
   ~WorkerMirror();
 
@@ -61,6 +64,9 @@ class WorkerMirror {
 
   // The worker's thread.
   Tables tables() const noexcept { return tables_; }
+
+  const PersistSender& persist_sender() const noexcept { return persist_sender_; }
+  const PersistReceiver& persist_receiver() const noexcept { return persist_receiver_; }
 
   // Control, before a snapshot with `group` is published: allocates its streams and those of lower
   // numbers. Idempotent.
@@ -93,6 +99,12 @@ class WorkerMirror {
   bool Tidy(const config::Snapshot& snapshot, const Translation* translation,
             unsigned slots) noexcept;
   bool Send(const config::Snapshot& snapshot, Nanos now, unsigned frames) noexcept;
+  void TakeRecords(const FrameSlot& slot, const config::Snapshot& snapshot,
+                   const Translation* translation, Nanos now) noexcept;
+  template <class Build>
+  bool Fill(unsigned& frames, Build&& build) noexcept;
+  bool SendRecords(const config::Snapshot& snapshot, uint16_t credit, Nanos now,
+                   unsigned& frames) noexcept;
   bool SendOf(config::TrafficGroupId group, const config::Snapshot& snapshot, uint16_t credit,
               Nanos now, unsigned& frames) noexcept;
   uint16_t Credit() const noexcept;
@@ -101,6 +113,8 @@ class WorkerMirror {
   Tables tables_;
   config::LiveCounts& live_;
   const config::Roles& roles_;
+  PersistSender persist_sender_;
+  PersistReceiver persist_receiver_;
   FrameRing inbound_;
   FrameRing outbound_;
   std::array<std::unique_ptr<FlowSender>, kTrafficGroupsMax + 1> senders_;

@@ -7,24 +7,34 @@
 namespace tandem::unit {
 
 mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCounts& live,
-                                           const config::Roles& roles) {
+                                           persist::Table& records, const config::Roles& roles) {
   const auto index = static_cast<unsigned>(workers_.size());
-  workers_.push_back(std::make_unique<mirror::WorkerMirror>(index, tables, live, roles));
+  workers_.push_back(std::make_unique<mirror::WorkerMirror>(index, tables, live, records, roles));
   return *workers_.back();
 }
 
-void Mirroring::Start(mirror::EndpointOptions options, const config::Roles&) {
+void Mirroring::Start(mirror::EndpointOptions options, unsigned reader,
+                      const config::Roles& roles) {
   options.mirroring = publisher_.Latest().mirroring;
   Prepare(publisher_.Latest());
+  mirror::EndpointPorts ports;
+  for (auto& worker : workers_) {
+    ports.to_worker.push_back(&worker->inbound());
+    ports.from_worker.push_back(&worker->outbound());
+  }
+  ports.publish_translation = [this](std::unique_ptr<const mirror::Translation> next) {
+    PublishTranslation(std::move(next));
+  };
+  ports.in_sync = [this](config::TrafficGroupId group) { return InSync(group); };
+  publisher_.Online(reader);
+  endpoint_ =
+      std::make_unique<mirror::Endpoint>(options, publisher_, reader, roles, std::move(ports));
 }
 
-bool Mirroring::Turn(std::span<const std::span<const uint8_t>>, Nanos, mirror::FrameSink&) {
+bool Mirroring::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
+                     mirror::FrameSink& sink) {
   if (!retired_.empty()) Reclaim();
-  return false;
-}
-
-std::shared_ptr<const mirror::EndpointStatus> Mirroring::status() const {
-  return nullptr;
+  return endpoint_->Turn(received, now, sink);
 }
 
 void Mirroring::Prepare(const config::Snapshot& next) {

@@ -28,10 +28,10 @@ class Mirroring {
 
   // Before any thread runs, by worker from 0 on.
   mirror::WorkerMirror& AddWorker(mirror::Tables tables, config::LiveCounts& live,
-                                  const config::Roles& roles);
+                                  persist::Table& records, const config::Roles& roles);
 
-  // Then once, when the first snapshot is published.
-  void Start(mirror::EndpointOptions options, const config::Roles& roles);
+  // Then once, when the first snapshot is published. `reader` is the mirror thread's of the publisher.
+  void Start(mirror::EndpointOptions options, unsigned reader, const config::Roles& roles);
 
   // Control: before `next` is published.
   void Prepare(const config::Snapshot& next);
@@ -51,7 +51,7 @@ class Mirroring {
   mirror::WorkerMirror& worker(unsigned index) noexcept { return *workers_[index]; }
   const mirror::WorkerMirror& worker(unsigned index) const noexcept { return *workers_[index]; }
 
-  std::shared_ptr<const mirror::EndpointStatus> status() const;
+  const mirror::Endpoint& endpoint() const noexcept { return *endpoint_; }
 
  private:
   void Reclaim();
@@ -63,6 +63,7 @@ class Mirroring {
 
   config::Publisher& publisher_;
   std::vector<std::unique_ptr<mirror::WorkerMirror>> workers_;
+  std::unique_ptr<mirror::Endpoint> endpoint_;
   std::atomic<const mirror::Translation*> current_{nullptr};
   std::unique_ptr<const mirror::Translation> latest_;
   std::deque<Retired> retired_;  // oldest first

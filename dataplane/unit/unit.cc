@@ -82,9 +82,9 @@ struct Unit::Impl {
     for (auto& one : workers) {
       pipeline::Context& context = one->context;
       context.mirror = &mirroring->AddWorker({context.flows4.table, context.flows6.table},
-                                             shared.live, context.roles);
+                                             shared.live, records, context.roles);
     }
-    mirroring->Start(options, shared.roles);
+    mirroring->Start(options, static_cast<unsigned>(workers.size()), shared.roles);
   }
 
   // Data packets come first: the fuller the burst, the less is mirrored this turn.
@@ -218,7 +218,7 @@ const Mirroring* Unit::mirroring() const {
 }
 
 std::shared_ptr<const mirror::EndpointStatus> Unit::mirror_status() const {
-  return impl_->mirroring == nullptr ? nullptr : impl_->mirroring->status();
+  return impl_->mirroring == nullptr ? nullptr : impl_->mirroring->endpoint().status();
 }
 
 void Unit::Reclaim() {
