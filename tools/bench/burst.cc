@@ -18,7 +18,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -29,6 +28,7 @@
 #include "dataplane/pipeline/hit.h"
 #include "dataplane/pipeline/lifecycle.h"
 #include "tools/bench/bench_device.h"
+#include "tools/bench/cycles.h"
 #include "tools/bench/floor.h"
 
 namespace tandem::bench {
@@ -42,18 +42,6 @@ constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr size_t kPhases = 4;
 constexpr std::array<const char*, kPhases> kPhaseNames = {"parse", "classify", "find", "settle"};
 constexpr std::array<int64_t, 5> kFlowCounts = {1, 1000, 100'000, 1'000'000, 4'000'000};
-
-double NanosPerCycle() {
-  static const double result = [] {
-    const auto begin = std::chrono::steady_clock::now();
-    const uint64_t cycles_begin = __rdtsc();
-    std::chrono::duration<double, std::nano> passed{};
-    while (passed.count() < 20e6)
-      passed = std::chrono::steady_clock::now() - begin;
-    return passed.count() / static_cast<double>(__rdtsc() - cycles_begin);
-  }();
-  return result;
-}
 
 // Samples of one phase, each over FrameRing::kFrames packets.
 class Samples {

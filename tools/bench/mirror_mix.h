@@ -55,6 +55,8 @@ class MirrorMix {
 
   const config::Dictionary& dictionary() const { return dictionary_; }
 
+  void SetShares(MixShares shares) { shares_ = shares; }  // from the next delta on
+
   Delta<Hot> Next() {
     Delta<Hot> delta;
     const uint32_t draw = prng_.Below(100);
@@ -121,6 +123,28 @@ class MirrorMix {
     return slot;
   }
 
+  // No two are equal before 25 million flows have begun: servers see each tuple once.
+  struct ServerSide {
+    uint32_t virtual_index, member_index, snat_index;
+    uint16_t port;
+  };
+  ServerSide NextServerSide() {
+    constexpr uint32_t kMembersEach = 12;
+    constexpr uint32_t kSnatAddresses = 4;
+    constexpr uint64_t kTuples = uint64_t{kVirtuals} * kMembersEach * kSnatAddresses << 16;
+    constexpr uint64_t kStride = 15'485'863;  // a prime that does not divide kTuples
+    uint64_t rest = ++servers_ * kStride % kTuples;
+    const auto take = [&rest](uint32_t below) {
+      const auto digit = static_cast<uint32_t>(rest % below);
+      rest /= below;
+      return digit;
+    };
+    const uint32_t member_index = take(kMembersEach);
+    const uint32_t virtual_index = take(kVirtuals);
+    const uint32_t snat_index = take(kSnatAddresses);
+    return {virtual_index, member_index, snat_index, static_cast<uint16_t>(rest * 40503U)};
+  }
+
   mirror::CreateRow<Hot> Create() {
     mirror::CreateRow<Hot> row;
     birth_ += 1 + prng_.Below(3);  // other traffic groups have flows of their own
@@ -130,8 +154,9 @@ class MirrorMix {
     row.flags = flow::kTranslateAddress | flow::kTranslateSource;
     if (prng_.Below(8) != 0) row.flags |= flow::kWindowScaled;
     row.protocol = 6;
-    row.virtual_id = static_cast<uint16_t>(1 + prng_.Below(kVirtuals));
-    row.member_id = static_cast<uint16_t>(row.virtual_id * 12 + prng_.Below(12) + 1);
+    const ServerSide server = NextServerSide();
+    row.virtual_id = static_cast<uint16_t>(1 + server.virtual_index);
+    row.member_id = static_cast<uint16_t>(row.virtual_id * 12 + server.member_index + 1);
     row.interface_id = 1;
     row.client_mac = {0x02, 0, 0, 0, 0, 1};
     row.age_ticks = prng_.Below(16) == 0 ? 1024 : 0;
@@ -142,8 +167,8 @@ class MirrorMix {
     row.client.destination_port = htons(row.virtual_id % 2 == 0 ? kHttp : kHttps);
     row.server.source = WireAddress(0x0a020000U + row.member_id);
     row.server.source_port = htons(kBackend);
-    row.server.destination = WireAddress(0x0a030000U + prng_.Below(4));
-    row.server.destination_port = static_cast<uint16_t>(prng_.Next());
+    row.server.destination = WireAddress(0x0a030000U + server.snat_index);
+    row.server.destination_port = server.port;
     live_.push_back({row.slot, row.value, row.flags});
     return row;
   }
@@ -154,6 +179,7 @@ class MirrorMix {
   std::vector<Live> live_;
   std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>> free_;
   uint32_t slots_ = 0;
+  uint64_t servers_ = 0;
   flow::Birth birth_ = 10'000'000;
 };
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What benchmarks send through a device: full NAT from one virtual server to 128 members behind one
+// SNAT address, clients on port 0, servers on port 1. Flow n has a tuple that can be computed from n on
+// both sides, so that the benchmark reads no table of its own beside Tandem's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/base/ip_address.h"
+#include "dataplane/config/snapshot.h"
+#include "dataplane/flow/flow.h"
+#include "dataplane/net/packet.h"
+
+namespace tandem::bench {
+
+inline constexpr uint32_t kMembers = 128;
+// Each member sees half the ports of one address: those that unit 1 of a pair gives away.
+inline constexpr uint32_t kFlowsMax = kMembers * 32'000;
+inline constexpr config::InterfaceId kServerSide = 2;
+
+// Not finished: the caller adds what it wants and calls Finish.
+std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol);
+IpAddress MemberAddress(uint32_t member);  // from 0 on
+inline constexpr MacAddress kServerMac = {2, 0, 0, 0, 0, 0x05};
+
+// Frames in buffers as a driver would have them: 60 bytes, headroom, checksum verified by the NIC.
+class FrameRing {
+ public:
+  static constexpr size_t kFrames = 512;
+
+  FrameRing();
+  std::span<net::Packet> packets() { return packets_; }
+  uint8_t* Reset(size_t index, uint16_t port);  // the frame's first byte; packets()[index] shows it
+
+ private:
+  static constexpr size_t kStride = 256;
+  static constexpr size_t kHeadroom = 64;
+
+  std::vector<uint8_t> buffer_;
+  std::vector<net::Packet> packets_;
+};
+
+// The packets of flows that begin in turn, 0, 1, 2 ..., each with the member behind the last one's.
+class Traffic {
+ public:
+  explicit Traffic(uint8_t protocol) : protocol_(protocol) {}
+
+  // Flow 0's member, as the device chose it.
+  void SetFirstMember(uint32_t member) { first_member_ = member % kMembers; }
+  uint32_t first_member() const { return first_member_; }
+  // From what the device sent to a server for flow 0.
+  static uint32_t MemberOf(const net::Packet& packet);
+
+  // Packet number `index` of `ring` becomes one of flow `flow` from `side`; `tcp_flags` for TCP, whose
+  // numbers are those of an empty stream, with so many more sent and acknowledged (FINs).
+  void MakePacket(FrameRing& ring, size_t index, uint32_t flow, flow::Side side, uint8_t tcp_flags,
+                  uint32_t sent = 0, uint32_t acknowledged = 0) const;
+  // An ARP request of a member's for the device's address.
+  static void MakeArp(FrameRing& ring, size_t index, uint32_t member);
+
+ private:
+  uint8_t protocol_;
+  uint32_t first_member_ = 0;
+};
+
+}  // namespace tandem::bench

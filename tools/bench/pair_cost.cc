@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What mirroring costs the active's packet path: two devices, one that mirrors and one that does not,
+// get the same packets in turns. Only the time within Unit::Turn counts: mirroring frames are built
+// there, sealed and sent by another thread, and acknowledged here by a peer that takes no time.
+#include <netinet/in.h>
+#include <rte_tcp.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <numeric>
+
+#include "dataplane/base/prng.h"
+#include "tools/bench/cycles.h"
+#include "tools/bench/pair_device.h"
+#include "tools/bench/pair_scenarios.h"
+
+namespace tandem::bench {
+namespace {
+
+using flow::Side;
+
+constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
+constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
+constexpr uint8_t kFin = RTE_TCP_FIN_FLAG;
+constexpr size_t kBurst = 32;
+constexpr Nanos kPacketGap = 100;
+constexpr uint16_t kBodyMax = 1400;
+constexpr size_t kSamples = 1500;
+
+// Nanoseconds of each sample. The mean leaves out the slowest twentieth: there, the machine did
+// something else.
+class Samples {
+ public:
+  void Add(uint64_t cycles) { nanos_.push_back(static_cast<double>(cycles) * NanosPerCycle()); }
+  double Median() {
+    std::sort(nanos_.begin(), nanos_.end());
+    return nanos_[nanos_.size() / 2];
+  }
+  double Mean() {
+    std::sort(nanos_.begin(), nanos_.end());
+    const size_t kept = nanos_.size() - nanos_.size() / 20;
+    return std::accumulate(nanos_.begin(), nanos_.begin() + static_cast<std::ptrdiff_t>(kept),
+                           0.0) /
+           static_cast<double>(kept);
+  }
+
+ private:
+  std::vector<double> nanos_;
+};
+
+// What the stream's writer has told so far.
+struct Told {
+  uint64_t creates = 0, updates = 0, closes = 0, digests = 0, frames = 0, bytes = 0;
+};
+
+// The two devices, each with its clock.
+class Contest {
+ public:
+  Contest(uint8_t protocol, uint32_t capacity, uint32_t established, Nanos udp_idle_timeout)
+      : off_({.protocol = protocol,
+              .capacity = capacity,
+              .mirrors = false,
+              .udp_idle_timeout = udp_idle_timeout}),
+        on_({.protocol = protocol, .capacity = capacity, .udp_idle_timeout = udp_idle_timeout}),
+        peer_(on_.mirror()) {
+    off_.Establish(established, now_[0]);
+    on_.Establish(established, now_[1]);
+    peer_.Open(kBodyMax);
+    // Until all is told and every digest was compared.
+    for (int i = 0; i < 200'000; ++i) {
+      on_.Turn({}, now_[1] += 50'000);
+      peer_.Answer();
+      off_.Turn({}, now_[0] += 50'000);
+    }
+  }
+
+  static constexpr size_t kDevices = 2;
+  PairDevice& device(size_t number) { return number == 0 ? off_ : on_; }
+
+  // Cycles within Unit::Turn of one sample's packets.
+  uint64_t Send(size_t number, std::span<const net::Packet> packets, Nanos gap) {
+    uint64_t cycles = 0;
+    for (size_t i = 0; i < packets.size(); i += kBurst) {
+      const size_t burst = std::min(kBurst, packets.size() - i);
+      cycles += device(number).Turn(packets.subspan(i, burst), now_[number] += gap * burst);
+    }
+    if (number == 1) peer_.Answer();
+    return cycles;
+  }
+  Told told() {
+    const mirror::SenderCounters& counters = on_.mirror().sender(kGroup).counters();
+    return {counters.creates.Get(), counters.updates.Get(), counters.closes.Get(),
+            counters.audits.Get(),  counters.frames.Get(),  counters.bytes.Get()};
+  }
+  bool is_in_sync() { return on_.mirror().sender(kGroup).state() == mirror::StreamState::kInSync; }
+
+ private:
+  PairDevice off_;
+  PairDevice on_;
+  WillingPeer peer_;
+  std::array<Nanos, kDevices> now_{kSecond, kSecond};
+};
+
+void Print(const char* what, std::array<Samples, 2>& samples, size_t count, Contest& contest) {
+  const auto per = static_cast<double>(count);
+  const double off = samples[0].Median() / per;
+  const double on = samples[1].Median() / per;
+  std::printf("%-36s off %7.1f ns  on %7.1f ns  speed %5.1f %% (of means %5.1f %%)%s\n", what, off,
+              on, 100 * off / on, 100 * samples[0].Mean() / samples[1].Mean(),
+              contest.is_in_sync() ? "" : "  NOT IN SYNC");
+}
+
+void Established(uint8_t protocol, uint32_t flows, const char* what) {
+  Contest contest(protocol, std::max(flows * 2, 8192U), flows, 60 * kSecond);
+  FrameRing ring;
+  std::array<Samples, 2> samples;
+  std::array<uint64_t, 2> before = {contest.device(0).forwarded(), contest.device(1).forwarded()};
+  for (size_t sample = 0; sample < kSamples; ++sample) {
+    for (size_t k = 0; k < Contest::kDevices; ++k) {
+      const size_t number = (sample + k) % 2;  // neither is always first
+      Prng prng(sample);
+      for (size_t i = 0; i < FrameRing::kFrames; ++i) {
+        const uint32_t flow = prng.Below(flows);
+        const Side side = prng.Below(2) == 0 ? Side::kClient : Side::kServer;
+        contest.device(number).traffic().MakePacket(ring, i, flow, side, kAck);
+      }
+      samples[number].Add(contest.Send(number, ring.packets(), kPacketGap));
+    }
+  }
+  for (size_t number = 0; number < 2; ++number) {
+    if (contest.device(number).forwarded() - before[number] != kSamples * FrameRing::kFrames) {
+      std::printf("not all forwarded: ");
+    }
+  }
+  Print(what, samples, FrameRing::kFrames, contest);
+}
+
+// A packet of a connection's life, so many connections after the first packet of this one.
+struct Step {
+  uint32_t after;
+  Side side;
+  uint8_t flags;
+  uint32_t sent = 0;
+  uint32_t acknowledged = 0;
+};
+
+// Connections come and go beside `established` that stay. Their packets are mixed: while one begins,
+// earlier ones are at each of the other steps.
+void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const char* what) {
+  constexpr uint32_t kConnections = 64;  // a sample
+  constexpr uint32_t kEstablished = kMembers * 256;
+  constexpr uint32_t kNumbers = kMembers * 8192;  // flow numbers that come round
+  constexpr size_t kWarmUp = 16'000;
+  Contest contest(protocol, 1U << 20, kEstablished, 200 * kMillisecond);
+  const size_t warm_up = kWarmUp;
+  FrameRing ring;
+  std::array<Samples, 2> samples;
+  Told before;
+  for (size_t sample = 0; sample < warm_up + kSamples * 4; ++sample) {
+    if (sample == warm_up) {
+      before = contest.told();
+    }
+    for (size_t k = 0; k < Contest::kDevices; ++k) {
+      const size_t number = (sample + k) % 2;
+      size_t count = 0;
+      for (const Step& step : steps) {
+        for (uint32_t i = 0; i < kConnections; ++i) {
+          const uint64_t connection = sample * kConnections + i;
+          if (connection < step.after) continue;
+          const auto flow =
+              kEstablished + static_cast<uint32_t>((connection - step.after) % kNumbers);
+          contest.device(number).traffic().MakePacket(ring, count++, flow, step.side, step.flags,
+                                                      step.sent, step.acknowledged);
+        }
+      }
+      const uint64_t cycles = contest.Send(number, ring.packets().first(count), gap);
+      if (sample >= warm_up) samples[number].Add(cycles);
+    }
+  }
+  Print(what, samples, kConnections, contest);
+  const Told after = contest.told();
+  constexpr double kCounted = kSamples * 4.0 * kConnections;
+  const auto each = [&](uint64_t Told::*member) {
+    return static_cast<double>(after.*member - before.*member) / kCounted;
+  };
+  std::printf(
+      "    each: %.2f creates, %.2f updates, %.2f closes, %.2f digests; %.3f frames, %.1f bytes\n",
+      each(&Told::creates), each(&Told::updates), each(&Told::closes), each(&Told::digests),
+      each(&Told::frames), each(&Told::bytes));
+}
+
+}  // namespace
+
+void MeasureCost() {
+  std::printf("active's packet path, one worker, mirroring off and on; per packet\n");
+  Established(IPPROTO_UDP, kMembers * 8, "established udp, 1 k flows");
+  Established(IPPROTO_UDP, kMembers * 784, "established udp, 100 k flows");
+  Established(IPPROTO_TCP, kMembers * 8, "established tcp, 1 k flows");
+  Established(IPPROTO_TCP, kMembers * 784, "established tcp, 100 k flows");
+
+  std::printf("per connection, from first packet to last\n");
+  constexpr uint32_t kLife = 32'768;  // connections begun between its beginning and its end
+  const auto tcp = [](uint32_t apart) {
+    return std::array{Step{0, Side::kClient, kSyn},
+                      Step{apart, Side::kServer, kSyn | kAck},
+                      Step{2 * apart, Side::kClient, kAck},
+                      Step{kLife, Side::kClient, kFin | kAck},
+                      Step{kLife + apart, Side::kServer, kFin | kAck, 0, 1},
+                      Step{kLife + 2 * apart, Side::kClient, kAck, 1, 1}};
+  };
+  New(IPPROTO_TCP, tcp(64), kPacketGap, "tcp, steps 40 us apart");
+  New(IPPROTO_TCP, tcp(2048), kPacketGap, "tcp, steps 1.2 ms apart");
+  const std::array udp = {Step{0, Side::kClient, 0}, Step{1024, Side::kServer, 0}};
+  New(IPPROTO_UDP, udp, 4 * kPacketGap, "udp, until idle");
+}
+
+}  // namespace tandem::bench

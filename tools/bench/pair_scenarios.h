@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What mirror_pair measures; each prints its figures.
+#pragma once
+
+#include <cstdint>
+
+namespace tandem::bench {
+
+void MeasureCost();
+
+}  // namespace tandem::bench
