@@ -164,6 +164,7 @@ void CheckMirroredVirtual(CheckContext& context, int index,
                           const std::map<std::string_view, int>& first_user) {
   const v1::Virtual& config = context.config.virtual_(index);
   const Origin origin = context.document.Object("virtual", index);
+  context.InRange(origin, "mirror_commit_timeout", config.mirror_commit_timeout(), 100, 20'000);
   if (config.mirror() && !config.has_traffic_group()) {
     return context.Error(origin, "mirror",
                          "needs a traffic_group: an address that stays on this device has no peer");

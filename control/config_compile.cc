@@ -272,6 +272,8 @@ void Compiler::CompileVirtual(const v1::Virtual& from, config::Virtual& to) cons
                                           : config::PersistenceId{0};
   to.mirror = from.mirror();
   to.mirror_at = CompileMirrorAt(from.mirror_at());
+  to.mirror_commit = CompileMirrorCommit(from.mirror_commit());
+  to.commit_timeout = Nanos{from.mirror_commit_timeout()} * 1000;
 }
 
 void Compiler::Persistences() {

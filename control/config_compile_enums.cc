@@ -143,4 +143,16 @@ config::MirrorAt CompileMirrorAt(v1::Virtual::MirrorAt when) {
   return config::MirrorAt::kEstablished;
 }
 
+config::MirrorCommit CompileMirrorCommit(v1::Virtual::MirrorCommit commit) {
+  switch (commit) {
+    case v1::Virtual::ASYNC:
+      return config::MirrorCommit::kAsync;
+    case v1::Virtual::BOUNDED:
+      return config::MirrorCommit::kBounded;
+    case v1::Virtual::STRICT:
+      return config::MirrorCommit::kStrict;
+  }
+  return config::MirrorCommit::kAsync;
+}
+
 }  // namespace tandem::control

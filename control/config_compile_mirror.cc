@@ -45,13 +45,14 @@ config::HashField CompileHashField(int field) {
 
 // From when on flows of a virtual are mirrored: of all of them, and of those that a SNAT pool
 // translates.
-using Mirrored = std::tuple<std::optional<config::MirrorAt>, bool>;
+using Mirrored = std::tuple<std::optional<config::MirrorAt>, bool, bool>;
 
 Mirrored MirroredOf(const config::Snapshot& snapshot, const config::Virtual& virtual_server) {
   const bool by_pool = virtual_server.snat == config::SnatKind::kPool &&
                        snapshot.snat_pools[virtual_server.snat_pool].mirror;
-  if (!virtual_server.mirror && !by_pool) return {std::nullopt, false};
-  return {virtual_server.mirror_at, by_pool};
+  if (!virtual_server.mirror && !by_pool) return {std::nullopt, false, false};
+  return {virtual_server.mirror_at, by_pool,
+          virtual_server.mirror_commit != config::MirrorCommit::kAsync};
 }
 
 }  // namespace

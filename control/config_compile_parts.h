@@ -35,6 +35,7 @@ config::FastL4 CompileProfile(const config::v1::FastL4Profile& profile);
 
 config::Role CompileRole(config::v1::TrafficGroup::Role role);
 config::MirrorAt CompileMirrorAt(config::v1::Virtual::MirrorAt when);
+config::MirrorCommit CompileMirrorCommit(config::v1::Virtual::MirrorCommit commit);
 
 // Without its id.
 config::Persistence CompilePersistence(const config::v1::PersistenceProfile& from);

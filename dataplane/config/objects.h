@@ -96,6 +96,13 @@ enum class NoFlowAction : uint8_t { kReset, kDrop, kLooseInitiation };
 // When a flow is first told to the peer.
 enum class MirrorAt : uint8_t { kEstablished, kSyn };
 
+// Whether a client learns that its connection is established before the peer knows of it.
+enum class MirrorCommit : uint8_t {
+  kAsync,    // yes: nothing waits
+  kBounded,  // it waits for the peer, Virtual::commit_timeout at most
+  kStrict,   // it waits
+};
+
 inline constexpr uint32_t kIndefinite = UINT32_MAX;  // ticks: never
 
 // The fastL4 profile; times in ticks (base/time.h), kIndefinite allowed where BIG-IP allows it.
@@ -185,6 +192,8 @@ struct Virtual {
   PersistenceId persistence = 0;  // 0: none
   bool mirror = false;
   MirrorAt mirror_at = MirrorAt::kEstablished;
+  MirrorCommit mirror_commit = MirrorCommit::kAsync;
+  Nanos commit_timeout = 2 * kMillisecond;  // kBounded
   FastL4 profile;
 
   bool ListensOn(InterfaceId interface) const {

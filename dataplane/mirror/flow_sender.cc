@@ -233,6 +233,12 @@ void FlowSender::Impl::Look() noexcept {
 bool FlowSender::is_open() const noexcept {
   return impl_->open;
 }
+uint64_t FlowSender::next_frame() const noexcept {
+  return impl_->window.next();
+}
+uint64_t FlowSender::first_in_flight() const noexcept {
+  return impl_->window.floor();
+}
 bool FlowSender::Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept {
   impl_->now = now;
   return impl_->BuildNext(slot, snapshot);

@@ -85,6 +85,12 @@ class FlowSender {
   // Frames that got no answer in time, and what else time brings. Every turn, with a session or not.
   void OnClock(Nanos now) noexcept;
 
+  // For those who wait for an acknowledgement: every frame built so far has a number below
+  // next_frame(); what frames below first_in_flight() said is acknowledged, or was told again in later
+  // ones, and then counters().lost_frames has grown.
+  uint64_t next_frame() const noexcept;
+  uint64_t first_in_flight() const noexcept;
+
   StreamState state() const noexcept;
   const SenderCounters& counters() const noexcept;
 

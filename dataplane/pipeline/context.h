@@ -19,6 +19,7 @@
 #include "dataplane/neighbour/table.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/persist/table.h"
+#include "dataplane/pipeline/commit.h"
 #include "dataplane/pipeline/counters.h"
 #include "dataplane/pipeline/exchange.h"
 #include "dataplane/pipeline/held.h"
@@ -100,6 +101,8 @@ struct Context {
   lb::Selector selector;
   Prng prng;
   HeldPackets held;
+  CommitQueue commit;
+  bool committing = false;  // the burst is of packets that waited for the peer already
   RateLimiter reject_limiter;
   neighbour::Resolver* resolver = nullptr;  // worker 0's; nullptr elsewhere
   config::Roles roles;                      // this worker's copy of the shared ones

@@ -74,6 +74,10 @@ struct WorkerCounters {
   Counter handed_off;
   Counter held;               // level
   Counter originated;         // frames of our own: ARP, RST, ICMP, echo replies
+  Counter commit_held;        // packets that waited for the peer's acknowledgement (commit.h)
+  Counter commit_timeouts;    // … and went without it, in time
+  Counter commit_alone;       // … and went without it, for lack of a peer that keeps up
+  Counter commit_full;        // packets that should have waited, with the queue full
   Counter resets_suppressed;  // RSTs and ICMP errors beyond the rate limit
   Counter flows_created;
   Counter flows_ipv4;  // level

@@ -165,6 +165,10 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     case Standing::kEnded:
       return HitResult::kEnded;
   }
+  if ((flow::IsEmbryonic(hot.common.state) || context.commit.size() != 0) && !context.committing &&
+      HoldForCommit<Hot>(context, work, ref)) {
+    return HitResult::kDone;
+  }
   Egress egress;
   if (!RememberedEgress(context, hot.common, ref.side, egress) &&
       !FindEgress(context, work, hot, ref.side, egress)) {

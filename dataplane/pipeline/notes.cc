@@ -22,7 +22,9 @@ bool IsMirrored(const config::Snapshot& snapshot, const config::Virtual& virtual
 
 // Whether the flow has come so far that the peer is to know of it.
 bool IsDue(const config::Virtual& virtual_server, const flow::FlowCommon& common) {
-  if (virtual_server.mirror_at == config::MirrorAt::kSyn || !flow::IsEmbryonic(common.state)) {
+  if (virtual_server.mirror_at == config::MirrorAt::kSyn ||
+      virtual_server.mirror_commit != config::MirrorCommit::kAsync ||
+      !flow::IsEmbryonic(common.state)) {
     return true;
   }
   // The replies of a one-legged flow bypass us: without states it is never seen to be established.

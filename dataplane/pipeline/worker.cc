@@ -115,6 +115,7 @@ void Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
 
 void Worker::Tidy() noexcept {
   Expire(context_, kExpireBudget);
+  if (context_.commit.size() > 0) ReleaseForCommit();
   if (context_.tick == tidied_) return;
   tidied_ = context_.tick;
   if (context_.resolver != nullptr) RunResolver(context_, kNeighbourBudget);
@@ -133,6 +134,14 @@ void Worker::ReleaseHeld() noexcept {
         Drop(context_, packet, DropReason::kNeighbourUnresolved);
       });
   ProcessBurst({ready.data(), count}, Origin::kHeld);
+}
+
+void Worker::ReleaseForCommit() noexcept {
+  std::array<net::Packet, kBurstMax> ready;
+  const size_t count = ReleaseCommitted(context_, ready);
+  context_.committing = true;
+  ProcessBurst({ready.data(), count}, Origin::kHeld);
+  context_.committing = false;
 }
 
 }  // namespace tandem::pipeline

@@ -39,6 +39,7 @@ class Worker {
   template <class Hot>
   void Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
   void ReleaseHeld() noexcept;
+  void ReleaseForCommit() noexcept;
 
   Context& context_;
   std::array<Work, kBurstMax> works_;

@@ -186,6 +186,8 @@ void Unit::Drain(std::vector<void*>& handles) {
     }
     context.counters.held.Subtract(context.held.size());
     context.held.TakeAll(take);
+    context.counters.held.Subtract(context.commit.size());
+    context.commit.TakeAll(take);
   }
 }
 

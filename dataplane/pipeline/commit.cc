@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/commit.h"
+
+#include "dataplane/mirror/worker.h"
+#include "dataplane/pipeline/context.h"
+
+namespace tandem::pipeline {
+namespace {
+
+using config::MirrorCommit;
+using Entry = CommitQueue::Entry;
+
+const config::Virtual* VirtualOf(const Context& context, const flow::FlowCommon& common) {
+  return context.snapshot->FindVirtual(common.virtual_id);
+}
+
+// The stream that could acknowledge the flow; nullptr: there is nobody to wait for.
+const mirror::FlowSender* StreamOf(const Context& context, config::TrafficGroupId group) {
+  if (context.mirror == nullptr || group == 0) return nullptr;
+  const mirror::FlowSender* sender = context.mirror->FindSender(group);
+  if (sender == nullptr || !sender->is_open()) return nullptr;
+  return sender->state() == mirror::StreamState::kLagging ? nullptr : sender;
+}
+
+// Whether the peer has all that was told of the slot until now.
+template <class Hot>
+bool IsAcknowledged(Context& context, const mirror::FlowSender& sender, Entry& entry) {
+  if (flow::IsMirrorDirty(context.flows<Hot>().table.cold(entry.slot).mirror_link)) {
+    entry.frames_below = 0;
+    return false;
+  }
+  // A lost frame's slots may have been dirty, and told again, since they were looked at last.
+  const uint64_t lost_frames = sender.counters().lost_frames.Get();
+  if (entry.frames_below == 0 || entry.lost_frames != lost_frames) {
+    entry.frames_below = sender.next_frame();
+    entry.lost_frames = lost_frames;
+  }
+  return sender.first_in_flight() >= entry.frames_below;
+}
+
+template <class Hot>
+bool MayGo(Context& context, Entry& entry) {
+  auto& table = context.flows<Hot>().table;
+  // The flow is over: what the packet is now, processing it will say.
+  if (!table.IsLive(entry.slot) || flow::BirthOf(table.register_of(entry.slot)) != entry.birth) {
+    return true;
+  }
+  const flow::FlowCommon& common = table.hot(entry.slot).common;
+  const config::Virtual* virtual_server = VirtualOf(context, common);
+  if (virtual_server == nullptr || (common.flags & flow::kMirrored) == 0) return true;
+  const mirror::FlowSender* sender = StreamOf(context, table.pages().GroupOf(entry.slot));
+  if (sender == nullptr) {
+    context.counters.commit_alone.Add(1);
+    return true;
+  }
+  if (IsAcknowledged<Hot>(context, *sender, entry)) return true;
+  if (virtual_server->mirror_commit == MirrorCommit::kStrict) return false;
+  if (context.now - entry.since < virtual_server->commit_timeout) return false;
+  context.counters.commit_timeouts.Add(1);
+  return true;
+}
+
+// The server's first packet on a flow of a virtual with commit.
+template <class Hot>
+bool RevealsFlow(const Context& context, const flow::FlowCommon& common, flow::FlowRef ref,
+                 config::TrafficGroupId group) {
+  if (ref.side != flow::Side::kServer || common.state != flow::State::kOpening) return false;
+  if ((common.flags & flow::kMirrored) == 0) return false;
+  const config::Virtual* virtual_server = VirtualOf(context, common);
+  return virtual_server != nullptr && virtual_server->mirror_commit != MirrorCommit::kAsync &&
+         StreamOf(context, group) != nullptr;
+}
+
+}  // namespace
+
+bool CommitQueue::Holds(uint32_t slot, bool is_ipv6) const noexcept {
+  if (per_slot_[FilterOf(slot, is_ipv6)] == 0) return false;
+  for (size_t i = 0; i < count_; ++i) {
+    if (entries_[i].slot == slot && entries_[i].is_ipv6 == is_ipv6) return true;
+  }
+  return false;
+}
+
+void CommitQueue::Add(const Entry& entry) noexcept {
+  entries_[count_++] = entry;
+  ++per_slot_[FilterOf(entry.slot, entry.is_ipv6)];
+}
+
+template <class Hot>
+bool HoldForCommit(Context& context, const Work& work, flow::FlowRef ref) noexcept {
+  auto& table = context.flows<Hot>().table;
+  const flow::FlowCommon& common = table.hot(ref.slot).common;
+  const bool behind =
+      ref.side == flow::Side::kServer && context.commit.Holds(ref.slot, Hot::kIsIpv6);
+  if (!behind && !RevealsFlow<Hot>(context, common, ref, table.pages().GroupOf(ref.slot))) {
+    return false;
+  }
+  if (!context.commit.HasRoom()) {
+    const config::Virtual* virtual_server = VirtualOf(context, common);
+    const bool strict =
+        virtual_server != nullptr && virtual_server->mirror_commit == MirrorCommit::kStrict;
+    if (!behind && !strict) {
+      context.counters.commit_full.Add(1);
+      return false;
+    }
+    Drop(context, work.packet, DropReason::kCommitFull);
+    return true;
+  }
+  context.commit.Add({work.packet, ref.slot, Hot::kIsIpv6,
+                      flow::BirthOf(table.register_of(ref.slot)), context.now});
+  context.counters.held.Add(1);
+  context.counters.commit_held.Add(1);
+  return true;
+}
+
+size_t ReleaseCommitted(Context& context, std::span<net::Packet> packets) noexcept {
+  size_t count = 0;
+  context.commit.Settle(
+      packets.size(),
+      [&](Entry& entry) {
+        return entry.is_ipv6 ? MayGo<flow::FlowHot6>(context, entry)
+                             : MayGo<flow::FlowHot4>(context, entry);
+      },
+      [&](const net::Packet& packet) { packets[count++] = packet; });
+  return count;
+}
+
+template bool HoldForCommit<flow::FlowHot4>(Context&, const Work&, flow::FlowRef) noexcept;
+template bool HoldForCommit<flow::FlowHot6>(Context&, const Work&, flow::FlowRef) noexcept;
+
+}  // namespace tandem::pipeline

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Output commit. Where a virtual server asks for it (mirror_commit), the first packet back from the
+// server, a SYN-ACK as a rule, is held until the peer has acknowledged the flow: so a client that
+// sees its connection established has it on the peer, and no crash of this device can lose it. The
+// SYN goes to the server at once, so the peer has mostly answered by the time the server does.
+//
+// Packets are held before they changed anything; letting one go is processing it again. What the
+// server sends on the flow meanwhile (data, FIN, RST) queues behind, in order.
+//
+// kBounded lets go after commit_timeout and when the queue is full; kStrict never does, and drops what
+// does not fit (the ends repeat it). Without a peer, or with one that lags, both let go at once, and
+// it is counted: availability comes first, and `show mirror` says so.
+//
+// Limits: kPacketsMax packets a worker. Thread safety: one worker.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/time.h"
+#include "dataplane/flow/register.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/net/packet.h"
+
+namespace tandem::pipeline {
+
+struct Context;
+struct Work;
+
+class CommitQueue {
+ public:
+  static constexpr size_t kPacketsMax = 4096;
+
+  struct Entry {
+    net::Packet packet;
+    uint32_t slot = 0;
+    bool is_ipv6 = false;
+    flow::Birth birth = 0;
+    Nanos since = 0;
+    // Once the slot was seen not dirty: every frame built by then had a lower number.
+    uint64_t frames_below = 0;  // 0: dirty when last seen
+    uint64_t lost_frames = 0;   // of the stream by then: what was lost was told again since
+  };
+
+  size_t size() const { return count_; }
+  bool HasRoom() const { return count_ < kPacketsMax; }
+  // Whether a packet of the slot is held.
+  bool Holds(uint32_t slot, bool is_ipv6) const noexcept;
+  void Add(const Entry& entry) noexcept;  // REQUIRES: HasRoom()
+
+  // In order of arrival: takes out up to `budget` entries for which `may_go(Entry&)` is true, and hands
+  // their packets to `go`. A packet never overtakes another of its flow.
+  template <class MayGo, class Go>
+  void Settle(size_t budget, MayGo&& may_go, Go&& go) noexcept {
+    size_t kept = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      Entry& entry = entries_[i];
+      if (budget == 0 || !may_go(entry)) {
+        // What may not go keeps back what came behind it.
+        if (kept != i) entries_[kept] = entry;
+        ++kept;
+        continue;
+      }
+      --budget;
+      --per_slot_[FilterOf(entry.slot, entry.is_ipv6)];
+      go(entry.packet);
+    }
+    count_ = kept;
+  }
+
+  template <class Take>
+  void TakeAll(Take&& take) {
+    Settle(
+        count_, [](const Entry&) { return true; }, take);
+  }
+
+ private:
+  static constexpr size_t kFilterSize = 4096;
+  static size_t FilterOf(uint32_t slot, bool is_ipv6) noexcept {
+    return (slot * 2 + (is_ipv6 ? 1 : 0)) % kFilterSize;
+  }
+
+  size_t count_ = 0;
+  std::array<uint16_t, kFilterSize> per_slot_{};  // held packets of all slots that fall here
+  std::array<Entry, kPacketsMax> entries_;
+};
+
+// Whether the packet, a hit on a flow of ours, has to wait: then it is held, or dropped, and the
+// caller is done with it. Established flows with nothing held never ask.
+template <class Hot>
+[[nodiscard]] bool HoldForCommit(Context& context, const Work& work, flow::FlowRef ref) noexcept;
+
+// The packets that may go now, at most packets.size(); the caller processes them. Returns how many.
+size_t ReleaseCommitted(Context& context, std::span<net::Packet> packets) noexcept;
+
+}  // namespace tandem::pipeline

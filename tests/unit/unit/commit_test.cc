@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Output commit: what reveals a flow to its client waits until the peer has it.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "dataplane/pipeline/commit.h"
+#include "tests/support/hosts.h"
+#include "tests/support/packet_text.h"
+#include "tests/support/pair.h"
+
+namespace tandem::test {
+namespace {
+
+std::string ConfigOf(unsigned device, const std::string& commit) {
+  const std::string one = std::to_string(device + 1);
+  const std::string other = std::to_string(2 - device);
+  return "device { name: \"unit" + one +
+         "\" } traffic_group { name: \"tg\" role: " + (device == 0 ? "ACTIVE" : "STANDBY") +
+         " } mirroring { device: \"m\" authentication: NONE unit_id: " + one +
+         " address: \"10.255.0." + one + "/24\" peer: \"10.255.0." + other + "\" }" + R"(
+port { name: "1.1" device: "a" }
+port { name: "1.2" device: "b" }
+vlan { name: "external" port: "1.1" facing: CLIENT }
+vlan { name: "internal" port: "1.2" facing: SERVER }
+self_ip { name: "e" address: "192.0.2.)" +
+         one + R"(/24" vlan: "external" }
+self_ip { name: "i" address: "10.0.20.)" +
+         one + R"(/24" vlan: "internal" }
+pool { name: "p" member { address: "10.0.20.11" } }
+virtual { name: "web" destination: "192.0.2.100:any" pool: "p" traffic_group: "tg" mirror: true
+)" + commit +
+         " }\n";
+}
+
+struct Network {
+  explicit Network(const std::string& commit)
+      : pair(ConfigOf(0, commit), ConfigOf(1, commit), Direct()) {
+    hosts.Add({"client", "1.1", 0, Mac("02:00:00:00:00:0c"), {"192.0.2.10"}});
+    hosts.Add({"s1", "1.2", 0, Mac("02:00:00:00:00:11"), {"10.0.20.11"}});
+    for (unsigned device = 0; device < 2; ++device) {
+      hosts.Attach(pair.rig(device));
+      hosts.Greet(pair.rig(device));
+    }
+    active().SetListener([this](const Sent& sent) {
+      const std::string text = TextFromPacket(sent.bytes);
+      if (text.compare(0, 3, "arp") != 0) out.push_back(text);
+    });
+    REQUIRE(pair.Synchronise());
+    out.clear();
+  }
+  static PairOptions Direct() {
+    PairOptions options;
+    options.is_direct = true;
+    return options;
+  }
+
+  Rig& active() { return pair.rig(0); }
+  size_t ShadowFlows() { return pair.rig(1).Flows().size(); }
+
+  // With `runs`, until nothing is on its way any more; without, in no time.
+  void Send(const std::string& host, const std::string& line, bool runs) {
+    const auto packet = PacketFromText(line, Hosts::LinkOf(active(), *hosts.Find(host)));
+    REQUIRE(packet.ok());
+    active().Inject(active().PortNamed(hosts.Find(host)->port), 0, packet->frame, packet->arrival);
+    if (runs) {
+      active().Run();
+    } else {
+      active().Turn(0);
+    }
+  }
+  void Syn(unsigned port, bool runs = true) {
+    Send("client", "tcp 192.0.2.10:" + std::to_string(port) + kTo + "S seq=100", runs);
+  }
+  void FromServer(unsigned port, const std::string& flags, bool runs = true) {
+    Send("s1", "tcp 10.0.20.11:80 > 192.0.2.10:" + std::to_string(port) + " " + flags, runs);
+  }
+
+  static constexpr const char* kTo = " > 192.0.2.100:80 ";
+  Hosts hosts;
+  Pair pair;
+  std::vector<std::string> out;  // what left the active
+};
+
+constexpr const char* kSynAck = "SA seq=500 ack=101";
+
+}  // namespace
+
+TEST_CASE("commit strict: a client sees its connection only when the peer has it", "[unit]") {
+  Network network("mirror_commit: STRICT");
+  network.pair.SetLoss(100);
+  network.Syn(1000);
+  REQUIRE(network.out.size() == 1);  // the SYN waits for nothing
+  network.FromServer(1000, kSynAck);
+  CHECK(network.out.size() == 1);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::held) == 1);
+  network.pair.Advance(500 * kMillisecond);
+  CHECK(network.out.size() == 1);
+  CHECK(network.ShadowFlows() == 0);
+
+  network.pair.SetLoss(0);
+  network.pair.Advance(500 * kMillisecond);
+  REQUIRE(network.out.size() == 2);
+  CHECK(network.ShadowFlows() == 1);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::held) == 0);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::commit_held) == 1);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::commit_timeouts) == 0);
+}
+
+TEST_CASE("commit strict: for every released answer the flow is on the peer, whatever is lost",
+          "[unit]") {
+  Network network("mirror_commit: STRICT");
+  network.pair.SetLoss(40);
+  size_t released = 0;
+  network.active().SetListener([&](const Sent& sent) {
+    const std::string text = TextFromPacket(sent.bytes);
+    if (text.find(" SA ") == std::string::npos) return;
+    ++released;
+    // "tcp 192.0.2.100:80 > 192.0.2.10:PORT SA …"
+    const size_t colon = text.find(':', text.find('>'));
+    unit::FlowFilter filter;
+    filter.cs_client_port = static_cast<uint16_t>(std::stoi(text.substr(colon + 1)));
+    CHECK(network.pair.rig(1).Flows(filter).size() == 1);
+  });
+  for (unsigned port = 1000; port < 1200; ++port) {
+    network.Syn(port);
+    network.FromServer(port, kSynAck);
+    network.pair.Advance(kMillisecond);
+  }
+  network.pair.Advance(2 * kSecond);
+  CHECK(released == 200);
+}
+
+TEST_CASE("commit: what follows a held packet stays behind it", "[unit]") {
+  Network network("mirror_commit: STRICT");
+  network.pair.SetLoss(100);
+  network.Syn(1000);
+  network.FromServer(1000, kSynAck);
+  network.FromServer(1000, "A seq=501 ack=101 len=10");
+  network.FromServer(1000, "FA seq=511 ack=101");
+  network.FromServer(1000, "RA seq=512 ack=101");
+  network.Syn(1001);
+  CHECK(network.out.size() == 2);
+  network.pair.SetLoss(0);
+  network.pair.Advance(500 * kMillisecond);
+  REQUIRE(network.out.size() == 6);
+  CHECK(network.out[2].find(" SA ") != std::string::npos);
+  CHECK(network.out[3].find("len=10") != std::string::npos);
+  CHECK(network.out[4].find(" FA ") != std::string::npos);
+  CHECK(network.out[5].find(" RA ") != std::string::npos);
+}
+
+TEST_CASE("commit bounded: waits its time, and is counted", "[unit]") {
+  Network network("mirror_commit: BOUNDED mirror_commit_timeout: 20000");
+  network.pair.SetLoss(100);
+  network.Syn(1000);
+  network.FromServer(1000, kSynAck);
+  CHECK(network.out.size() == 1);
+  network.pair.Advance(2 * kMillisecond, kMillisecond / 2);
+  CHECK(network.out.size() == 1);
+  network.pair.Advance(30 * kMillisecond, kMillisecond / 2);
+  CHECK(network.out.size() == 2);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::commit_timeouts) == 1);
+}
+
+TEST_CASE("commit: nothing waits for a peer that is not there", "[unit]") {
+  Network network("mirror_commit: STRICT");
+  network.pair.SetLoss(100);
+  network.Syn(1000);
+  network.FromServer(1000, kSynAck);
+  CHECK(network.out.size() == 1);
+  // A peer that has been silent for so long lags.
+  network.pair.Advance(3 * kSecond, 10 * kMillisecond);
+  CHECK(network.out.size() == 2);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::commit_alone) == 1);
+  network.Syn(1001);
+  network.FromServer(1001, kSynAck);
+  CHECK(network.out.size() == 4);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::commit_held) == 1);
+}
+
+TEST_CASE("commit: asynchronous is the default, and nothing waits", "[unit]") {
+  Network network("");
+  network.pair.SetLoss(100);
+  network.Syn(1000);
+  network.FromServer(1000, kSynAck);
+  CHECK(network.out.size() == 2);
+  CHECK(network.active().Total(&pipeline::WorkerCounters::commit_held) == 0);
+}
+
+TEST_CASE("commit strict: what no longer fits the queue is dropped, and the ends repeat it",
+          "[unit]") {
+  Network network("mirror_commit: STRICT");
+  network.pair.SetLoss(100);
+  constexpr auto kMax = static_cast<unsigned>(pipeline::CommitQueue::kPacketsMax);
+  for (unsigned port = 1000; port < 1000 + kMax + 10; ++port) {
+    network.Syn(port, false);
+    network.FromServer(port, kSynAck, false);
+  }
+  CHECK(network.active().Dropped(DropReason::kCommitFull) == 10);
+  network.active().Stop();
+}
+
+}  // namespace tandem::test
