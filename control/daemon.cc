@@ -290,9 +290,7 @@ std::vector<PortReport> Daemon::Ports() const {
 
 // What mirroring has to say, once each.
 void Daemon::LogMirror() {
-  const unit::Mirroring* mirroring = unit_->mirroring();
-  if (mirroring == nullptr) return;
-  std::shared_ptr<const mirror::EndpointStatus> status = mirroring->status();
+  std::shared_ptr<const mirror::EndpointStatus> status = unit_->mirror_status();
   if (status == nullptr || status == mirror_status_) return;
   const mirror::EndpointStatus none;
   for (const std::string& line : MirrorChanges(mirror_status_ == nullptr ? none : *mirror_status_,

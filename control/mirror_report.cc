@@ -206,7 +206,7 @@ void MirrorReport::Fill(Nanos now, v1::MirrorResult& result) const {
   const config::Mirroring& configured = unit_.snapshot().mirroring;
   result.set_configured(unit_.mirroring() != nullptr);
   if (!result.configured()) return;
-  const std::shared_ptr<const EndpointStatus> current = unit_.mirroring()->status();
+  const std::shared_ptr<const EndpointStatus> current = unit_.mirror_status();
   const EndpointStatus status = current != nullptr ? *current : EndpointStatus();
   result.set_peer(std::string(WordOf(status.peer)));
   result.set_peer_address(configured.peer.ToString());
@@ -229,7 +229,7 @@ void MirrorReport::Fill(Nanos now, v1::MirrorResult& result) const {
 
 std::string MirrorReport::StateOf(config::TrafficGroupId group) const {
   if (unit_.mirroring() == nullptr) return "";
-  const std::shared_ptr<const EndpointStatus> status = unit_.mirroring()->status();
+  const std::shared_ptr<const EndpointStatus> status = unit_.mirror_status();
   const EndpointStatus::Group* found = status == nullptr ? nullptr : FindGroup(*status, group);
   if (found != nullptr && status->peer == PeerState::kUp && found->in_sync) return "in-sync";
   return ReasonOf(status == nullptr ? EndpointStatus() : *status, found, "");
