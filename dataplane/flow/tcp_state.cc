@@ -13,6 +13,7 @@ enum TcpFlag : uint8_t { kFlagFin = 0x01, kFlagSyn = 0x02, kFlagRst = 0x04, kFla
 constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 section 2.3
 // Bit width of the window that a side is granted which has not been seen to advertise one.
 constexpr unsigned kUnseenWidth = 20;
+constexpr uint16_t kToldFlags = kFinAckedClient | kFinAckedServer | kWindowScaled;
 // FlowCommon::window_scales of a flow that was taken over, and whose handshake was not seen since: two
 // scales that no end can have.
 constexpr uint8_t kTakenOver = 0xff;
@@ -495,13 +496,14 @@ TcpVerdict Transition(FlowCommon& flow, FlowCold& cold, Side side, const TcpSegm
   if (!Passes(flow, cold, side, flags, segment)) return {};
   if (cell.action != TcpAction::kForward) return {cell.action, false};
 
+  const uint16_t told = flow.flags & kToldFlags;
   Note(flow, cold, side, flags, segment);
   State next = cell.next;
   const bool both_acked = Has(flow, kFinAckedClient) && Has(flow, kFinAckedServer);
   if (flow.state == State::kClosing && !both_acked) next = State::kClosing;
   const bool changed = next != flow.state;
   flow.state = next;
-  return {TcpAction::kForward, changed};
+  return {TcpAction::kForward, changed, !changed && (flow.flags & kToldFlags) != told};
 }
 
 }  // namespace

@@ -81,6 +81,8 @@ void TakeOverTcp(FlowCommon& flow) noexcept;
 struct TcpVerdict {
   TcpAction action = TcpAction::kForward;
   bool state_changed = false;
+  // The state is as it was, but the FIN or window scale flags are not (a peer is told of those too).
+  bool flags_changed = false;
 };
 
 // One packet of an existing flow. Of one-legged flows (kOneLegged) the server is never seen: the

@@ -8,6 +8,7 @@
 #include "dataplane/nat/rewrite.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/pipeline/lifecycle.h"
+#include "dataplane/pipeline/notes.h"
 #include "dataplane/pipeline/refuse.h"
 #include "dataplane/pipeline/shadow.h"
 
@@ -203,6 +204,8 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     } else {
       StateChanged<Hot>(context, ref.slot);
     }
+  } else if (verdict.flags_changed) {
+    NoteState<Hot>(context, ref.slot);
   }
   return HitResult::kDone;
 }

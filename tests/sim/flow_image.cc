@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <tuple>
 
 #include "dataplane/mirror/flow_batch.h"
 #include "tests/sim/journal.h"
@@ -37,6 +38,15 @@ std::pair<bool, uint32_t> PlaceOf(const FlowImage& image) {
 }
 
 }  // namespace
+
+bool FlowImage::operator==(const FlowImage& other) const {
+  const auto all = [](const FlowImage& one) {
+    return std::tie(one.is_ipv6, one.logical, one.value, one.state, one.flags, one.protocol,
+                    one.virtual_server, one.member, one.interface, one.client_mac, one.client,
+                    one.server);
+  };
+  return all(*this) == all(other);
+}
 
 std::string FlowImage::ToText() const {
   char text[320];
@@ -74,6 +84,7 @@ FlowImage ImageOf(const flow::FlowTable<Hot>& table, uint32_t slot) {
     image.interface = hot.common.client_interface;
   }
   image.client_mac = hot.common.client_mac;
+  image.link = table.cold(slot).mirror_link;
   image.client = BytesOf(hot.client);
   image.server = BytesOf(hot.server);
   return image;

@@ -28,8 +28,9 @@ struct FlowImage {
   unsigned interface = 0;
   MacAddress client_mac{};
   std::array<uint8_t, 36> client{}, server{};  // keys
+  uint32_t link = 0;                           // mirror_link; not compared
 
-  bool operator==(const FlowImage&) const = default;
+  bool operator==(const FlowImage& other) const;
   std::string ToText() const;
 };
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 
+#include "tests/sim/pair_world.h"
 #include "tests/sim/stream_world.h"
 
 namespace tandem::sim {
@@ -76,11 +77,28 @@ void RunSmall(uint64_t seed, unsigned ticks, Journal& journal) {
       static_cast<unsigned long long>(world.operations()), static_cast<double>(world.now()) / 1e9);
 }
 
+void RunPair(uint64_t seed, unsigned ticks, Journal& journal) {
+  constexpr unsigned kBetweenRests = 5'000;
+  PairWorld world(PairOptions::Random(seed), journal);
+  for (unsigned done = 0; done < ticks; done += kBetweenRests) {
+    world.Run(std::min(kBetweenRests, ticks - done));
+    world.Rest();
+  }
+  world.Finish();
+  const LanTotals& totals = world.lan().totals();
+  std::printf("seed %llu: %llu conversations, %llu done, %llu reset in %.1f s of its time\n",
+              static_cast<unsigned long long>(seed), static_cast<unsigned long long>(totals.opened),
+              static_cast<unsigned long long>(totals.completed),
+              static_cast<unsigned long long>(totals.reset),
+              static_cast<double>(world.now()) / 1e9);
+}
+
 int RunSeed(uint64_t seed, const Arguments& arguments) {
   Journal journal(arguments.verbose);
   current_journal = &journal;
   try {
-    RunSmall(seed, arguments.ticks, journal);
+    arguments.is_small ? RunSmall(seed, arguments.ticks, journal)
+                       : RunPair(seed, arguments.ticks, journal);
   } catch (const Violation& violation) {
     std::fprintf(stderr, "%sseed %llu: VIOLATION: %s\n", journal.Text().c_str(),
                  static_cast<unsigned long long>(seed), violation.what());

@@ -15,6 +15,18 @@ namespace {
 constexpr Side kClient = Side::kClient;
 constexpr Side kServer = Side::kServer;
 
+TEST_CASE("tcp: what a peer is told of a flow does not change in silence") {
+  TcpConnection tcp;
+  tcp.Open();
+  CHECK(tcp.Send(kClient, kFin | kAck).state_changed);
+  const TcpVerdict acked = tcp.Send(kServer, kAck);
+  CHECK((tcp.flow.flags & kFinAckedClient) != 0);
+  CHECK_FALSE(acked.state_changed);
+  CHECK(acked.flags_changed);
+  CHECK_FALSE(tcp.Send(kServer, kAck, 100).flags_changed);
+  CHECK(tcp.Send(kServer, kFin | kAck).state_changed);
+}
+
 }  // namespace
 
 TEST_CASE("tcp: opens with three segments and closes with four", "[flow]") {

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/lan.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "dataplane/base/assert.h"
+
+namespace tandem::sim {
+namespace {
+
+using test::Bytes;
+using test::Seen;
+using Phase = Lan::Conversation::Phase;
+
+constexpr uint8_t kNumberOption = 253;  // RFC 4727: for experiments
+constexpr unsigned kTriesMax = 6;
+constexpr Nanos kRetransmit = 200 * kMillisecond;
+
+Bytes NumberBytes(uint32_t number) {
+  return {static_cast<uint8_t>(number >> 24), static_cast<uint8_t>(number >> 16),
+          static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)};
+}
+
+std::string ToText(const test::Endpoint& endpoint) {
+  return endpoint.address.ToString() + "/" + std::to_string(endpoint.port);
+}
+
+}  // namespace
+
+size_t SizeOf(const LanParcel& parcel) {
+  return parcel.frame.size();
+}
+
+// Checksums are not what is put to the test here: a damaged packet is cut or has a bit turned, and
+// whoever gets it drops it.
+bool Damage(LanParcel& parcel, Chance& chance) {
+  if (parcel.frame.size() < 60) return false;
+  if (chance.OneIn(2)) {
+    parcel.frame.resize(chance.Between(15, static_cast<uint32_t>(parcel.frame.size()) - 1));
+  } else {
+    parcel.frame[14 + chance.Below(static_cast<uint32_t>(parcel.frame.size()) - 14)] ^=
+        static_cast<uint8_t>(1U << chance.Below(8));
+  }
+  return true;
+}
+
+Lan::Lan(Chance& chance, Journal& journal, const LanOptions& options)
+    : chance_(chance),
+      journal_(journal),
+      options_(options),
+      to_devices_(chance),
+      from_devices_(chance) {}
+
+void Lan::AddHost(const test::Host& host) {
+  everybody_.push_back(host);
+  for (test::Hosts& hosts : hosts_)
+    hosts.Add(host);
+}
+
+void Lan::Meet(unsigned device, test::Rig& rig) {
+  rigs_[device] = &rig;
+  hosts_[device].Attach(rig);
+  hosts_[device].Greet(rig);
+}
+
+std::string Lan::HostOf(const IpAddress& address) const {
+  const std::string text = address.ToString();
+  for (const test::Host& host : everybody_) {
+    if (std::count(host.addresses.begin(), host.addresses.end(), text) != 0) return host.name;
+  }
+  return "";
+}
+
+// ---- conversations ------------------------------------------------------------------------------
+
+void Lan::Step(Nanos now, bool may_open) {
+  size_t living = due_.size();
+  while (may_open && living < options_.conversations && !chance_.OneIn(4)) {
+    Open(now);
+    ++living;
+  }
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const uint32_t number = due_.begin()->second;
+    due_.erase(due_.begin());
+    Act(conversations_.at(number), now);
+  }
+  while (auto parcel = to_devices_.Receive(now)) {
+    const unsigned device = [&] {
+      const auto seen = test::See(parcel->frame);
+      if (!seen) return 0U;
+      const auto found = seen->number ? conversations_.find(*seen->number) : conversations_.end();
+      return found == conversations_.end() ? 0U : active_[found->second.service->group];
+    }();
+    test::Rig& rig = *rigs_[device];
+    const test::Host& host = *hosts_[device].Find(parcel->host);
+    const test::TextLink link = test::Hosts::LinkOf(rig, host);
+    std::copy(link.destination.begin(), link.destination.end(), parcel->frame.begin());
+    rig.Inject(rig.PortNamed(host.port), chance_.Below(rig.unit().workers()), parcel->frame);
+  }
+  while (auto parcel = from_devices_.Receive(now))
+    Arrive(*parcel, now);
+  if (conversations_.size() > 4 * options_.conversations + 400) {
+    for (auto it = conversations_.begin(); it != conversations_.end();)
+      it = it->second.phase == Phase::kOver ? conversations_.erase(it) : std::next(it);
+  }
+}
+
+void Lan::Open(Nanos now) {
+  const LanService& service =
+      options_.services[chance_.Below(static_cast<uint32_t>(options_.services.size()))];
+  Conversation one;
+  one.service = &service;
+  std::vector<std::string> clients;
+  for (const std::string& client : options_.clients) {
+    if (test::Ip(client).is_v4() == service.endpoint.address.is_v4()) clients.push_back(client);
+  }
+  one.client.address = test::Ip(clients[chance_.Below(static_cast<uint32_t>(clients.size()))]);
+  one.client.port = static_cast<uint16_t>(2000 + chance_.Below(options_.ports));
+  const auto key = std::tuple(service.protocol, one.client, service.endpoint);
+  if (at_client_.contains(key)) return;
+  one.number = ++last_number_;
+  one.client_next = static_cast<uint32_t>(chance_.Next());
+  one.server_next = static_cast<uint32_t>(chance_.Next());
+  at_client_[key] = one.number;
+  ++totals_.opened;
+  Act(conversations_.emplace(one.number, one).first->second, now);
+}
+
+void Lan::Plan(Conversation& one, Nanos due) {
+  due_.erase({one.due, one.number});
+  one.due = due;
+  due_.insert({due, one.number});
+}
+
+void Lan::Over(Conversation& one) {
+  one.phase = Phase::kOver;
+  due_.erase({one.due, one.number});
+  at_client_.erase(std::tuple(one.service->protocol, one.client, one.service->endpoint));
+  if (one.is_tuple_known) at_server_.erase(std::tuple(one.service->protocol, one.server, one.peer));
+  one.is_probed = false;
+}
+
+void Lan::Act(Conversation& one, Nanos now) {
+  const bool is_tcp = one.service->protocol == IPPROTO_TCP;
+  if (one.phase == Phase::kOver) return;
+  if (one.phase != Phase::kOpen && ++one.tries > kTriesMax) {
+    ++totals_.given_up;
+    return Over(one);
+  }
+  if (one.phase == Phase::kOpening && is_tcp) {
+    if (one.tries > 1) --one.client_next;  // the SYN again
+    Say(one, true, test::kSyn, 0, now);
+    return Plan(one, now + kRetransmit * one.tries);
+  }
+  if (one.phase == Phase::kClosing) {
+    if (one.tries > 1) --one.client_next;
+    Say(one, true, test::kFin | test::kAck, 0, now);
+    return Plan(one, now + kRetransmit * one.tries);
+  }
+  one.phase = Phase::kOpen;
+  const uint32_t what = chance_.Below(100);
+  if (what < 8) {
+    one.tries = 0;
+    if (!is_tcp) {
+      ++totals_.completed;
+      return Over(one);
+    }
+    one.phase = Phase::kClosing;
+    return Act(one, now);
+  }
+  if (what < 10 && is_tcp) {
+    Say(one, true, test::kRst, 0, now);
+    ++totals_.completed;
+    return Over(one);
+  }
+  if (what < 11) {  // falls silent; the flow idles out
+    ++totals_.given_up;
+    return Over(one);
+  }
+  Say(one, true, is_tcp ? test::kAck | test::kPsh : 0, chance_.Below(200), now);
+  Plan(one, now + chance_.Span(0, 2 * options_.pace));
+}
+
+void Lan::Say(Conversation& one, bool from_client, uint8_t flags, size_t length, Nanos now) {
+  const test::Endpoint& from = from_client ? one.client : one.server;
+  const test::Endpoint& to = from_client ? one.service->endpoint : one.peer;
+  test::PacketBuilder builder;
+  builder.IpPair(from.address, to.address);
+  uint32_t& next = from_client ? one.client_next : one.server_next;
+  const uint32_t other = from_client ? one.server_next : one.client_next;
+  const Bytes number = NumberBytes(one.number);
+  if (one.service->protocol == IPPROTO_TCP) {
+    if ((flags & (test::kSyn | test::kRst)) != 0) length = 0;
+    Bytes option = {kNumberOption, 6};
+    option.insert(option.end(), number.begin(), number.end());
+    builder.Tcp(from.port, to.port, flags).Seq(next).TcpOptions(option);
+    if ((flags & test::kAck) != 0) builder.Ack(other);
+    builder.Payload(length);
+    next += static_cast<uint32_t>(length) + ((flags & (test::kSyn | test::kFin)) != 0 ? 1 : 0);
+  } else {
+    Bytes payload = number;
+    payload.resize(4 + length, 0x55);
+    builder.Udp(from.port, to.port).Payload(payload);
+  }
+  const std::string host = HostOf(from.address);
+  // Link addresses are filled in when it reaches a device; this sender is the host.
+  for (const test::Host& somebody : everybody_) {
+    if (somebody.name != host) continue;
+    builder.Ethernet(somebody.mac, somebody.mac);
+    if (somebody.vlan != 0) builder.Vlan(somebody.vlan);
+  }
+  to_devices_.Send({from_client, host, builder.Build()}, now);
+}
+
+void Lan::EndAll(Nanos now) {
+  for (auto& [number, one] : conversations_) {
+    if (one.phase == Phase::kOver) continue;
+    if (one.service->protocol == IPPROTO_TCP) Say(one, true, test::kRst, 0, now);
+    Over(one);
+  }
+}
+
+// ---- what arrives -------------------------------------------------------------------------------
+
+void Lan::FromDevice(unsigned device, const test::Sent& sent, Nanos now) {
+  if (!test::See(sent.bytes)) return;  // ARP and such is answered by the hosts at once
+  from_devices_.Send({false, hosts_[device].Recipient(*rigs_[device], sent), sent.bytes}, now);
+}
+
+std::optional<Nanos> Lan::NextArrival() const {
+  std::optional<Nanos> next = to_devices_.NextArrival();
+  const auto earlier = [&next](std::optional<Nanos> other) {
+    if (other && (!next || *other < *next)) next = other;
+  };
+  earlier(from_devices_.NextArrival());
+  if (!due_.empty()) earlier(due_.begin()->first);
+  return next;
+}
+
+void Lan::Arrive(const LanParcel& parcel, Nanos now) {
+  std::optional<Seen> seen;
+  try {
+    seen = test::See(parcel.frame);
+  } catch (const std::out_of_range&) {  // was cut on its way
+    return;
+  }
+  if (!seen) return;
+  const test::Host* host = hosts_[0].Find(parcel.host);
+  if (host == nullptr) {
+    if (from_devices_.faults.damage_permille != 0) return;
+    Complain("a packet went to a MAC that nobody has", *seen);
+  }
+  if (from_devices_.totals().damaged + to_devices_.totals().damaged != 0) {
+    // A bit of the number itself may have turned; hosts check what they get.
+    const std::string complaint = test::TextFromPacket(parcel.frame);
+    if (complaint.find('!') != std::string::npos) return;
+  }
+  if (host->name == "client") {
+    AtClient(*seen, now);
+  } else {
+    AtServer(*host, *seen, now);
+  }
+}
+
+void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
+  if (!seen.number) return AtReset(seen, false);
+  const auto found = conversations_.find(*seen.number);
+  if (found == conversations_.end()) return;  // an old one
+  Conversation& one = found->second;
+  ++totals_.to_servers;
+  if (std::count(server.addresses.begin(), server.addresses.end(),
+                 seen.destination.address.ToString()) == 0) {
+    Complain("a server got a packet that is not addressed to it", seen);
+  }
+  if (one.phase == Phase::kOver) return;
+  const bool is_tcp = seen.protocol == IPPROTO_TCP;
+  const bool has_moved =
+      one.is_tuple_known && (one.server != seen.destination || one.peer != seen.source);
+  if (has_moved && is_tcp && (seen.flags & test::kSyn) == 0) {
+    Complain(
+        ("was " + ToText(one.peer) + " > " + ToText(one.server) + ", changed in its life").c_str(),
+        seen);
+  }
+  if (has_moved) {
+    ++totals_.moved;
+    if (one.is_probed) Complain("a probed conversation moved", seen);
+  }
+  const auto before = std::tuple(one.service->protocol, one.server, one.peer);
+  const auto key = std::tuple(one.service->protocol, seen.destination, seen.source);
+  if (has_moved && !one.has_lost_tuple) at_server_.erase(before);
+  one.is_tuple_known = true;
+  one.server = seen.destination;
+  one.peer = seen.source;
+  if (one.has_lost_tuple && !has_moved && (seen.flags & test::kSyn) == 0)
+    Complain("I9: two conversations look the same", seen);
+  one.has_lost_tuple = false;
+  const auto [other, is_new] = at_server_.emplace(key, one.number);
+  if (!is_new && other->second != one.number) {
+    const auto rival = conversations_.find(other->second);
+    if (rival != conversations_.end()) rival->second.has_lost_tuple = true;
+    other->second = one.number;
+  }
+  one.server_heard = true;
+  if (!is_tcp) {
+    if (!chance_.OneIn(4)) Say(one, false, 0, chance_.Below(100), now);
+  } else if ((seen.flags & test::kRst) != 0) {
+    return;
+  } else if ((seen.flags & test::kSyn) != 0) {
+    // A SYN that comes again gets the same answer.
+    if (one.tries > 1) --one.server_next;
+    Say(one, false, test::kSyn | test::kAck, 0, now);
+  } else if ((seen.flags & test::kFin) != 0) {
+    Say(one, false, test::kFin | test::kAck, 0, now);
+  } else if (!seen.payload.empty()) {
+    Say(one, false, test::kAck | test::kPsh, chance_.OneIn(2) ? chance_.Below(100) : 0, now);
+  }
+}
+
+void Lan::AtClient(const Seen& seen, Nanos now) {
+  if (!seen.number) return AtReset(seen, true);
+  const auto found = conversations_.find(*seen.number);
+  if (found == conversations_.end()) return;
+  Conversation& one = found->second;
+  ++totals_.to_clients;
+  if (one.client != seen.destination) Complain("a reply for another client", seen);
+  if (one.service->endpoint != seen.source) Complain("a reply of another service", seen);
+  if (one.phase == Phase::kOver) return;
+  one.client_heard = true;
+  if (seen.protocol != IPPROTO_TCP) return;
+  if ((seen.flags & test::kFin) != 0) {
+    Say(one, true, test::kAck, 0, now);
+    if (one.phase == Phase::kClosing) {
+      ++totals_.completed;
+      Over(one);
+    }
+  } else if ((seen.flags & test::kSyn) != 0 && one.phase == Phase::kOpening) {
+    one.phase = Phase::kOpen;
+    one.tries = 0;
+    Say(one, true, test::kAck, 0, now);
+    Plan(one, now + chance_.Span(0, options_.pace));
+  }
+}
+
+// Of the device's own, or of a host that knows of no such conversation.
+void Lan::AtReset(const Seen& seen, bool at_client) {
+  if (seen.protocol != IPPROTO_TCP || (seen.flags & test::kRst) == 0) return;
+  if (!at_client) return;
+  const auto found = at_client_.find(std::tuple(seen.protocol, seen.destination, seen.source));
+  if (found == at_client_.end()) return;
+  Conversation& one = conversations_.at(found->second);
+  ++totals_.reset;
+  if (one.is_probed) Complain("a probed conversation was reset", seen);
+  Over(one);
+}
+
+// ---- probes -------------------------------------------------------------------------------------
+
+void Lan::Probe(const std::function<bool(const Conversation&)>& which, Nanos now) {
+  for (auto& [number, one] : conversations_) {
+    one.is_probed = one.phase == Phase::kOpen && one.is_tuple_known && which(one);
+    if (!one.is_probed) continue;
+    one.client_heard = one.server_heard = false;
+    const bool is_tcp = one.service->protocol == IPPROTO_TCP;
+    Say(one, true, is_tcp ? test::kAck | test::kPsh : 0, 10, now);
+    Say(one, false, is_tcp ? test::kAck | test::kPsh : 0, 10, now);
+    Plan(one, now + 10 * kSecond);
+  }
+}
+
+std::vector<const Lan::Conversation*> Lan::Unheard() const {
+  std::vector<const Conversation*> unheard;
+  for (const auto& [number, one] : conversations_) {
+    if (one.is_probed && (!one.client_heard || !one.server_heard)) unheard.push_back(&one);
+  }
+  return unheard;
+}
+
+void Lan::Complain(const char* what, const Seen& seen) const {
+  Violate("%s: conversation %u, %s > %s protocol %u flags %u", what, seen.number ? *seen.number : 0,
+          ToText(seen.source).c_str(), ToText(seen.destination).c_str(), seen.protocol, seen.flags);
+}
+
+}  // namespace tandem::sim

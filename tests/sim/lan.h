@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The clients and members around a pair of devices, and the switch between: TCP conversations from
+// handshake to FIN, RST or silence, UDP requests and replies, ports that are used again soon. Frames
+// to and from the devices go over bad wires; hosts retransmit.
+//
+// Hosts know what hosts know: the addresses they talk to. Every packet carries the number of its
+// conversation (a TCP option, or the front of the UDP payload), so that whoever gets it can tell:
+//  - a conversation keeps its server, and its source as the server sees it, until a new SYN;
+//  - no two living conversations look the same to a server (I9, from outside);
+//  - replies reach their client, from the service that it asked.
+// A violation of these is thrown. What a client sends goes to the device that is active for the
+// service's traffic group.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/chance.h"
+#include "tests/sim/journal.h"
+#include "tests/sim/wire.h"
+#include "tests/support/hosts.h"
+#include "tests/unit/pipeline/traffic.h"
+
+namespace tandem::sim {
+
+struct LanService {
+  std::string name;  // of the virtual
+  test::Endpoint endpoint;
+  uint8_t protocol = 0;
+  unsigned group = 0;
+};
+
+struct LanOptions {
+  std::vector<LanService> services;
+  std::vector<std::string> clients;  // addresses of the host "client"
+  unsigned conversations = 100;      // about so many at a time
+  unsigned ports = 200;              // that clients use, each
+  Nanos pace = 200 * kMillisecond;   // between two words of a conversation, on average
+};
+
+struct LanTotals {
+  uint64_t opened = 0, completed = 0, reset = 0, given_up = 0, moved = 0;
+  uint64_t to_servers = 0, to_clients = 0;
+};
+
+// A frame for a device's port.
+struct LanParcel {
+  bool from_client = false;
+  std::string host;
+  test::Bytes frame;
+};
+size_t SizeOf(const LanParcel& parcel);
+bool Damage(LanParcel& parcel, Chance& chance);
+
+class Lan {
+ public:
+  struct Conversation {
+    enum class Phase : uint8_t { kOpening, kOpen, kClosing, kOver };
+    uint32_t number = 0;
+    const LanService* service = nullptr;
+    test::Endpoint client;
+    Phase phase = Phase::kOpening;
+    uint32_t client_next = 0, server_next = 0;
+    bool is_tuple_known = false;
+    test::Endpoint server, peer;  // as the server sees itself and the client
+    bool has_lost_tuple = false;  // another one has it: its flow must be gone
+    Nanos due = 0;                // says its next word then
+    unsigned tries = 0;
+    bool is_probed = false, client_heard = false, server_heard = false;  // since Probe
+  };
+
+  Lan(Chance& chance, Journal& journal, const LanOptions& options);
+
+  // Who they are; the same names, ports and addresses towards both devices.
+  void AddHost(const test::Host& host);
+  // A device came (again): it is told who everybody is.
+  void Meet(unsigned device, test::Rig& rig);
+  void SetActive(unsigned group, unsigned device) { active_[group] = device; }
+
+  // Everything that is due.
+  void Step(Nanos now, bool may_open);
+  // A frame that `device` sent.
+  void FromDevice(unsigned device, const test::Sent& sent, Nanos now);
+  std::optional<Nanos> NextArrival() const;
+
+  // Each of these conversations says a word in both directions, apart from its usual course.
+  void Probe(const std::function<bool(const Conversation&)>& which, Nanos now);
+  // Those probed of which a direction was not heard since.
+  std::vector<const Conversation*> Unheard() const;
+  void EndAll(Nanos now);  // by RST
+
+  const std::map<uint32_t, Conversation>& conversations() const { return conversations_; }
+  const LanTotals& totals() const { return totals_; }
+  Wire<LanParcel>& to_devices() { return to_devices_; }
+  Wire<LanParcel>& from_devices() { return from_devices_; }
+
+ private:
+  void Open(Nanos now);
+  void Act(Conversation& one, Nanos now);
+  void Plan(Conversation& one, Nanos due);
+  void Over(Conversation& one);
+  void Say(Conversation& one, bool from_client, uint8_t flags, size_t length, Nanos now);
+  void Arrive(const LanParcel& parcel, Nanos now);
+  void AtServer(const test::Host& server, const test::Seen& seen, Nanos now);
+  void AtClient(const test::Seen& seen, Nanos now);
+  void AtReset(const test::Seen& seen, bool at_client);
+  std::string HostOf(const IpAddress& address) const;
+  [[noreturn]] void Complain(const char* what, const test::Seen& seen) const;
+
+  Chance& chance_;
+  Journal& journal_;
+  LanOptions options_;
+  std::array<test::Hosts, 2> hosts_;  // as each device meets them
+  std::vector<test::Host> everybody_;
+  std::array<test::Rig*, 2> rigs_{};
+  std::array<unsigned, 8> active_{};
+  Wire<LanParcel> to_devices_, from_devices_;
+  std::map<uint32_t, Conversation> conversations_;
+  std::set<std::pair<Nanos, uint32_t>> due_;
+  // Who has which address and port at a server, and which port a client uses.
+  std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_server_;
+  std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_client_;
+  uint32_t last_number_ = 0;
+  LanTotals totals_;
+};
+
+}  // namespace tandem::sim

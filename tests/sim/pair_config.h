@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What both devices of a pair are configured with, in its variants, and who is around them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/sim/lan.h"
+#include "tests/support/hosts.h"
+
+namespace tandem::sim {
+
+inline constexpr unsigned kPairGroups = 2;
+
+// The names of both traffic groups.
+inline constexpr std::array<const char*, kPairGroups> kGroupNames = {"blue", "green"};
+
+struct PairConfig {
+  unsigned workers = 1;
+  // The virtuals that are there, and those that are mirrored: one bit each, in the order of
+  // PairServices. By default everything is there, and all but the last are mirrored.
+  uint32_t virtuals = 0xff;
+  uint32_t mirrored = 0x7f;
+  bool at_syn = false;
+  bool has_third_member = true;
+  bool second_disabled = false;
+  std::array<unsigned, kPairGroups> active = {0, 0};  // device that is active for the group
+  uint16_t mtu = 1500;                                // of the mirroring port
+  bool authenticated = true;
+  unsigned idle_timeout = 30;  // seconds
+};
+
+// Of device 0 or 1; the same but for its own addresses, the order in which objects come, and roles.
+std::string TextOf(const PairConfig& config, unsigned device);
+
+std::vector<LanService> PairServices();
+std::vector<test::Host> PairHosts();
+std::vector<std::string> PairClients();
+
+}  // namespace tandem::sim
