@@ -34,11 +34,11 @@ PairOptions PairOptions::Random(uint64_t seed) {
   options.conversations = chance.OneIn(4) ? chance.Between(1, 8) : chance.Between(20, 150);
   options.client_ports = chance.OneIn(3) ? 12 : 200;
   options.pace = chance.Span(5 * kMillisecond, 500 * kMillisecond);
-  options.is_direct = true;
   options.with_faults = !chance.OneIn(10);
   options.with_restarts = chance.OneIn(2);
   options.with_config = chance.OneIn(2);
   options.with_flips = !chance.OneIn(3);
+  options.is_direct = chance.OneIn(3);
   return options;
 }
 
