@@ -92,8 +92,9 @@ def main():
     if not quick:
         sanitized = run_build(ASAN, tally)
         if sanitized:
-            run_meson(ASAN, ['--no-suite', 'tidy', '--timeout-multiplier', '4'],
-                      SANITIZER_ENVIRONMENT, tally)
+            # These two run no program of ours.
+            run_meson(ASAN, ['--no-suite', 'tidy', '--no-suite', 'model',
+                             '--timeout-multiplier', '4'], SANITIZER_ENVIRONMENT, tally)
         if run_build(TSAN, tally, THREADED.values()):
             run_meson(TSAN, [*THREADED, '--timeout-multiplier', '10'],
                       {'TSAN_OPTIONS': 'halt_on_error=1'}, tally)
