@@ -16,6 +16,8 @@
  * number), BUG_GODIRTY (handed over before all was acknowledged), BUG_GOEPOCH (the hand-over takes an
  * epoch that the other device could take by itself, so both outcomes look alike). REACH asserts that
  * the whole way round is never gone to its end, which must be found as well.
+ *
+ * Larger scope without an error: OPS=2, 18.4 million states.
  */
 #ifndef OPS
 #define OPS 2
