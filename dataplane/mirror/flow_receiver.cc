@@ -57,9 +57,25 @@ bool FlowReceiver::is_open() const noexcept {
 
 // ---- frames -----------------------------------------------------------------------------------------
 
+namespace {
+
+// Applies rows in order; each was seen by `far` 16 rows and by `near` 8 rows before, which ask for the
+// memory that it will need.
+template <class Row, class Far, class Near, class Use>
+void InStages(std::span<const Row> rows, const Far& far, const Near& near, const Use& use) {
+  constexpr size_t kFar = 16;
+  constexpr size_t kBetween = 8;
+  for (size_t i = 0; i < rows.size() + kFar; ++i) {
+    if (i < rows.size()) far(rows[i]);
+    if (i >= kBetween && i - kBetween < rows.size()) near(rows[i - kBetween]);
+    if (i >= kFar) use(rows[i - kFar]);
+  }
+}
+
+}  // namespace
+
 template <class Hot>
 bool FlowReceiver::Impl::ApplyChanges(const Frame& frame) noexcept {
-  constexpr size_t kAhead = 6;
   bool settled = true;
   const auto note = [&settled](Outcome outcome) { settled &= outcome == Outcome::kSettled; };
   const auto is_sane = [this](flow::Register value) {
@@ -67,17 +83,22 @@ bool FlowReceiver::Impl::ApplyChanges(const Frame& frame) noexcept {
     counters.malformed[static_cast<size_t>(BatchError::kValue)].Add(1);
     return false;
   };
-  for (const CloseRow& row : reader.closes(Hot::kIsIpv6))
-    note(is_sane(row.value) ? ApplyClose<Hot>(row, frame) : Outcome::kLater);
-  const std::span<const CreateRow<Hot>> creates = reader.creates<Hot>();
-  for (size_t i = 0; i < std::min(kAhead, creates.size()); ++i)
-    PrefetchCreate(creates[i]);
-  for (size_t i = 0; i < creates.size(); ++i) {
-    if (i + kAhead < creates.size()) PrefetchCreate(creates[i + kAhead]);
-    note(is_sane(creates[i].value) ? ApplyCreate(creates[i], frame) : Outcome::kLater);
-  }
-  for (const UpdateRow& row : reader.updates(Hot::kIsIpv6))
+  const auto fetch_slot = [this](const auto& row) { PrefetchSlotOf<Hot>(row.slot); };
+  const auto nothing = [](const auto&) {};
+  InStages(
+      reader.closes(Hot::kIsIpv6), fetch_slot,
+      [this](const CloseRow& row) { PrefetchKeysOf<Hot>(row.slot); },
+      [&](const CloseRow& row) {
+        note(is_sane(row.value) ? ApplyClose<Hot>(row, frame) : Outcome::kLater);
+      });
+  InStages(
+      reader.creates<Hot>(), [this](const CreateRow<Hot>& row) { PrefetchCreate(row); }, nothing,
+      [&](const CreateRow<Hot>& row) {
+        note(is_sane(row.value) ? ApplyCreate(row, frame) : Outcome::kLater);
+      });
+  InStages(reader.updates(Hot::kIsIpv6), fetch_slot, nothing, [&](const UpdateRow& row) {
     note(is_sane(row.value) ? ApplyUpdate<Hot>(row, frame) : Outcome::kLater);
+  });
   for (const uint32_t logical : reader.touches(Hot::kIsIpv6))
     ApplyTouch<Hot>(logical, frame);
   return settled;

@@ -109,6 +109,10 @@ struct FlowReceiver::Impl {
   template <class Hot>
   void ApplyTouch(uint32_t logical, const Frame& frame) noexcept;
   template <class Hot>
+  void PrefetchSlotOf(uint32_t logical) noexcept;
+  template <class Hot>
+  void PrefetchKeysOf(uint32_t logical) noexcept;
+  template <class Hot>
   void PrefetchCreate(const CreateRow<Hot>& row) noexcept;
 
   uint32_t mark() const noexcept {

@@ -276,12 +276,29 @@ void FlowReceiver::Impl::ApplyTouch(uint32_t logical, const Frame& frame) noexce
 }
 
 template <class Hot>
+void FlowReceiver::Impl::PrefetchSlotOf(uint32_t logical) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  const uint32_t slot = family.SlotAt(logical);
+  if (slot != kNoSlot) family.table.PrefetchSlot(slot);
+}
+
+// What erasing the flow will touch.
+template <class Hot>
+void FlowReceiver::Impl::PrefetchKeysOf(uint32_t logical) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  const uint32_t slot = family.SlotAt(logical);
+  if (slot == kNoSlot || !family.table.IsLive(slot)) return;
+  const Hot& hot = family.table.hot(slot);
+  family.table.PrefetchIndex(family.table.Hash(hot.client, hot.common.protocol));
+  family.table.PrefetchIndex(family.table.Hash(hot.server, hot.common.protocol));
+}
+
+template <class Hot>
 void FlowReceiver::Impl::PrefetchCreate(const CreateRow<Hot>& row) noexcept {
   Family<Hot>& family = Of<Hot>();
   family.table.PrefetchIndex(family.table.Hash(row.client, row.protocol));
   family.table.PrefetchIndex(family.table.Hash(row.server, row.protocol));
-  const uint32_t slot = family.SlotAt(row.slot);
-  if (slot != kNoSlot) family.table.PrefetchSlot(slot);
+  PrefetchSlotOf<Hot>(row.slot);
 }
 
 #define TANDEM_FAMILY(Hot)                                                                         \
@@ -292,6 +309,8 @@ void FlowReceiver::Impl::PrefetchCreate(const CreateRow<Hot>& row) noexcept {
   template FlowReceiver::Impl::Outcome FlowReceiver::Impl::ApplyClose<Hot>(const CloseRow&,        \
                                                                            const Frame&) noexcept; \
   template void FlowReceiver::Impl::ApplyTouch<Hot>(uint32_t, const Frame&) noexcept;              \
+  template void FlowReceiver::Impl::PrefetchSlotOf<Hot>(uint32_t) noexcept;                        \
+  template void FlowReceiver::Impl::PrefetchKeysOf<Hot>(uint32_t) noexcept;                        \
   template void FlowReceiver::Impl::PrefetchCreate<Hot>(const CreateRow<Hot>&) noexcept;           \
   template void FlowReceiver::Impl::EraseShadow<Hot>(uint32_t) noexcept
 TANDEM_FAMILY(FlowHot4);

@@ -171,6 +171,13 @@ void Traffic::MakePacket(FrameRing& ring, size_t index, uint32_t flow, Side side
   }
 }
 
+flow::FlowHot4::Key Traffic::ClientKey(uint32_t flow) const {
+  return {.source = htonl(kFirstClient + flow),
+          .destination = htonl(kVirtual),
+          .source_port = htons(PortOf(flow / kMembers)),
+          .destination_port = htons(kService)};
+}
+
 void Traffic::MakeArp(FrameRing& ring, size_t index, uint32_t member) {
   uint8_t* const frame = ring.Reset(index, 1);
   std::memset(frame, 0, kFrameSize);

@@ -61,6 +61,7 @@ class Traffic {
   // numbers are those of an empty stream, with so many more sent and acknowledged (FINs).
   void MakePacket(FrameRing& ring, size_t index, uint32_t flow, flow::Side side, uint8_t tcp_flags,
                   uint32_t sent = 0, uint32_t acknowledged = 0) const;
+  flow::FlowHot4::Key ClientKey(uint32_t flow) const;
   // An ARP request of a member's for the device's address.
   static void MakeArp(FrameRing& ring, size_t index, uint32_t member);
 

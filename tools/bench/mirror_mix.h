@@ -133,7 +133,7 @@ class MirrorMix {
     constexpr uint32_t kSnatAddresses = 4;
     constexpr uint64_t kTuples = uint64_t{kVirtuals} * kMembersEach * kSnatAddresses << 16;
     constexpr uint64_t kStride = 15'485'863;  // a prime that does not divide kTuples
-    uint64_t rest = ++servers_ * kStride % kTuples;
+    uint64_t rest = ++begun_ * kStride % kTuples;
     const auto take = [&rest](uint32_t below) {
       const auto digit = static_cast<uint32_t>(rest % below);
       rest /= below;
@@ -161,7 +161,8 @@ class MirrorMix {
     row.client_mac = {0x02, 0, 0, 0, 0, 1};
     row.age_ticks = prng_.Below(16) == 0 ? 1024 : 0;
     const uint32_t network = prng_.Below(2) == 0 ? 0xc6336400U : 0xcb007100U;
-    row.client.source = WireAddress(network ^ prng_.Below(1U << 24));
+    // No two are equal before 16 million flows have begun.
+    row.client.source = WireAddress(network ^ (static_cast<uint32_t>(begun_) * 40'503U & 0xffffff));
     row.client.source_port = static_cast<uint16_t>(prng_.Next());
     row.client.destination = WireAddress(0x0a010000U + row.virtual_id);
     row.client.destination_port = htons(row.virtual_id % 2 == 0 ? kHttp : kHttps);
@@ -179,7 +180,7 @@ class MirrorMix {
   std::vector<Live> live_;
   std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>> free_;
   uint32_t slots_ = 0;
-  uint64_t servers_ = 0;
+  uint64_t begun_ = 0;
   flow::Birth birth_ = 10'000'000;
 };
 

@@ -3,12 +3,13 @@
 // What mirroring costs and brings, measured on whole devices in one process:
 //
 //   mirror_pair cost       the active's packet path, mirroring off and on side by side
+//   mirror_pair lag        from a change to its being applied on the standby
+//   mirror_pair bulk       a new session of 1 and of 4 million flows, with traffic going on
 //
 // Nothing else should run on the machine's cores.
 #include <cstdio>
 #include <string_view>
 
-#include "tools/bench/huge_memory.h"
 #include "tools/bench/pair_scenarios.h"
 
 int main(int argc, char** argv) {
@@ -17,10 +18,12 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (what == "cost") {
     MeasureCost();
+  } else if (what == "lag") {
+    MeasureLag();
+  } else if (what == "bulk") {
+    MeasureBulk();
   } else {
-    std::fprintf(stderr, "usage: mirror_pair cost\n");
+    std::fprintf(stderr, "usage: mirror_pair cost|lag|bulk\n");
     return 2;
   }
-  const std::string_view kind = HugeMemory::Kind();
-  std::printf("memory: %.*s\n", static_cast<int>(kind.size()), kind.data());
 }

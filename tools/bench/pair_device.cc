@@ -70,6 +70,7 @@ PairDevice::PairDevice(const PairDeviceOptions& options)
     endpoint.fingerprint.driver = "bench";
     endpoint.fingerprint.workers = 1;
     endpoint.fingerprint.flows_ipv4_per_worker = options.capacity;
+    endpoint.fingerprint.flows_ipv6_per_worker = 1;
     endpoint.incarnation = options.unit_id;
     endpoint.nonce.fill(options.unit_id);
     unit_options.mirror = endpoint;

@@ -8,5 +8,7 @@
 namespace tandem::bench {
 
 void MeasureCost();
+void MeasureLag();
+void MeasureBulk();
 
 }  // namespace tandem::bench
