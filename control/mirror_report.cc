@@ -86,6 +86,7 @@ std::string ReasonOf(const EndpointStatus& status, const EndpointStatus::Group* 
   if (state == "syncing") return "first pass over all connections";
   if (state == "auditing") return "comparing both devices' connections";
   if (state == "lagging") return "the oldest change waits too long";
+  if (state == "held") return "the configurations of the two devices differ";
   return "no session yet";
 }
 
@@ -190,6 +191,12 @@ void MirrorReport::FillStream(Nanos now, const Name& name, const StreamTotals& t
     FillSender(now, worker.FindSender(name.group)->counters(), out);
   } else {
     FillReceiver(worker.FindReceiver(name.group)->counters(), out);
+  }
+  // What the streams knew last is no news while the peer is silent.
+  if (status.peer != PeerState::kUp) {
+    out.set_state("down");
+  } else if (!status.config_equal && out.state() == "in-sync") {
+    out.set_state("held");
   }
   out.set_reason(ReasonOf(status, group, out.state()));
   const auto reset = before_.find(name);

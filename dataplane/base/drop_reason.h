@@ -58,7 +58,7 @@
   X(kIcmpUnknown, "icmp_unknown", "ICMP type that is not handled")                                \
   X(kIcmpNoFlow, "icmp_no_flow", "ICMP error about a packet of no known flow")                    \
   X(kTcpInvalid, "tcp_invalid", "TCP packet that its flow's state forbids")                       \
-  X(kCommitFull, "commit_full", "too many packets wait for the peer to acknowledge their flow")     \
+  X(kCommitFull, "commit_full", "too many packets wait for the peer to acknowledge their flow")   \
   X(kHandoffFull, "handoff_full", "the ring to the flow's owner is full")                         \
   X(kTransmitFull, "transmit_full", "the port's transmit queue is full")                          \
   X(kPortDown, "port_down", "the egress port has no link or is being stopped")                    \

@@ -28,7 +28,8 @@ void PathMtu::Suspect(Nanos now) {
 
 uint16_t PathMtu::Due(Nanos now) {
   if (!searching_) {
-    if (mtu_ >= most_ || ended_at_ == 0 || now - ended_at_ < kRaiseEvery) return 0;
+    if (mtu_ >= most_ || ended_at_ == 0 || now - ended_at_ < raise_after_) return 0;
+    raise_after_ = std::min(2 * raise_after_, kRaiseEvery);
     Search(mtu_, most_, now);
   }
   if (tries_ > 0 && now - sent_at_ < kPatience) return 0;
@@ -42,7 +43,10 @@ uint16_t PathMtu::Due(Nanos now) {
 void PathMtu::Lost(Nanos now) {
   high_ = std::max(low_, static_cast<uint16_t>(size_ - 1));
   // What was believed is not true any more: go on with what is safe until more is known.
-  if (mtu_ > high_) mtu_ = low_;
+  if (mtu_ > high_) {
+    mtu_ = low_;
+    raise_after_ = kRaiseSoon;
+  }
   Narrow(now);
 }
 

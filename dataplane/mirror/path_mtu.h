@@ -2,7 +2,8 @@
 //
 // Finds the largest IP packet that the path to the peer carries, by probes of that size: the largest
 // that is allowed first, then by halves. Looked at again when frames seem to vanish, and once a minute
-// in case the path has become better. One probe at a time; three are lost before a size counts as too
+// in case the path has become better; soon, and then ever more rarely, after it became worse: a cable
+// may have been out for a moment. One probe at a time; three are lost before a size counts as too
 // large.
 //
 // Pure. Thread safety: none; the mirror lcore.
@@ -23,6 +24,7 @@ class PathMtu {
   static constexpr Nanos kPatience = 100 * kMillisecond;
   static constexpr Nanos kSuspectEvery = 2 * kSecond;
   static constexpr Nanos kRaiseEvery = 60 * kSecond;
+  static constexpr Nanos kRaiseSoon = 2 * kSecond;
 
   explicit PathMtu(uint16_t most);
 
@@ -51,6 +53,7 @@ class PathMtu {
   unsigned tries_ = 0;
   Nanos sent_at_ = 0;
   Nanos ended_at_ = 0;
+  Nanos raise_after_ = kRaiseEvery;
 };
 
 }  // namespace tandem::mirror

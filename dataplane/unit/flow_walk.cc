@@ -36,7 +36,7 @@ bool Matches(const pipeline::Context& context, const FlowFilter& filter, const H
   const flow::FlowCommon& common = hot.common;
   if (filter.orphaned && !IsOrphaned(*context.snapshot, common)) return false;
   const bool is_shadow = (common.flags & flow::kShadow) != 0;
-  if (filter.type == FlowType::kMirror && !is_shadow) return false;
+  if (filter.type == FlowType::kMirror && (common.flags & flow::kMirrored) == 0) return false;
   if (filter.type == FlowType::kSelf && is_shadow) return false;
   if (filter.protocol != 0 && filter.protocol != common.protocol) return false;
   const bool is_unbound = (common.flags & flow::kUnbound) != 0;
