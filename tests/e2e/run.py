@@ -20,21 +20,25 @@ from pathlib import Path
 
 import cases_admin
 import cases_hostile
+import cases_mirror
 import cases_operation
 import cases_traffic
 import cases_translation
 from world import World
 
-MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile)
+# Each in the world that it asks for with WORLD, or the ordinary one.
+MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
+           cases_mirror)
 CASE_SECONDS = 180
 
 
 def all_cases():
-    """Public functions named case_* of every module, in the order of the files."""
+    """Title, function and world of the public functions case_* of every module, in the order of files."""
     for module in MODULES:
         for name, function in vars(module).items():
             if name.startswith('case_'):
-                yield function.__doc__.strip().splitlines()[0].rstrip('.'), function
+                title = function.__doc__.strip().splitlines()[0].rstrip('.')
+                yield title, function, getattr(module, 'WORLD', World)
 
 
 def alarm(number, frame):
@@ -45,15 +49,15 @@ def run_case(world, function):
     """None, or what went wrong."""
     signal.alarm(CASE_SECONDS)
     try:
-        if world.device.process.poll() is not None:
+        if not world.alive():
             world.start_device()
         function(world)
-        if world.device.process.poll() is not None:
-            raise RuntimeError(f'tandemd ended with status {world.device.process.returncode}')
+        if not world.alive():
+            raise RuntimeError('tandemd has ended')
         world.check_conservation()
         return None
     except Exception:
-        return traceback.format_exc() + '\ntandemd said last:\n' + world.device.log_tail()
+        return traceback.format_exc() + '\ntandemd said last:\n' + world.log_tail()
     finally:
         signal.alarm(0)
 
@@ -61,14 +65,30 @@ def run_case(world, function):
 def run_all(world, cases):
     """Messages of failed cases by title; prints a line each."""
     failures = {}
-    for title, function in cases:
+    for title, function, _ in cases:
         began = time.monotonic()
         message = run_case(world, function)
         print(f'{"FAIL" if message else "ok  "} {title} ({time.monotonic() - began:.1f} s)', flush=True)
         if message:
+            world.recover()
             failures[title] = message
             print(message, flush=True)
     return failures
+
+
+def run_world(kind, arguments, cases):
+    """Opens a world of this kind for its cases; messages of those that failed."""
+    directory = tempfile.mkdtemp(prefix='tandem-e2e-')
+    world = kind(arguments.build.resolve(), arguments.workers, directory)
+    try:
+        world.open()
+        return run_all(world, cases)
+    except Exception:
+        traceback.print_exc()
+        return dict.fromkeys((title for title, *_ in cases), 'the set-up failed')
+    finally:
+        world.close()
+        shutil.rmtree(directory)
 
 
 def main():
@@ -81,23 +101,15 @@ def main():
     arguments = parser.parse_args()
     cases = [case for case in all_cases() if arguments.only in case[0]]
     if arguments.list:
-        print('\n'.join(title for title, _ in cases))
+        print('\n'.join(title for title, *_ in cases))
         return 0
     if not cases or not arguments.build or os.getuid() != 0:
         sys.exit('needs --build, root and a case to run')
     signal.signal(signal.SIGALRM, alarm)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
-    directory = tempfile.mkdtemp(prefix='tandem-e2e-')
-    world = World(arguments.build.resolve(), arguments.workers, directory)
-    try:
-        world.open()
-        failures = run_all(world, cases)
-    except Exception:
-        traceback.print_exc()
-        failures = dict.fromkeys((title for title, _ in cases), 'the set-up failed')
-    finally:
-        world.close()
-        shutil.rmtree(directory)
+    failures = {}
+    for kind in dict.fromkeys(world for _, _, world in cases):
+        failures.update(run_world(kind, arguments, [case for case in cases if case[2] is kind]))
     print(f'{len(cases) - len(failures)} passed, {len(failures)} failed')
     if arguments.json:
         arguments.json.write_text(json.dumps(

@@ -32,10 +32,11 @@ def check(condition, message):
 
 
 def wait_until(condition, message, seconds=SETTLE_SECONDS):
-    """Waits for `condition()`; returns its value."""
+    """Waits for `condition()`; returns its value. `message` may be a function that makes it."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        check(time.monotonic() < deadline, f'after {seconds} s: {message}')
+        if time.monotonic() >= deadline:
+            raise CaseFailed(f'after {seconds} s: {message() if callable(message) else message}')
         time.sleep(0.05)
     return value
 
@@ -69,6 +70,15 @@ class World:
 
     def config(self, extra=''):
         return base_config(self.workers, self.file_prefix, extra)
+
+    def recover(self):
+        """After a case that failed."""
+
+    def alive(self):
+        return self.device.process.poll() is None
+
+    def log_tail(self):
+        return self.device.log_tail()
 
     def close(self):
         self.lab.close()

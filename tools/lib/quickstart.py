@@ -4,7 +4,6 @@
 import argparse
 import collections
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,47 +11,20 @@ import sys
 import time
 from pathlib import Path
 
+import quickstart_pair
 from builds import RELEASE, build, give_back
 from device import Device
 from netlab import Lab, existing_namespaces, remove_namespace
+from quickstart_steps import Steps, show
 from topology import build_network, start_servers
 
 PREFIX = 'tandem-'
-SPACES = [PREFIX + name for name in ('client', 'device', 'server1', 'server2', 'server3')]
+SPACES = {PREFIX + name for name in ('client', 'device', 'server1', 'server2', 'server3')} | {
+    PREFIX + name for name in quickstart_pair.SPACES}
 STATE = Path('/run/tandem-quickstart')  # configuration, logs, admin socket
 HERE = Path(__file__).parent
 PAGES = 12
-
-
-class Steps:
-    """Prints each step's title, and how long it took once the next one begins."""
-
-    def __init__(self, began):
-        self.began = self.first = began
-        self.title = 'packages'
-        print('== packages', flush=True)
-
-    def next(self, title):
-        now = time.time()
-        if self.title:
-            print(f'   ({self.title}: {now - self.began:.1f} s)', flush=True)
-        self.title, self.began = title, now
-        if title:
-            print(f'\n== {title}', flush=True)
-
-
-def show(space, *command, quiet=False):
-    """Prints a command as the user would type it, runs it, prints what it says and returns that."""
-    words = [f"'{word}'" if re.search(r'[^\w./:=@+,-]', word) else word for word in map(str, command)]
-    prefix = ['ip', 'netns', 'exec', space.name] if space else []
-    print('$', *prefix, os.path.relpath(words[0]) if words[0].startswith('/') else words[0], *words[1:],
-          flush=True)
-    result = subprocess.run([*prefix, *map(str, command)], capture_output=True, text=True, timeout=60)
-    if result.returncode:
-        raise RuntimeError(f'exit status {result.returncode}\n{result.stdout}{result.stderr}')
-    if not quiet:
-        print(''.join(f'  {line}\n' for line in result.stdout.splitlines()), end='', flush=True)
-    return result.stdout
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def fetch_pages(client, url):
@@ -90,15 +62,16 @@ def demonstrate(spaces, device, steps):
 
 
 def what_next(keep, device):
-    program, *rest = device.command()
-    ctl = ' '.join([os.path.relpath(program), *rest])
     if not keep:
         print('''What next
-  sudo ./tools/quickstart --keep     the same, left running to play with
+  sudo ./tools/quickstart --keep     the single device, left running to play with
+  sudo ./tools/quickstart --pair --keep     the pair, left running
   sudo ./tools/test                  every test suite, the end-to-end cases too
   deploy/README.md                   a real machine: NICs, hugepages, the service
   dataplane/README.md                how it works inside''')
         return
+    program, *rest = device.command()
+    ctl = ' '.join([os.path.relpath(program), *rest])
     print(f'''It runs. Try
   sudo ip netns exec tandem-client curl http://10.0.0.100/
   sudo ip netns exec tandem-client iperf3 -c 10.0.0.100
@@ -133,38 +106,58 @@ def build_programs():
         give_back(RELEASE)
 
 
-def run(keep, began):
-    steps = Steps(began)
-    steps.next('build, into build-release/ (minutes, the first time)')
-    build_programs()
+def demonstrate_single(lab, steps):
+    """Returns the device, which runs."""
+    steps.next('network: client, device, three servers, a wire each')
+    spaces = build_network(lab)
+    start_servers(spaces, HERE / 'servers.py')
+    steps.next('tandemd between them')
+    device = Device(spaces['device'], RELEASE)
+    device.start((HERE / 'quickstart.textproto').read_text())
+    show(None, *device.command('show', 'port'))
+    demonstrate(spaces, device, steps)
+    return device
+
+
+def play(act, steps, keep):
+    """One act in a network of its own, which stays only when it is to be kept and all went well."""
     lab = Lab(PREFIX, STATE)
-    device = None
-    done = False
+    result = None
     try:
-        steps.next('network: client, device, three servers, a wire each')
-        spaces = build_network(lab)
-        start_servers(spaces, HERE / 'servers.py')
-        steps.next('tandemd between them')
-        device = Device(spaces['device'], RELEASE)
-        device.start((HERE / 'quickstart.textproto').read_text())
-        show(None, *device.command('show', 'port'))
-        demonstrate(spaces, device, steps)
-        done = True
+        result = act(lab, steps)
+        return result
     except BaseException:
-        if device:
-            print(f'\ntandemd said last:\n{device.log_tail(20)}', file=sys.stderr)
+        for log in sorted(STATE.glob('**/*.log')):
+            if log.name in ('tandem.log', 'device-a.log', 'device-b.log'):
+                tail = '\n'.join(log.read_text(errors='replace').splitlines()[-20:])
+                print(f'\n{log.stem} said last:\n{tail}', file=sys.stderr)
         raise
     finally:
-        # From here on nothing may stop the cleaning up.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        if not (keep and done):
+        if not (keep and result):
+            # From here on nothing may stop the cleaning up.
+            handlers = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
             steps.next('take down')
             lab.close()
             shutil.rmtree(STATE, ignore_errors=True)
-        steps.next('')
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def run(keep, only_pair, began):
+    steps = Steps(began)
+    steps.next('build, into build-release/ (minutes, the first time)')
+    build_programs()
+    device = pair = None
+    if not only_pair:
+        device = play(demonstrate_single, steps, keep)
+    if only_pair or not keep:
+        pair = play(quickstart_pair.demonstrate_pair, steps, keep)
+    steps.next('')
     print(f'\nAll of it took {time.time() - steps.first:.0f} s.\n')
-    what_next(keep, device)
+    if keep and only_pair:
+        quickstart_pair.what_next_pair(pair)
+    else:
+        what_next(keep, device)
 
 
 def stop_on_signal(number, frame):
@@ -175,6 +168,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--began', type=float, default=time.time())
     parser.add_argument('--keep', action='store_true')
+    parser.add_argument('--pair', action='store_true')
     parser.add_argument('--down', action='store_true')
     arguments = parser.parse_args()
     if arguments.down:
@@ -183,10 +177,10 @@ def main():
     if left:
         sys.exit(f'quickstart: {", ".join(left)} exist: another run is going on or was kept.\n'
                  'Take it down with: sudo ./tools/quickstart --down')
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, stop_on_signal)
     try:
-        run(arguments.keep, arguments.began)
+        run(arguments.keep, arguments.pair, arguments.began)
     except KeyboardInterrupt:
         sys.exit('\nquickstart: stopped; everything is taken down')
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the cases of a pair of devices work with: tools/lib/pair.py, and questions to both ends."""
+
+from pair import ACTIVE, STANDBY, Pair
+from world import World, check, wait_until
+
+IN_SYNC_SECONDS = 30
+
+
+class PairWorld(World):
+    """Its `device` is the one that is active for the group."""
+
+    def open(self):
+        self.pair = Pair(self.lab, self.build, self.file_prefix, self.workers)
+        self.client = self.pair.client
+        self.devices = self.pair.devices
+        self.start_device()
+
+    def start_device(self):
+        """Both, freshly: a active, b standby."""
+        for which in ('a', 'b'):
+            self.pair.stop(which)
+        for which, role in (('a', ACTIVE), ('b', STANDBY)):
+            self.pair.start(which, role)
+        self.device = self.devices['a']
+        self.wait_in_sync()
+
+    def recover(self):
+        self.pair.mirror_cable(True)
+        self.start_device()
+
+    def alive(self):
+        return all(device.process is not None and device.process.poll() is None
+                   for device in self.devices.values())
+
+    def log_tail(self):
+        return '\n'.join(f'device-{which}: {device.log_tail()}'
+                         for which, device in self.devices.items())
+
+    def wait_in_sync(self, seconds=IN_SYNC_SECONDS):
+        wait_until(self.pair.in_sync,
+                   lambda: f'not in sync: {self.pair.mirror("a")}\n{self.pair.mirror("b")}', seconds)
+
+    def flows(self, which, *filters):
+        """The mirrored flows of a device, as comparable tuples."""
+        def end(connection, name):
+            return connection.get(name, {}).get('address'), connection.get(name, {}).get('port')
+        shown = self.devices[which].show('connection', 'type', 'mirror', *filters)
+        return sorted((c['protocol'], end(c, 'cs_client'), end(c, 'cs_server'), end(c, 'ss_client'),
+                       end(c, 'ss_server'), c.get('virtual'), c.get('member'), c.get('worker', 0))
+                      for c in shown.get('connection', []))
+
+    def records(self, which):
+        return sorted((r['key'], r.get('virtual'), r['member'])
+                      for r in self.devices[which].show('persistence').get('record', []))
+
+    def wait_equal(self, count=None, seconds=10):
+        """Until both devices show the same mirrored flows, `count` of TCP if given."""
+        def equal():
+            flows = self.flows('a')
+            connections = [flow for flow in flows if flow[0] == 'tcp']
+            return flows == self.flows('b') and (count is None or len(connections) == count)
+        def difference():
+            a, b = self.flows('a'), self.flows('b')
+            return (f'{len(a)} flows on a, {len(b)} on b; only on a: {[f for f in a if f not in b][:3]}, '
+                    f'only on b: {[f for f in b if f not in a][:3]}')
+        wait_until(equal, difference, seconds)
+
+    def take_over(self):
+        """Device a dies; b becomes active by its configuration."""
+        self.pair.stop('a', kill=True)
+        self.pair.cable('a', up=False)
+        self.pair.load('b', ACTIVE)
+        self.device = self.devices['b']
+
+    def check_conservation(self):
+        active = self.device
+        try:
+            for self.device in self.devices.values():
+                super().check_conservation()
+        finally:
+            self.device = active
+
+
+__all__ = ['PairWorld', 'ACTIVE', 'STANDBY', 'check', 'wait_until']

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of the two devices of a pair (pair.py), as text. Both are on the same two networks, clients
+(10.0.0.0/24) and servers (10.1.0.0/24), and have a mirroring wire between them."""
+
+VIP = '10.0.0.100'
+GATEWAY = '10.0.0.1'  # floating self IPs
+SERVER_GATEWAY = '10.1.0.1'
+SNAT_ADDRESSES = ('10.1.0.201', '10.1.0.202')
+GROUP = 'traffic-group-1'
+MAC = '02:00:5e:00:00:01'
+KEY = '00112233445566778899aabbccddeeff' * 2
+FIXED = {'a': ('10.0.0.2', '10.1.0.2', '10.255.0.1', '10.255.0.2', 1),
+         'b': ('10.0.0.3', '10.1.0.3', '10.255.0.2', '10.255.0.1', 2)}
+
+
+def virtual(name, port, pool, protocol='TCP', mirror=True, snat='SNAT', **fields):
+    translation = {'SNAT': 'source_address_translation { type: SNAT pool: "snat" }',
+                   'AUTOMAP': 'source_address_translation { type: AUTOMAP }', 'NONE': ''}[snat]
+    text = f'''
+virtual {{
+  name: "{name}"
+  destination: "{VIP}:{port}"
+  ip_protocol: {protocol}
+  pool: "{pool}"
+  traffic_group: "{GROUP}"
+  mirror: {'true' if mirror else 'false'}
+  {translation}
+'''
+    text += ''.join(f'  {field}: {value}\n' for field, value in fields.items())
+    return text + '}\n'
+
+
+def pool(name, port, servers=(1, 2, 3)):
+    members = ''.join(f'  member {{ address: "10.1.0.{10 + n}" port: {port} }}\n' for n in servers)
+    return f'pool {{\n  name: "{name}"\n{members}}}\n'
+
+
+def pair_config(which, workers, file_prefix, role, key=KEY, mirroring=True, extra=''):
+    """Of device `which`, 'a' or 'b', with the role ACTIVE or STANDBY."""
+    client_ip, server_ip, mirror_ip, peer_ip, unit_id = FIXED[which]
+    text = f'''# SPDX-License-Identifier: Apache-2.0
+device {{
+  name: "device-{which}"
+  workers: {workers}
+  poll_mode: ADAPTIVE
+  hugepages: false
+  ipv4_flows_per_worker: 65536
+  ipv6_flows_per_worker: 16384
+  eal_args: "--file-prefix={file_prefix}-{which}"
+}}
+traffic_group {{ name: "{GROUP}" mac: "{MAC}" role: {role} }}
+port {{ name: "clients" device: "net_af_packet0,iface=clients,qpairs={workers}" promiscuous: true }}
+port {{ name: "servers" device: "net_af_packet1,iface=servers,qpairs={workers}" promiscuous: true }}
+vlan {{ name: "clients" port: "clients" facing: CLIENT }}
+vlan {{ name: "servers" port: "servers" facing: SERVER }}
+self_ip {{ name: "clients" vlan: "clients" address: "{client_ip}/24" }}
+self_ip {{ name: "servers" vlan: "servers" address: "{server_ip}/24" }}
+self_ip {{ name: "clients-floating" vlan: "clients" address: "{GATEWAY}/24" traffic_group: "{GROUP}" }}
+self_ip {{ name: "servers-floating" vlan: "servers" address: "{SERVER_GATEWAY}/24" traffic_group: "{GROUP}" }}
+snat_pool {{
+  name: "snat"
+  traffic_group: "{GROUP}"
+{''.join(f'  members: "{address}"' + chr(10) for address in SNAT_ADDRESSES)}}}
+profile_persistence {{ name: "source" type: SOURCE_ADDRESS mirror: true }}
+'''
+    if mirroring:
+        text += f'''
+mirroring {{
+  device: "net_af_packet2,iface=mirror"
+  mtu: 9000
+  address: "{mirror_ip}/24"
+  peer: "{peer_ip}"
+  unit_id: {unit_id}
+  key: "{key}"
+}}
+'''
+    return text + ''.join([
+        pool('web', 80), pool('echo', 7), pool('iperf', 5201),
+        virtual('web', 80, 'web'),
+        virtual('plain', 81, 'web', mirror=False),
+        virtual('sticky', 82, 'web', persistence='"source"'),
+        virtual('routed', 83, 'web', snat='NONE'),
+        virtual('automap', 84, 'web', snat='AUTOMAP'),
+        virtual('echo', 7, 'echo', 'UDP'),
+        virtual('iperf', 5201, 'iperf'),
+    ]) + extra
