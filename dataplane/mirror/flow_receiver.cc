@@ -83,16 +83,17 @@ bool FlowReceiver::Impl::ApplyChanges(const Frame& frame) noexcept {
     counters.malformed[static_cast<size_t>(BatchError::kValue)].Add(1);
     return false;
   };
-  const auto fetch_slot = [this](const auto& row) { PrefetchSlotOf<Hot>(row.slot); };
+  const auto fetch_slot = [this](const auto& row) { this->template PrefetchSlotOf<Hot>(row.slot); };
   const auto nothing = [](const auto&) {};
   InStages(
       reader.closes(Hot::kIsIpv6), fetch_slot,
-      [this](const CloseRow& row) { PrefetchKeysOf<Hot>(row.slot); },
+      [this](const CloseRow& row) { this->template PrefetchKeysOf<Hot>(row.slot); },
       [&](const CloseRow& row) {
         note(is_sane(row.value) ? ApplyClose<Hot>(row, frame) : Outcome::kLater);
       });
   InStages(
-      reader.creates<Hot>(), [this](const CreateRow<Hot>& row) { PrefetchCreate(row); }, nothing,
+      reader.creates<Hot>(), [this](const CreateRow<Hot>& row) { this->PrefetchCreate(row); },
+      nothing,
       [&](const CreateRow<Hot>& row) {
         note(is_sane(row.value) ? ApplyCreate(row, frame) : Outcome::kLater);
       });

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "dataplane/base/assert.h"
+#include "tests/sim/journal.h"
 
 namespace tandem::sim {
 namespace {
@@ -46,12 +47,8 @@ bool Damage(LanParcel& parcel, Chance& chance) {
   return true;
 }
 
-Lan::Lan(Chance& chance, Journal& journal, const LanOptions& options)
-    : chance_(chance),
-      journal_(journal),
-      options_(options),
-      to_devices_(chance),
-      from_devices_(chance) {}
+Lan::Lan(Chance& chance, const LanOptions& options)
+    : chance_(chance), options_(options), to_devices_(chance), from_devices_(chance) {}
 
 void Lan::AddHost(const test::Host& host) {
   everybody_.push_back(host);

@@ -22,7 +22,6 @@
 #include <vector>
 
 #include "tests/sim/chance.h"
-#include "tests/sim/journal.h"
 #include "tests/sim/wire.h"
 #include "tests/support/hosts.h"
 #include "tests/unit/pipeline/traffic.h"
@@ -75,7 +74,7 @@ class Lan {
     bool is_probed = false, client_heard = false, server_heard = false;  // since Probe
   };
 
-  Lan(Chance& chance, Journal& journal, const LanOptions& options);
+  Lan(Chance& chance, const LanOptions& options);
 
   // Who they are; the same names, ports and addresses towards both devices.
   void AddHost(const test::Host& host);
@@ -114,7 +113,6 @@ class Lan {
   [[noreturn]] void Complain(const char* what, const test::Seen& seen) const;
 
   Chance& chance_;
-  Journal& journal_;
   LanOptions options_;
   std::array<test::Hosts, 2> hosts_;  // as each device meets them
   std::vector<test::Host> everybody_;

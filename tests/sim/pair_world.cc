@@ -60,7 +60,7 @@ PairWorld::PairWorld(const PairOptions& options, Journal& journal)
     : options_(options),
       journal_(journal),
       chance_(options.seed),
-      lan_(chance_, journal, LanOptionsOf(options)),
+      lan_(chance_, LanOptionsOf(options)),
       direct_(chance_, journal) {
   for (const test::Host& host : PairHosts())
     lan_.AddHost(host);

@@ -29,7 +29,7 @@ expect 'tandemctl show ' "$shown"
 expect 'tandemctl --json show v' 'version virtual'
 expect 'tandemctl show connection proto' 'protocol'
 expect 'tandemctl show connection protocol ' 'icmp icmp6 tcp udp'
-expect 'tandemctl --socket /nonexistent modify virtual web ' 'disabled enabled'
+expect 'tandemctl --socket /nonexistent modify virtual web ' 'disabled enabled mirror'
 expect 'tandemctl modify pool web member 10.0.0.1:80 state f' 'forced-offline'
 expect 'tandemctl --j' '--json'
 expect 'tandemctl nonsense ' ''
