@@ -19,7 +19,7 @@ LINES_MAX = 600
 # Room -> rooms and single headers of other rooms it may include; its own room goes without saying.
 LEFT_OF_LB = ['base', 'net', 'config', 'flow']
 LEFT_OF_MIRROR = LEFT_OF_LB + ['persist']
-LEFT_OF_PIPELINE = LEFT_OF_LB + ['neighbour', 'persist', 'lb', 'nat', 'mirror']
+LEFT_OF_PIPELINE = LEFT_OF_LB + ['neighbour', 'persist', 'lb', 'nat', 'mirror', 'ha']
 ROOMS = {
     'base': [],
     'net': ['base'],
@@ -30,6 +30,7 @@ ROOMS = {
     'lb': LEFT_OF_LB,
     'nat': LEFT_OF_LB,
     'mirror': LEFT_OF_MIRROR,
+    'ha': ['base', 'net', 'config'],
     'pipeline': LEFT_OF_PIPELINE,
     'unit': LEFT_OF_PIPELINE + ['pipeline'],
     'io': LEFT_OF_PIPELINE + ['pipeline', 'unit'],
@@ -44,7 +45,8 @@ HOUSES = {
 }
 
 # The one place of a room that may see generated code.
-CODECS = {('dataplane/mirror/control_codec.cc', 'proto/mirror.pb.h')}
+CODECS = {('dataplane/mirror/control_codec.cc', 'proto/mirror.pb.h'),
+          ('dataplane/ha/heartbeat_codec.cc', 'proto/ha.pb.h')}
 
 # DPDK headers that need no EAL: structures, constants, inline functions.
 EAL_FREE = {f'rte_{name}.h' for name in (

@@ -16,6 +16,7 @@ BAD = {
         ({'dataplane/config/a.h': '#include "dataplane/flow/flow.h"\n'}, 'may not include'),
         ({'dataplane/neighbour/a.h': '#include "dataplane/flow/flow.h"\n'}, 'may not include'),
         ({'dataplane/lb/a.h': '#include "dataplane/nat/snat.h"\n'}, 'may not include'),
+        ({'dataplane/ha/a.cc': '#include "dataplane/mirror/frame.h"\n'}, 'may not include'),
         ({'dataplane/unit/a.cc': '#include "dataplane/io/port.h"\n'}, 'may not include'),
         ({'dataplane/io/a.cc': '#include "control/flags.h"\n'}, 'may not include'),
         ({'dataplane/io/a.cc': '#include "proto/config.pb.h"\n'}, 'may not include'),
