@@ -219,6 +219,17 @@ void Lan::EndAll(Nanos now) {
   }
 }
 
+void Lan::TakeOver(unsigned from, const std::function<bool(const Conversation&)>& survives) {
+  bereaved_.clear();
+  for (auto& [number, one] : conversations_) {
+    if (one.phase == Phase::kOver || active_[one.service->group] != from || survives(one)) continue;
+    if (one.is_tuple_known && !one.has_lost_tuple && one.peer != one.client)
+      bereaved_.insert({one.service->protocol, one.server, one.peer});
+    ++totals_.given_up;
+    Over(one);
+  }
+}
+
 // ---- what arrives -------------------------------------------------------------------------------
 
 void Lan::FromDevice(unsigned device, const test::Sent& sent, Nanos now) {
@@ -293,6 +304,8 @@ void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
   if (one.has_lost_tuple && !has_moved && (seen.flags & test::kSyn) == 0)
     Complain("I9: two conversations look the same", seen);
   one.has_lost_tuple = false;
+  if (bereaved_.contains(key))
+    Complain("I9: the port of a conversation that was cut off is another's", seen);
   const auto [other, is_new] = at_server_.emplace(key, one.number);
   if (!is_new && other->second != one.number) {
     const auto rival = conversations_.find(other->second);
@@ -315,14 +328,24 @@ void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
   }
 }
 
+// What a server said before its end of the conversation was another's reaches that other one, and may
+// do so before the server has heard of it.
+bool Lan::MayGoAstray(const Conversation& one, const Seen& seen) const {
+  if (one.phase == Phase::kOver || one.has_lost_tuple) return true;
+  const auto heir = at_client_.find(std::tuple(seen.protocol, seen.destination, seen.source));
+  return heir != at_client_.end() && !conversations_.at(heir->second).is_tuple_known;
+}
+
 void Lan::AtClient(const Seen& seen, Nanos now) {
   if (!seen.number) return AtReset(seen, true);
   const auto found = conversations_.find(*seen.number);
   if (found == conversations_.end()) return;
   Conversation& one = found->second;
   ++totals_.to_clients;
-  if (one.client != seen.destination) Complain("a reply for another client", seen);
-  if (one.service->endpoint != seen.source) Complain("a reply of another service", seen);
+  if (one.client != seen.destination || one.service->endpoint != seen.source) {
+    if (MayGoAstray(one, seen)) return;
+    Complain("a reply for another client, or of another service", seen);
+  }
   if (one.phase == Phase::kOver) return;
   one.client_heard = true;
   if (seen.protocol != IPPROTO_TCP) return;

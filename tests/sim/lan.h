@@ -93,6 +93,9 @@ class Lan {
   // Those probed of which a direction was not heard since.
   std::vector<const Conversation*> Unheard() const;
   void EndAll(Nanos now);  // by RST
+  // Another device takes over from this one. Conversations that do not survive fall silent; but their
+  // servers do not know yet.
+  void TakeOver(unsigned from, const std::function<bool(const Conversation&)>& survives);
 
   const std::map<uint32_t, Conversation>& conversations() const { return conversations_; }
   const LanTotals& totals() const { return totals_; }
@@ -108,6 +111,7 @@ class Lan {
   void Arrive(const LanParcel& parcel, Nanos now);
   void AtServer(const test::Host& server, const test::Seen& seen, Nanos now);
   void AtClient(const test::Seen& seen, Nanos now);
+  bool MayGoAstray(const Conversation& one, const test::Seen& seen) const;
   void AtReset(const test::Seen& seen, bool at_client);
   std::string HostOf(const IpAddress& address) const;
   [[noreturn]] void Complain(const char* what, const test::Seen& seen) const;
@@ -124,6 +128,8 @@ class Lan {
   // Who has which address and port at a server, and which port a client uses.
   std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_server_;
   std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_client_;
+  // Translated ends of conversations that did not survive the last takeover.
+  std::set<std::tuple<uint8_t, test::Endpoint, test::Endpoint>> bereaved_;
   uint32_t last_number_ = 0;
   LanTotals totals_;
 };

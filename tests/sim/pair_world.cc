@@ -39,6 +39,7 @@ PairOptions PairOptions::Random(uint64_t seed) {
   options.with_config = chance.OneIn(2);
   options.with_flips = !chance.OneIn(3);
   options.is_direct = chance.OneIn(3);
+  options.with_crashes = chance.OneIn(2);
   return options;
 }
 
@@ -120,6 +121,7 @@ void PairWorld::Run(unsigned steps) {
     if (chance_.OneIn(300)) ChangeWeather();
     if (options_.with_config && chance_.OneIn(2500)) ChangeConfig();
     if (options_.with_restarts && chance_.OneIn(10'000)) Restart(chance_.Below(2));
+    if (options_.with_crashes && chance_.OneIn(3000)) Crash(chance_.Below(2));
     if (chance_.OneIn(4000)) {
       const unsigned device = chance_.Below(2);
       devices_[device]->rig().Skip(chance_.Span(0, 3 * kSecond));  // its clock jumps

@@ -40,6 +40,7 @@ struct PairOptions {
   bool with_restarts = true;
   bool with_config = true;
   bool with_flips = true;
+  bool with_crashes = true;
   static PairOptions Random(uint64_t seed);
 };
 
@@ -51,8 +52,9 @@ class PairWorld {
   void Settle();  // I8 and I3: faults and traffic stop, then both are in sync and equal
   // Settle, then the roles of a group are exchanged, and every conversation goes on (I10).
   void Flip(unsigned group);
-  void Rest();    // Settle or, by chance, Flip
-  void Finish();  // all conversations end; nothing is left of them
+  void Crash(unsigned device);  // pair_takeover.cc
+  void Rest();                  // Settle or, by chance, Flip
+  void Finish();                // all conversations end; nothing is left of them
 
   // ---- for scenarios ----------------------------------------------------------------------------
   void Step(Nanos span);

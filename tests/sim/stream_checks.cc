@@ -22,6 +22,7 @@ unsigned long long Number(uint64_t value) {
 void StreamWorld::CheckSteps() {
   if (is_damaged_) return;
   for (unsigned group = 0; group < kGroups; ++group) {
+    CheckNewClaim(group);
     if (steps_ % 16 == group) {
       StreamDevice& standby = Standby(group);
       auto& books = groups_[group].books;
@@ -45,6 +46,15 @@ void StreamWorld::CheckSteps() {
 void StreamWorld::CheckShadow(unsigned group) {
   for (const FlowImage& image : Standby(group).Images(group, flow::kShadow))
     groups_[group].books[image.is_ipv6].CheckKnown(image, kNames[group]);
+}
+
+// The moment at which the standby begins to say so is when it may be too early.
+void StreamWorld::CheckNewClaim(unsigned group) {
+  Group& state = groups_[group];
+  const bool claims = state.receiver_open && ReceiverOf(group).in_sync();
+  const bool is_new = claims && !state.claimed;
+  state.claimed = claims;
+  if (is_new) CheckClaim(group);
 }
 
 // What "in sync" promises while the world goes on: whatever has not changed of late is there.

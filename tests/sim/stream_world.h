@@ -87,6 +87,7 @@ class StreamWorld {
     uint32_t epoch = 1;
     bool receiver_open = false;
     bool sender_open = false;
+    bool claimed = false;         // in sync, by the standby
     Nanos receiver_opens_at = 0;  // 0: does not
     Nanos sender_opens_at = 0;
     std::array<FlowBook, 2> books;  // by family; of all writers that were
@@ -133,6 +134,7 @@ class StreamWorld {
   bool HasUnbound(unsigned group);
   void CheckSteps();
   void CheckShadow(unsigned group);
+  void CheckNewClaim(unsigned group);
   void CheckClaim(unsigned group);
   void CheckDirty(unsigned group);
   void Compare(unsigned group, const char* when);

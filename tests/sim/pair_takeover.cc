@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A device dies in the middle of everything, and the other takes over with what it has by then.
+#include <set>
+#include <tuple>
+
+#include "tests/sim/pair_world.h"
+
+namespace tandem::sim {
+
+// What the standby has goes on (I10). What it was not told of is lost; but it gives nobody the address
+// and port that such a conversation still has at its server (I9).
+void PairWorld::Crash(unsigned device) {
+  journal_.Note(now_, "device %u dies", device);
+  const unsigned heir = 1 - device;
+  // By what the client and the server see; a flow without its virtual cannot go on.
+  std::set<std::tuple<uint8_t, test::Endpoint, test::Endpoint, test::Endpoint, test::Endpoint>> had;
+  for (const unit::FlowInfo& flow : devices_[heir]->rig().Flows()) {
+    if ((flow.flags & flow::kShadow) == 0 || (flow.flags & flow::kUnbound) != 0) continue;
+    had.insert({flow.protocol,
+                {flow.cs_client, flow.cs_client_port},
+                {flow.cs_server, flow.cs_server_port},
+                {flow.ss_client, flow.ss_client_port},
+                {flow.ss_server, flow.ss_server_port}});
+  }
+  lan_.TakeOver(device, [&](const Lan::Conversation& one) {
+    return one.is_tuple_known && had.contains({one.service->protocol, one.client,
+                                               one.service->endpoint, one.peer, one.server});
+  });
+  std::vector<unsigned> groups;
+  for (unsigned group = 0; group < kPairGroups; ++group) {
+    if (active_[group] == device) groups.push_back(group);
+  }
+  for (const unsigned group : groups)
+    SetRoles(group, heir);
+  Restart(device);
+  for (const unsigned group : groups)
+    ProbeAll(group);
+}
+
+}  // namespace tandem::sim
