@@ -22,12 +22,13 @@ namespace tandem {
   X(kAgeShadow, "the standby ages its shadow flows")                                  \
   X(kEarlyInSync, "in sync is said before the first pass is acknowledged")            \
   X(kShortLength, "the length of a frame's body is cut to eight bits")                \
-  X(kOldBytes, "a lost frame's rows are repeated as they were then")                  \
+  X(kOldBytes, "a lost frame is sent again as it was")                                \
+  X(kLostIsKnown, "the peer is thought to have the flow that a lost frame told of")   \
   X(kNoBirthRule, "of two flows with one key, the one that came first stays")         \
   X(kNoSweep, "the flows of an earlier session are not swept")                        \
   X(kSharedPorts, "both devices choose SNAT ports from all blocks")                   \
   X(kBirthRestarts, "a takeover does not raise the births above those it took over")  \
-  X(kUpdateUnacknowledged, "an update of a flow not there is acknowledged")           \
+  X(kEarlyUpdate, "an update of a flow not there is acknowledged")                    \
   X(kPageNotHeld, "a page goes back to the pool while its slots are still spoken of") \
   X(kPersistUnordered, "persistence frames are applied in any order")                 \
   X(kNoUnmirror, "the peer is not told that a flow is mirrored no more")

@@ -69,7 +69,7 @@ void FlowSender::Touch(uint32_t slot) noexcept {
 // ---- the session ------------------------------------------------------------------------------------
 
 void FlowSender::Impl::AbandonInFlight() noexcept {
-  window.Abandon([this](std::span<const Note> gone) {
+  const auto let_go = [this](std::span<const Note> gone) {
     for (const Note note : gone) {
       if ((note & kAuditNote) != 0) continue;
       if ((note & 1) != 0) {
@@ -78,7 +78,9 @@ void FlowSender::Impl::AbandonInFlight() noexcept {
         family4.LetGo(note >> 1);
       }
     }
-  });
+  };
+  window.Abandon(let_go);
+  old_bytes.Abandon(let_go);
 }
 
 // Slots that are dirty from an earlier session may stay so: they are told once more than need be.
@@ -143,7 +145,7 @@ void FlowSender::Impl::OnLostSlot(uint32_t slot, Nanos since) noexcept {
     family.LetGo(slot);
     return;
   }
-  if (family.table.IsLive(slot) && !Mutated(Mutation::kOldBytes)) {
+  if (family.table.IsLive(slot) && !Mutated(Mutation::kLostIsKnown)) {
     uint16_t& flags = family.table.hot(slot).common.flags;
     flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
   }
@@ -155,6 +157,7 @@ void FlowSender::Impl::OnLostSlot(uint32_t slot, Nanos since) noexcept {
 }
 
 void FlowSender::Impl::OnLost(std::span<const Note> gone) noexcept {
+  if (Mutated(Mutation::kOldBytes)) return old_bytes.Lost(window.current());
   const Nanos since = since_of_frame[window.current() % since_of_frame.size()];
   for (const Note note : gone) {
     if ((note & kAuditNote) != 0) {
@@ -241,6 +244,7 @@ uint64_t FlowSender::first_in_flight() const noexcept {
 }
 bool FlowSender::Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept {
   impl_->now = now;
+  if (Mutated(Mutation::kOldBytes)) return impl_->BuildOld(slot, snapshot);
   return impl_->BuildNext(slot, snapshot);
 }
 StreamState FlowSender::state() const noexcept {

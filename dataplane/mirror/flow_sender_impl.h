@@ -12,6 +12,7 @@
 #include "dataplane/mirror/dirty_list.h"
 #include "dataplane/mirror/flow_batch.h"
 #include "dataplane/mirror/flow_sender.h"
+#include "dataplane/mirror/old_bytes.h"
 #include "dataplane/mirror/range_book.h"
 #include "dataplane/mirror/window.h"
 
@@ -127,6 +128,7 @@ struct FlowSender::Impl {
   bool IsLiveDue(Nanos flush) const noexcept;
   bool AreTouchesDue() const noexcept;
   bool BuildNext(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
+  bool BuildOld(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   bool BuildBackground(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   bool BuildLive(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   bool BuildBulk(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
@@ -178,6 +180,7 @@ struct FlowSender::Impl {
   Nanos frame_since = kNever;  // oldest change in it
   uint32_t frames_built = 0;
   std::array<Nanos, 256> since_of_frame{};  // by number, of those in flight
+  [[no_unique_address]] OldBytes old_bytes;
 
   std::array<TouchNote, kTouchesMax> touches{};
   uint32_t touches_count = 0;

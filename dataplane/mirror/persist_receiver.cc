@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/base/mutation.h"
 #include "dataplane/mirror/persist_batch.h"
 #include "dataplane/mirror/persist_sync.h"
 
@@ -107,7 +108,7 @@ void PersistReceiver::Apply(const FrameSlot& slot, const Translation& translatio
     stream.stamp = header.stamp;
   }
   // Newer frames may have said otherwise of the same records: what this one says comes again.
-  if (header.sequence <= stream.applied) {
+  if (header.sequence <= stream.applied && !Mutated(Mutation::kPersistUnordered)) {
     impl.counters.overtaken.Add(1);
     return;
   }

@@ -44,6 +44,22 @@ bool FlowSender::Impl::BuildNext(FrameSlot& out, const config::Snapshot& snapsho
   return true;
 }
 
+// Of the mistake kOldBytes: what was lost comes first.
+bool FlowSender::Impl::BuildOld(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
+  BeginFrame(snapshot);
+  if (open && window.CanSend(kRowsMax)) notes_count = old_bytes.Repeat(out, notes);
+  if (notes_count != 0) {
+    const uint16_t size = out.body_size;
+    FinishFrame(out, snapshot);
+    out.body_size = size;
+  } else if (!BuildNext(out, snapshot)) {
+    return false;
+  }
+  old_bytes.Keep(out.header.sequence, {out.body.data(), out.body_size},
+                 {notes.data(), notes_count});
+  return true;
+}
+
 bool FlowSender::Impl::BuildBackground(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
   if (!allowance.has_any()) return false;
   return is_bulk_running() ? BuildBulk(out, snapshot) : BuildAudit(out, snapshot);

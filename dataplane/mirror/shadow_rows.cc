@@ -223,7 +223,7 @@ FlowReceiver::Impl::Outcome FlowReceiver::Impl::ApplyUpdate(const UpdateRow& row
   if (row.value == held) return Outcome::kSettled;
   if (held == 0 || flow::BirthOf(held) != flow::BirthOf(row.value) || !family.table.IsLive(slot) ||
       !family.IsShadow(slot)) {
-    if (Mutated(Mutation::kUpdateUnacknowledged)) return Outcome::kSettled;
+    if (Mutated(Mutation::kEarlyUpdate)) return Outcome::kSettled;
     counters.early_updates.Add(1);
     return Outcome::kLater;
   }

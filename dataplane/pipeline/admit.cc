@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 
+#include "dataplane/base/mutation.h"
 #include "dataplane/nat/snat.h"
 #include "dataplane/pipeline/hit.h"
 #include "dataplane/pipeline/lifecycle.h"
@@ -178,7 +179,8 @@ DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
   const config::Mirroring& mirroring = context.snapshot->mirroring;
   const auto choose = [&](std::span<const IpAddress> addresses, bool floating) {
     request.addresses = addresses;
-    request.unit_id = floating && mirroring.enabled ? mirroring.unit_id : uint8_t{0};
+    const bool is_halved = floating && mirroring.enabled && !Mutated(Mutation::kSharedPorts);
+    request.unit_id = is_halved ? mirroring.unit_id : uint8_t{0};
     return nat::ChooseSource<Hot>(request, *context.snapshot->steering, context.flows<Hot>().table,
                                   context.prng, plan.server);
   };
