@@ -58,7 +58,7 @@ enum FlowFlag : uint16_t {
   kMirrored = 1 << 12,     // the peer is told of it (sender side; mirror/flow_sender.h)
   kMirrorKnown = 1 << 13,  // its full image was sent: a change may go as an update
   kShadow = 1 << 14,       // put here by the peer's stream and not adopted yet: no timer, no ageing
-  kUnbound = 1 << 15,      // shadow whose virtual or member this configuration lacks: ids are 0
+  kUnbound = 1 << 15,      // shadow of an object that is not configured here: ids are the peer's
 };
 
 // What both families share behind their keys; 40 bytes.
@@ -124,8 +124,8 @@ struct FlowCold {
   uint32_t embryonic_previous = kNoSlot;
   uint32_t mirror_link = 0;
   Tick created = 0;
-  uint32_t client_fin = 0;  // TCP sequence number behind each side's FIN, before it the side's SYN
-  uint32_t server_fin = 0;
+  uint32_t client_fin = 0;  // TCP sequence number behind each side's FIN, before it the side's SYN;
+  uint32_t server_fin = 0;  // of a shadow, both: what its ids are at the peer (mirror/binding.h)
 };
 static_assert(sizeof(FlowCold) == 32);
 

@@ -82,8 +82,10 @@ class FlowReceiver {
             unsigned budget) noexcept;
 
   // The newest frame said kInSync, none before it has been missing for long, and nothing is left to
-  // sweep or to bind.
+  // sweep.
   bool in_sync() const noexcept;
+  // Every flow belongs to what this configuration, by its generation, has.
+  bool is_bound(uint64_t generation) const noexcept;
   const ReceiverCounters& counters() const noexcept;
 
  private:

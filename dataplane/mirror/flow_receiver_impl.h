@@ -150,7 +150,6 @@ struct FlowReceiver::Impl {
   bool Walk(const Translation* translation, const config::Snapshot& snapshot,
             unsigned& budget) noexcept;
   bool Bind(flow::FlowCommon& common, const Translation& translation) noexcept;
-  void Unbind(flow::FlowCommon& common) noexcept;
   template <class Hot>
   void TidyPages(unsigned pages) noexcept;
 

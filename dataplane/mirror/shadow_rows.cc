@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a row of a frame does to the shadow.
+#include "dataplane/mirror/binding.h"
 #include "dataplane/mirror/flow_receiver_impl.h"
 
 namespace tandem::mirror {
@@ -147,7 +148,9 @@ void FlowReceiver::Impl::Fill(uint32_t slot, const CreateRow<Hot>& row,
   common.client_interface = row.interface_id;
   common.client_mac = row.client_mac;
   common.last_seen = TickOf(frame.now);
-  table.cold(slot).created = TickOf(frame.now) - row.age_ticks;
+  flow::FlowCold& cold = table.cold(slot);
+  cold.created = TickOf(frame.now) - row.age_ticks;
+  SetWriterNumbers(cold, {row.virtual_id, row.member_id, row.interface_id});
   if (!Bind(common, frame.translation)) CountUnbound<Hot>(row.slot, true);
   counters.flows.Add(1);
 }

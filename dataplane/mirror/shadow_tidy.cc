@@ -2,6 +2,7 @@
 //
 // What FlowReceiver does without a frame: sweeps out an earlier session's flows, binds flows to what
 // the configuration has now, and gives back pages that hold nothing.
+#include "dataplane/mirror/binding.h"
 #include "dataplane/mirror/flow_receiver_impl.h"
 
 namespace tandem::mirror {
@@ -35,16 +36,6 @@ void FlowReceiver::Impl::BeginWalk() noexcept {
   walk_unbound = 0;
 }
 
-// The peer's numbers are not known any more; a digest will ask for the flow again.
-void FlowReceiver::Impl::Unbind(flow::FlowCommon& common) noexcept {
-  live.ReleaseVirtual(common.virtual_id);
-  if (common.member_id != 0) live.ReleaseMember(common.member_id);
-  common.virtual_id = 0;
-  common.member_id = 0;
-  common.client_interface = 0;
-  common.flags |= flow::kUnbound;
-}
-
 // Goes on with the walk; true at the end.
 template <class Hot>
 bool FlowReceiver::Impl::Walk(const Translation* translation, const config::Snapshot& snapshot,
@@ -71,11 +62,11 @@ bool FlowReceiver::Impl::Walk(const Translation* translation, const config::Snap
     }
     flow::FlowCommon& common = table.hot(slot).common;
     if ((common.flags & flow::kUnbound) == 0) {
-      if (!IsConfigured(common, snapshot)) Unbind(common);
-    } else if (translation != nullptr) {
-      Bind(common, *translation);
+      if (IsConfigured(common, snapshot)) continue;
+      Unbind(common, table.cold(slot), live);
     }
-    if ((common.flags & flow::kUnbound) != 0) ++walk_unbound;
+    // Also of an object that was deleted and is back under another id.
+    if (translation == nullptr || !Bind(common, *translation)) ++walk_unbound;
   }
   return cursor >= end;
 }

@@ -175,7 +175,9 @@ bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation
   const bool busy = receivers_[tidied_group_]->Tidy(translation, snapshot, slots);
   if (!busy) tidied_group_ = After(tidied_group_, end);
   for (TrafficGroupId group = 1; group < end; ++group) {
-    const bool in_sync = !roles_.IsActive(group) && receivers_[group]->in_sync();
+    const FlowReceiver& receiver = *receivers_[group];
+    const bool in_sync =
+        !roles_.IsActive(group) && receiver.in_sync() && receiver.is_bound(snapshot.generation);
     in_sync_[group].store(in_sync, std::memory_order_release);
   }
   return busy;

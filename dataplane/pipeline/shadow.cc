@@ -7,6 +7,7 @@
 
 #include "dataplane/base/mutation.h"
 #include "dataplane/flow/tcp_state.h"
+#include "dataplane/mirror/binding.h"
 #include "dataplane/mirror/worker.h"
 #include "dataplane/pipeline/lifecycle.h"
 #include "dataplane/pipeline/notes.h"
@@ -30,7 +31,7 @@ Standing Adopt(Context& context, uint32_t slot) {
   FlowSet<Hot>& flows = context.flows<Hot>();
   flow::FlowCommon& common = flows.table.hot(slot).common;
   flow::FlowCold& cold = flows.table.cold(slot);
-  if (cold.mirror_link >= flow::kMirrorSession) cold.mirror_link = 0;
+  mirror::ForgetWriter(common, cold);
   if ((common.flags & flow::kUnbound) != 0) {
     EndFlow<Hot>(context, slot, EndReason::kUnbound);
     return Standing::kEnded;
@@ -49,6 +50,9 @@ template <class Hot>
 void Surrender(Context& context, uint32_t slot) {
   FlowSet<Hot>& flows = context.flows<Hot>();
   flow::FlowCommon& common = flows.table.hot(slot).common;
+  flow::FlowCold& cold = flows.table.cold(slot);
+  // Left by the slot's last flow: this one is no peer's.
+  if (cold.mirror_link >= flow::kMirrorSession) cold.mirror_link = 0;
   flows.timers.Disarm(slot);
   flows.timers.RemoveEmbryonic(slot);
   Clear(common, flow::kMirrored | flow::kMirrorKnown);
@@ -99,14 +103,8 @@ Standing Settle(Context& context, uint32_t slot) noexcept {
 
 template <class Hot>
 void Unbind(Context& context, uint32_t slot) noexcept {
-  flow::FlowCommon& common = context.flows<Hot>().table.hot(slot).common;
-  if ((common.flags & flow::kUnbound) != 0) return;
-  context.shared.live.ReleaseVirtual(common.virtual_id);
-  if (common.member_id != 0) context.shared.live.ReleaseMember(common.member_id);
-  common.flags |= flow::kUnbound;
-  common.virtual_id = 0;
-  common.member_id = 0;
-  common.client_interface = 0;
+  flow::FlowTable<Hot>& table = context.flows<Hot>().table;
+  mirror::Unbind(table.hot(slot).common, table.cold(slot), context.shared.live);
 }
 
 void TakeRoles(Context& context) noexcept {

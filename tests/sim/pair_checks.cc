@@ -46,13 +46,6 @@ std::vector<FlowImage> PairWorld::Images(unsigned device, unsigned worker, unsig
   return images;
 }
 
-size_t PairWorld::FlowsOf(unsigned device, unsigned group, uint16_t flags) {
-  size_t count = 0;
-  for (unsigned worker = 0; worker < devices_[device]->workers(); ++worker)
-    count += Images(device, worker, group, flags).size();
-  return count;
-}
-
 // The books of the groups that the device writes, after a turn in which something happened.
 void PairWorld::Remember(unsigned device, unsigned worker) {
   const uint64_t activity = ActivityOf(devices_[device]->unit().counters(worker));

@@ -78,7 +78,6 @@ class PairWorld {
   void Compare(const char* when);
   // Every living conversation whose flow the active mirrors goes on, both ways.
   void ProbeAll(unsigned group);
-  size_t FlowsOf(unsigned device, unsigned group, uint16_t flags);
   std::vector<FlowImage> Images(unsigned device, unsigned worker, unsigned group, uint16_t flags);
   void AllowMismatches() { mismatches_allowed_ = true; }
   // Until then (of the world's time) the device, one worker, or its mirror takes no turn.

@@ -104,8 +104,7 @@ void StreamWorld::CompareAll(const char* when) {
 void StreamWorld::Compare(unsigned group, const char* when) {
   const std::vector<FlowImage> there = Standby(group).Images(group, flow::kShadow);
   const std::string where = std::string(kNames[group]) + ", " + when;
-  const bool unbound_allowed = faults_on_ || HasUnbound(group);
-  CheckEqual(Writer(group).Images(group, flow::kMirrored), there, unbound_allowed, where.c_str());
+  CheckEqual(Writer(group).Images(group, flow::kMirrored), there, faults_on_, where.c_str());
   for (const FlowImage& image : there) {
     StreamDevice& standby = Standby(group);
     if (image.is_ipv6) {

@@ -52,8 +52,6 @@ StreamWorld::StreamWorld(const StreamOptions& options, Journal& journal)
     writer_[group] = options.one_writer ? 0 : group;
     Reconnect(group);
   }
-  // A shadow flow whose object was deleted and came back is asked for by audit.
-  mismatches_allowed_ = options.with_config;
   devices_[0]->Translate(*devices_[1]);
   devices_[1]->Translate(*devices_[0]);
 }
@@ -270,13 +268,10 @@ bool StreamWorld::IsInSync(unsigned group) const {
   const Group& state = groups_[group];
   return state.sender_open && state.receiver_open && state.receiver_opens_at == 0 &&
          state.sender_opens_at == 0 && SenderOf(group).state() == mirror::StreamState::kInSync &&
-         ReceiverOf(group).in_sync() && SenderOf(group).counters().dirty.Get() == 0 &&
+         ReceiverOf(group).in_sync() &&
+         ReceiverOf(group).is_bound(devices_[1 - writer_[group]]->snapshot->generation) &&
+         SenderOf(group).counters().dirty.Get() == 0 &&
          SenderOf(group).counters().in_flight.Get() == 0;
-}
-
-// A flow whose object was deleted here and came back is bound again once a digest asked for it.
-bool StreamWorld::HasUnbound(unsigned group) {
-  return options_.with_config && !Standby(group).Images(group, flow::kUnbound).empty();
 }
 
 void StreamWorld::Settle() {
@@ -287,7 +282,7 @@ void StreamWorld::Settle() {
   // What both ends show is brought up to date now and then.
   for (int i = 0; i < 20; ++i)
     Step(kMillisecond, 0);
-  while (!IsInSync(0) || !IsInSync(1) || HasUnbound(0) || HasUnbound(1)) {
+  while (!IsInSync(0) || !IsInSync(1)) {
     if (now_ - began > kBound) {
       for (unsigned group = 0; group < kGroups; ++group)
         NoteState(group);

@@ -131,7 +131,6 @@ class StreamWorld {
   void Forget(unsigned group, size_t index);
 
   void NoteState(unsigned group);
-  bool HasUnbound(unsigned group);
   void CheckSteps();
   void CheckShadow(unsigned group);
   void CheckNewClaim(unsigned group);

@@ -348,9 +348,10 @@ TEST_CASE("pair: a shadow of what is not configured waits, and is ended when it 
   network.pair.Advance(100 * kMillisecond);
   CHECK(network.pair.rig(1).Flows(Of(unit::FlowType::kMirror)).size() == all.size());
   SECTION("configured again, they are bound again") {
+    CHECK_FALSE(network.pair.IsInSync());
     REQUIRE(network.pair.rig(1).Reload(whole).ok());
-    // Found out by the next round of digests.
-    network.pair.Advance(130 * kSecond, 5 * kMillisecond);
+    network.pair.Advance(100 * kMillisecond);
+    CHECK(network.pair.IsInSync());
     CheckEqual(network);
     network.pair.SwapRoles("tg");
     CheckGoesOn(network, 1, all);
