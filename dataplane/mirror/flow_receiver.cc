@@ -11,8 +11,8 @@ using flow::FlowHot6;
 using flow::kNoSlot;
 
 FlowReceiver::FlowReceiver(config::TrafficGroupId group, unsigned worker, Tables tables,
-                           config::LiveCounts& live)
-    : impl_(std::make_unique<Impl>(group, worker, tables, live)) {}
+                           config::LiveCounts& live, FlowBatchReader& reader)
+    : impl_(std::make_unique<Impl>(group, worker, tables, live, reader)) {}
 FlowReceiver::~FlowReceiver() = default;
 
 void FlowReceiver::Open(const SessionTerms& terms, Nanos now) noexcept {

@@ -59,8 +59,9 @@ struct ReceiverCounters {
 
 class FlowReceiver {
  public:
+  // `reader`: scratch that the worker's receivers share; holds nothing between two calls.
   FlowReceiver(config::TrafficGroupId group, unsigned worker, Tables tables,
-               config::LiveCounts& live);
+               config::LiveCounts& live, FlowBatchReader& reader);
   ~FlowReceiver();
 
   // A new session: what is here is of no worth and is swept out.

@@ -73,12 +73,13 @@ struct FlowReceiver::Impl {
   };
 
   Impl(config::TrafficGroupId group_number, unsigned worker_number, Tables tables,
-       config::LiveCounts& counts)
+       config::LiveCounts& counts, FlowBatchReader& batch_reader)
       : group(group_number),
         worker(worker_number),
         live(counts),
         family4(group_number, tables.flows4),
-        family6(group_number, tables.flows6) {}
+        family6(group_number, tables.flows6),
+        reader(batch_reader) {}
 
   template <class Hot>
   Family<Hot>& Of() noexcept {
@@ -158,7 +159,7 @@ struct FlowReceiver::Impl {
   config::LiveCounts& live;
   Family<flow::FlowHot4> family4;
   Family<flow::FlowHot6> family6;
-  FlowBatchReader reader;
+  FlowBatchReader& reader;
   ReceiveWindow window;
   ReceiverCounters counters;
   SessionTerms terms;

@@ -8,8 +8,9 @@ namespace tandem::mirror {
 using flow::FlowHot4;
 using flow::FlowHot6;
 
-FlowSender::FlowSender(config::TrafficGroupId group, unsigned worker, Tables tables)
-    : impl_(std::make_unique<Impl>(group, worker, tables)) {}
+FlowSender::FlowSender(config::TrafficGroupId group, unsigned worker, Tables tables,
+                       FlowBatchWriter& writer)
+    : impl_(std::make_unique<Impl>(group, worker, tables, writer)) {}
 FlowSender::~FlowSender() = default;
 
 // ---- noting -----------------------------------------------------------------------------------------

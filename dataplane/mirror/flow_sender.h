@@ -26,6 +26,7 @@
 #include "dataplane/base/time.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/mirror/exchange.h"
+#include "dataplane/mirror/flow_batch.h"
 #include "dataplane/mirror/tables.h"
 
 namespace tandem::mirror {
@@ -55,7 +56,8 @@ struct SenderCounters {
 
 class FlowSender {
  public:
-  FlowSender(config::TrafficGroupId group, unsigned worker, Tables tables);
+  // `writer`: scratch that the worker's senders share; holds nothing between two calls.
+  FlowSender(config::TrafficGroupId group, unsigned worker, Tables tables, FlowBatchWriter& writer);
   ~FlowSender();
 
   // ---- noting changes; each is a few instructions and never fails --------------------------------

@@ -93,11 +93,13 @@ struct FlowSender::Impl {
     bool is_ipv6 = false;
   };
 
-  Impl(config::TrafficGroupId group_number, unsigned worker_number, Tables tables)
+  Impl(config::TrafficGroupId group_number, unsigned worker_number, Tables tables,
+       FlowBatchWriter& batch_writer)
       : group(group_number),
         worker(worker_number),
         family4(group_number, tables.flows4),
-        family6(group_number, tables.flows6) {}
+        family6(group_number, tables.flows6),
+        writer(batch_writer) {}
 
   template <class Hot>
   Family<Hot>& Of() noexcept {
@@ -168,7 +170,7 @@ struct FlowSender::Impl {
   Family<flow::FlowHot4> family4;
   Family<flow::FlowHot6> family6;
   SendWindow window;
-  FlowBatchWriter writer;
+  FlowBatchWriter& writer;
   SenderCounters counters;
   SessionTerms terms;
   bool open = false;

@@ -47,6 +47,8 @@ bool SendWindow::CanSend(uint32_t notes) const noexcept {
 
 uint64_t SendWindow::Send(std::span<const Note> notes, Nanos now) noexcept {
   TANDEM_ASSERT(CanSend(static_cast<uint32_t>(notes.size())));
+  // A stream with little in flight stays in little memory.
+  if (floor_ == next_) notes_end_ = 0;
   Frame& frame = At(next_);
   frame.sent_at = now;
   frame.notes_begin = notes_end_;

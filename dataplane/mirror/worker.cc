@@ -37,8 +37,8 @@ WorkerMirror::~WorkerMirror() = default;
 
 void WorkerMirror::Prepare(TrafficGroupId group) {
   for (TrafficGroupId next = groups_end_.load(std::memory_order_relaxed); next <= group; ++next) {
-    senders_[next] = std::make_unique<FlowSender>(next, worker_, tables_);
-    receivers_[next] = std::make_unique<FlowReceiver>(next, worker_, tables_, live_);
+    senders_[next] = std::make_unique<FlowSender>(next, worker_, tables_, batch_writer_);
+    receivers_[next] = std::make_unique<FlowReceiver>(next, worker_, tables_, live_, batch_reader_);
     groups_end_.store(static_cast<TrafficGroupId>(next + 1), std::memory_order_release);
   }
 }

@@ -24,6 +24,7 @@
 #include "dataplane/config/roles.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/mirror/exchange.h"
+#include "dataplane/mirror/flow_batch.h"
 #include "dataplane/mirror/flow_receiver.h"
 #include "dataplane/mirror/flow_sender.h"
 #include "dataplane/mirror/persist_sync.h"
@@ -117,6 +118,8 @@ class WorkerMirror {
   PersistReceiver persist_receiver_;
   FrameRing inbound_;
   FrameRing outbound_;
+  FlowBatchWriter batch_writer_;  // of all groups: one frame at a time
+  FlowBatchReader batch_reader_;
   std::array<std::unique_ptr<FlowSender>, kTrafficGroupsMax + 1> senders_;
   std::array<std::unique_ptr<FlowReceiver>, kTrafficGroupsMax + 1> receivers_;
   std::array<std::atomic<bool>, kTrafficGroupsMax + 1> in_sync_{};

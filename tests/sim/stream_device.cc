@@ -78,10 +78,10 @@ StreamDevice::StreamDevice(const DeviceOptions& given)
   has_member.fill(true);
   Configure(has_virtual, has_member);
   for (unsigned group = 0; group < kGroups; ++group) {
-    senders[group] =
-        std::make_unique<mirror::FlowSender>(Group(group), 0, mirror::Tables{flows4, flows6});
-    receivers[group] = std::make_unique<mirror::FlowReceiver>(Group(group), 0,
-                                                              mirror::Tables{flows4, flows6}, live);
+    const mirror::Tables tables{flows4, flows6};
+    senders[group] = std::make_unique<mirror::FlowSender>(Group(group), 0, tables, batch_writer);
+    receivers[group] =
+        std::make_unique<mirror::FlowReceiver>(Group(group), 0, tables, live, batch_reader);
   }
 }
 

@@ -97,8 +97,8 @@ StreamRig::StreamRig(const Options& options)
       writer_snapshot(MakeSnapshot(1, 1)),
       reader_snapshot(MakeSnapshot(4, 1)),
       translation(Translate(*writer_snapshot, *reader_snapshot)),
-      sender(kGroup, kWorker, writer.tables()),
-      receiver(kGroup, kWorker, reader.tables(), live) {
+      sender(kGroup, kWorker, writer.tables(), batch_writer),
+      receiver(kGroup, kWorker, reader.tables(), live, batch_reader) {
   terms.session = 100;
   terms.epoch = 7;
   terms.body_max = options.body_max;

@@ -114,6 +114,8 @@ class StreamRig {
   std::unique_ptr<config::Snapshot> writer_snapshot;
   std::unique_ptr<config::Snapshot> reader_snapshot;
   std::unique_ptr<const Translation> translation;
+  FlowBatchWriter batch_writer;
+  FlowBatchReader batch_reader;
   FlowSender sender;
   FlowReceiver receiver;
   LinkFaults to_reader;

@@ -359,8 +359,8 @@ TEST_CASE("what a shadow takes over is told to the next peer, and births go on",
   config::LiveCounts third_live;
   const auto third_snapshot = MakeSnapshot(1, 1);
   const auto translation = Translate(*rig.reader_snapshot, *third_snapshot);
-  FlowSender sender(kGroup, kWorker, rig.reader.tables());
-  FlowReceiver receiver(kGroup, kWorker, third.tables(), third_live);
+  FlowSender sender(kGroup, kWorker, rig.reader.tables(), rig.batch_writer);
+  FlowReceiver receiver(kGroup, kWorker, third.tables(), third_live, rig.batch_reader);
   SessionTerms terms = rig.terms;
   terms.session = 500;
   sender.Open(terms, rig.now);
