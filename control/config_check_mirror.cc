@@ -4,6 +4,7 @@
 // mirrored can be.
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include <absl/strings/ascii.h>
@@ -159,12 +160,34 @@ void CheckPersistence(CheckContext& context, const Profile& profile, const Origi
   }
 }
 
+// Waiting for a connection to last, and telling of it before it is there, are no company.
+void CheckMirrorAfter(CheckContext& context, const v1::Virtual& config, const Origin& origin) {
+  constexpr int64_t kSecondsMax = 86'400;  // a day
+  for (const auto& [field, given, value, max] :
+       {std::tuple{"mirror_after_packets", config.has_mirror_after_packets(),
+                   config.mirror_after_packets(), int64_t{UINT8_MAX}},
+        std::tuple{"mirror_after_seconds", config.has_mirror_after_seconds(),
+                   config.mirror_after_seconds(), kSecondsMax}}) {
+    context.InRange(origin, field, value, 0, max);
+    if (!given || value == 0) continue;
+    if (config.mirror_at() == v1::Virtual::SYN) {
+      context.Error(origin, field, "not allowed with mirror_at SYN");
+    } else if (config.mirror_commit() != v1::Virtual::ASYNC) {
+      context.Error(origin, field,
+                    Cat("not allowed with mirror_commit ",
+                        v1::Virtual::MirrorCommit_Name(config.mirror_commit()),
+                        ", which mirrors from the SYN on"));
+    }
+  }
+}
+
 // A peer can go on with a connection only when all it uses goes over with it.
 void CheckMirroredVirtual(CheckContext& context, int index,
                           const std::map<std::string_view, int>& first_user) {
   const v1::Virtual& config = context.config.virtual_(index);
   const Origin origin = context.document.Object("virtual", index);
   context.InRange(origin, "mirror_commit_timeout", config.mirror_commit_timeout(), 100, 20'000);
+  CheckMirrorAfter(context, config, origin);
   if (config.mirror() && !config.has_traffic_group()) {
     return context.Error(origin, "mirror",
                          "needs a traffic_group: an address that stays on this device has no peer");

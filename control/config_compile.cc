@@ -272,6 +272,8 @@ void Compiler::CompileVirtual(const v1::Virtual& from, config::Virtual& to) cons
                                           : config::PersistenceId{0};
   to.mirror = from.mirror();
   to.mirror_at = CompileMirrorAt(from.mirror_at());
+  to.mirror_after_packets = static_cast<uint8_t>(from.mirror_after_packets());
+  to.mirror_after = Ticks(static_cast<int32_t>(from.mirror_after_seconds()), kSecond);
   to.mirror_commit = CompileMirrorCommit(from.mirror_commit());
   to.commit_timeout = Nanos{from.mirror_commit_timeout()} * 1000;
 }

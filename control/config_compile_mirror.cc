@@ -45,14 +45,15 @@ config::HashField CompileHashField(int field) {
 
 // From when on flows of a virtual are mirrored: of all of them, and of those that a SNAT pool
 // translates.
-using Mirrored = std::tuple<std::optional<config::MirrorAt>, bool, bool>;
+using Mirrored = std::tuple<std::optional<config::MirrorAt>, bool, bool, uint32_t, uint32_t>;
 
 Mirrored MirroredOf(const config::Snapshot& snapshot, const config::Virtual& virtual_server) {
   const bool by_pool = virtual_server.snat == config::SnatKind::kPool &&
                        snapshot.snat_pools[virtual_server.snat_pool].mirror;
-  if (!virtual_server.mirror && !by_pool) return {std::nullopt, false, false};
+  if (!virtual_server.mirror && !by_pool) return {};
   return {virtual_server.mirror_at, by_pool,
-          virtual_server.mirror_commit != config::MirrorCommit::kAsync};
+          virtual_server.mirror_commit != config::MirrorCommit::kAsync,
+          virtual_server.mirror_after_packets, virtual_server.mirror_after};
 }
 
 }  // namespace

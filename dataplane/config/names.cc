@@ -83,6 +83,7 @@ uint64_t DigestOf(const Snapshot& snapshot, const Virtual& from) {
   digest.Text(NameOf(snapshot.traffic_groups, from.traffic_group));
   digest.Text(from.persistence != 0 ? NameOf(snapshot.persistences, from.persistence) : "");
   digest.Number(from.mirror).Number(static_cast<uint64_t>(from.mirror_at));
+  digest.Number(from.mirror_after_packets).Number(from.mirror_after);
   const FastL4& profile = from.profile;
   digest.Number(profile.idle_timeout).Number(profile.udp_idle_timeout);
   digest.Number(profile.tcp_handshake_timeout).Number(profile.tcp_close_timeout);

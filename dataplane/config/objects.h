@@ -192,6 +192,8 @@ struct Virtual {
   PersistenceId persistence = 0;  // 0: none
   bool mirror = false;
   MirrorAt mirror_at = MirrorAt::kEstablished;
+  uint8_t mirror_after_packets = 0;  // nor before it had so many, both ways; 0, 1: does not matter
+  uint32_t mirror_after = 0;         // ticks: nor before it is so old
   MirrorCommit mirror_commit = MirrorCommit::kAsync;
   Nanos commit_timeout = 2 * kMillisecond;  // kBounded
   FastL4 profile;

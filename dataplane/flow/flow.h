@@ -81,7 +81,7 @@ struct FlowCommon {
   uint8_t client_window_log2 = 0;
   uint8_t server_window_log2 = 0;
   uint8_t window_scales = 0;
-  uint8_t packets_seen = 0;       // saturating; for mirroring after N packets
+  uint8_t packets_awaited = 0;    // before the peer is told of it (Virtual::mirror_after_packets)
   uint32_t route_generation = 0;  // Snapshot::route_generation that server_neighbour is from
 };
 static_assert(sizeof(FlowCommon) == 40);

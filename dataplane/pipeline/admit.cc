@@ -236,7 +236,8 @@ void FillFlow(Context& context, const Work& work, const Plan<Hot>& plan, uint32_
   std::memcpy(common.client_mac.data(), work.packet.data + 6, 6);
   if (!plan.virtual_server->auto_last_hop) common.flags |= flow::kClientByRoute;
   common.last_seen = context.tick;
-  common.packets_seen = 1;
+  const uint8_t packets = plan.virtual_server->mirror_after_packets;
+  common.packets_awaited = packets == 0 ? uint8_t{0} : static_cast<uint8_t>(packets - 1);
   RememberServer(context, common, plan.hop);
   cold.created = context.tick;
   if (work.parsed.kind == Kind::kTcp) {

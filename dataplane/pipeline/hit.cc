@@ -178,9 +178,10 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
   if (!FitsThrough(context, work, *egress.interface)) return HitResult::kDone;
 
   hot.common.last_seen = context.tick;
-  if (hot.common.packets_seen != UINT8_MAX) ++hot.common.packets_seen;
+  const bool has_lasted = hot.common.packets_awaited != 0 && --hot.common.packets_awaited == 0;
   if (work.parsed.kind != net::Kind::kTcp) {
     TrackStateless<Hot>(context, ref.slot, ref.side);
+    if (has_lasted) NoteUse<Hot>(context, ref.slot);
     Emit(context, work, hot, ref.side, egress);
     return HitResult::kDone;
   }
@@ -206,6 +207,8 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     }
   } else if (verdict.flags_changed) {
     NoteState<Hot>(context, ref.slot);
+  } else if (has_lasted) {
+    NoteUse<Hot>(context, ref.slot);
   }
   return HitResult::kDone;
 }

@@ -93,9 +93,12 @@ void Arm(Context& context, uint32_t slot) noexcept {
   const uint32_t timeout =
       std::min(TimeoutOf(ProfileOf(context, common), common), uint32_t{INT32_MAX} / 2);
   Tick deadline = common.last_seen + timeout;
-  // It comes round earlier when the record that it follows would run out meanwhile.
-  const Tick touch = context.tick + std::min(TouchPeriodOf(context, common), timeout);
-  if (TicksBetween(touch, deadline) > 0) deadline = touch;
+  // It comes round earlier when the record that it follows would run out meanwhile, or when it will
+  // be old enough for the peer.
+  const uint32_t wanted =
+      std::min(TouchPeriodOf(context, common), MirrorWaitOf<Hot>(context, slot));
+  const Tick round = context.tick + std::min(wanted, timeout);
+  if (TicksBetween(round, deadline) > 0) deadline = round;
   flows.timers.Arm(slot, deadline);
 }
 

@@ -3,8 +3,11 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
+
 #include "dataplane/base/mutation.h"
 #include "dataplane/mirror/worker.h"
+#include "dataplane/pipeline/lifecycle.h"
 
 namespace tandem::pipeline::notes {
 namespace {
@@ -31,10 +34,18 @@ bool IsDue(const config::Virtual& virtual_server, const flow::FlowCommon& common
   return common.protocol != IPPROTO_TCP && (common.flags & flow::kOneLegged) != 0;
 }
 
-bool IsWanted(const config::Snapshot& snapshot, const flow::FlowCommon& common) {
+// nullptr: the peer is not to know of the flow, now or ever.
+const config::Virtual* MirroringVirtual(const config::Snapshot& snapshot,
+                                        const flow::FlowCommon& common) {
   const config::Virtual* virtual_server = snapshot.FindVirtual(common.virtual_id);
-  return virtual_server != nullptr && IsMirrored(snapshot, *virtual_server) &&
-         IsDue(*virtual_server, common);
+  return virtual_server != nullptr && IsMirrored(snapshot, *virtual_server) ? virtual_server
+                                                                            : nullptr;
+}
+
+// Ticks until the flow is as old as it has to be; 0: it is.
+uint32_t TicksToAge(const Context& context, const config::Virtual& virtual_server, Tick created) {
+  const uint32_t age = context.tick - created;
+  return age >= virtual_server.mirror_after ? 0 : virtual_server.mirror_after - age;
 }
 
 template <class Hot>
@@ -53,8 +64,15 @@ bool IsMirroredFlow(const flow::FlowCommon& common) {
 
 template <class Hot>
 void BeginWhenWanted(Context& context, uint32_t slot) {
+  const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
   const config::TrafficGroupId group = GroupOf<Hot>(context, slot);
-  if (group == 0 || !IsWanted(*context.snapshot, CommonOf<Hot>(context, slot))) return;
+  if (group == 0 || common.packets_awaited != 0) return;
+  const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
+  if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return;
+  const Tick created = context.flows<Hot>().table.cold(slot).created;
+  if (virtual_server->mirror_after != 0 && TicksToAge(context, *virtual_server, created) != 0) {
+    return;
+  }
   context.mirror->sender(group).template Begin<Hot>(slot);
 }
 
@@ -72,8 +90,11 @@ void State(Context& context, uint32_t slot) noexcept {
 template <class Hot>
 void Use(Context& context, uint32_t slot) noexcept {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
-  if (!IsMirroredFlow(common) || TicksBetween(common.last_seen, context.tick) >= kOfLate) return;
-  context.mirror->sender(GroupOf<Hot>(context, slot)).template Touch<Hot>(slot);
+  if (!IsMirroredFlow(common)) {
+    BeginWhenWanted<Hot>(context, slot);
+  } else if (TicksBetween(common.last_seen, context.tick) < kOfLate) {
+    context.mirror->sender(GroupOf<Hot>(context, slot)).template Touch<Hot>(slot);
+  }
 }
 
 template <class Hot>
@@ -85,15 +106,34 @@ void End(Context& context, uint32_t slot) noexcept {
 template <class Hot>
 void Review(Context& context, uint32_t slot) noexcept {
   flow::FlowCommon& common = CommonOf<Hot>(context, slot);
+  const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
   if (!IsMirroredFlow(common)) {
+    if (virtual_server == nullptr) return;
+    common.packets_awaited = std::min(common.packets_awaited, virtual_server->mirror_after_packets);
     BeginWhenWanted<Hot>(context, slot);
-  } else if (!IsWanted(*context.snapshot, common)) {
+    if (Wait<Hot>(context, slot) != config::kIndefinite) Arm<Hot>(context, slot);
+  } else if (virtual_server == nullptr || !IsDue(*virtual_server, common)) {
+    // One that lasted long enough once is not given up for another value of that.
     if (Mutated(Mutation::kNoUnmirror)) {
       common.flags = static_cast<uint16_t>(common.flags & ~flow::kMirrored);
     } else {
       End<Hot>(context, slot);
     }
   }
+}
+
+template <class Hot>
+uint32_t Wait(Context& context, uint32_t slot) noexcept {
+  const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
+  if (IsMirroredFlow(common)) return config::kIndefinite;
+  const config::Virtual* virtual_server = context.snapshot->FindVirtual(common.virtual_id);
+  if (virtual_server == nullptr || virtual_server->mirror_after == 0 ||
+      !IsMirrored(*context.snapshot, *virtual_server)) {
+    return config::kIndefinite;
+  }
+  const uint32_t ticks =
+      TicksToAge(context, *virtual_server, context.flows<Hot>().table.cold(slot).created);
+  return ticks == 0 ? config::kIndefinite : ticks;
 }
 
 template void State<FlowHot4>(Context&, uint32_t) noexcept;
@@ -104,5 +144,7 @@ template void End<FlowHot4>(Context&, uint32_t) noexcept;
 template void End<FlowHot6>(Context&, uint32_t) noexcept;
 template void Review<FlowHot4>(Context&, uint32_t) noexcept;
 template void Review<FlowHot6>(Context&, uint32_t) noexcept;
+template uint32_t Wait<FlowHot4>(Context&, uint32_t) noexcept;
+template uint32_t Wait<FlowHot6>(Context&, uint32_t) noexcept;
 
 }  // namespace tandem::pipeline::notes

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the mirror is told of this worker's flows: which are mirrored, and that one changed or ended.
-// Told when a flow begins, changes its state, or its timer comes round; an established packet tells
-// nothing.
+// Told when a flow begins, changes its state, has had the packets that its virtual waits for, or its
+// timer comes round; any other established packet tells nothing.
 #pragma once
 
 #include "dataplane/pipeline/context.h"
@@ -18,6 +18,8 @@ template <class Hot>
 void End(Context& context, uint32_t slot) noexcept;
 template <class Hot>
 void Review(Context& context, uint32_t slot) noexcept;
+template <class Hot>
+uint32_t Wait(Context& context, uint32_t slot) noexcept;
 }  // namespace notes
 
 // The flow began, goes on here, or has another state.
@@ -26,7 +28,7 @@ void NoteState(Context& context, uint32_t slot) noexcept {
   if (context.mirror != nullptr) notes::State<Hot>(context, slot);
 }
 
-// The flow's timer came round, and it lives on.
+// The flow's timer came round, or it has had the packets that its virtual waits for, and it lives on.
 template <class Hot>
 void NoteUse(Context& context, uint32_t slot) noexcept {
   if (context.mirror != nullptr) notes::Use<Hot>(context, slot);
@@ -38,10 +40,17 @@ void NoteEnd(Context& context, uint32_t slot) noexcept {
   if (context.mirror != nullptr) notes::End<Hot>(context, slot);
 }
 
-// The configuration wants other flows mirrored than before.
+// The configuration wants other flows mirrored than before. Files the timer anew where it says when.
 template <class Hot>
 void ReviewMirroring(Context& context, uint32_t slot) noexcept {
   if (context.mirror != nullptr) notes::Review<Hot>(context, slot);
+}
+
+// When the flow's timer has to come round so that the peer is told in time, in ticks from now;
+// config::kIndefinite: that is not what the flow waits for.
+template <class Hot>
+uint32_t MirrorWaitOf(Context& context, uint32_t slot) noexcept {
+  return context.mirror == nullptr ? config::kIndefinite : notes::Wait<Hot>(context, slot);
 }
 
 }  // namespace tandem::pipeline

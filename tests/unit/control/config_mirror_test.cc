@@ -349,6 +349,25 @@ TEST_CASE("config mirroring: SNAT addresses float with their pool's group", "[co
   check("traffic_group: \"tg2\"", "tg2");
 }
 
+TEST_CASE("config mirroring: what lasts is told of later, not at the SYN", "[config]") {
+  const auto with = [](const char* fields) {
+    return Cat("virtual { name: \"v\" destination: \"192.0.2.9:80\" pool: \"web\" ",
+               "traffic_group: \"tg1\"\n", fields, " }");
+  };
+  Check({
+      {with("mirror: true mirror_after_packets: 255 mirror_after_seconds: 86400"), ""},
+      {with("mirror_at: SYN mirror_after_packets: 0"), ""},
+      {with("mirror_after_packets: 256\nmirror_after_seconds: 86401"),
+       "f:3:1: virtual 'v': mirror_after_packets: 256 is not in 0..255\n"
+       "f:4:1: virtual 'v': mirror_after_seconds: 86401 is not in 0..86400"},
+      {with("mirror_at: SYN mirror_after_packets: 10"),
+       "f:3:16: virtual 'v': mirror_after_packets: not allowed with mirror_at SYN"},
+      {with("mirror_commit: BOUNDED mirror_after_seconds: 1"),
+       "f:3:24: virtual 'v': mirror_after_seconds: not allowed with mirror_commit BOUNDED, which "
+       "mirrors from the SYN on"},
+  });
+}
+
 TEST_CASE("config mirroring: flows are looked through when what is mirrored changed", "[config]") {
   const auto with = [](const char* pool, const char* user) {
     return Cat("snat_pool { name: \"s\" members: \"192.0.2.80\" ", pool, " }\n",
@@ -365,6 +384,13 @@ TEST_CASE("config mirroring: flows are looked through when what is mirrored chan
   CHECK(device.Apply(with("", "")).mirror_generation == 6);
   // Nothing is mirrored, so it does not matter when.
   CHECK(device.Apply(with("", "mirror_at: SYN")).mirror_generation == 6);
+  CHECK(device.Apply(with("", "mirror_after_packets: 9")).mirror_generation == 6);
+  CHECK(device.Apply(with("", "mirror: true mirror_after_packets: 9")).mirror_generation == 7);
+  CHECK(device.Apply(with("", "mirror: true mirror_after_packets: 8")).mirror_generation == 8);
+  CHECK(device.Apply(with("", "mirror: true mirror_after_seconds: 8")).mirror_generation == 9);
+  const config::Virtual& v = *device.snapshot->FindVirtual(device.ids.virtuals.Find("v"));
+  CHECK(v.mirror_after == TicksIn(8 * kSecond));
+  CHECK(v.mirror_after_packets == 0);
 }
 
 // A file of the process's own user in a directory of its own.

@@ -185,7 +185,12 @@ class Generator {
     if (!config.snat_pool(0).has_traffic_group()) return;
     virtual_server.set_traffic_group("tg");
     if (virtual_server.type() != v1::Virtual::REJECT) virtual_server.set_mirror(Maybe());
-    if (Maybe()) virtual_server.set_mirror_at(v1::Virtual::SYN);
+    if (Maybe()) {
+      virtual_server.set_mirror_at(v1::Virtual::SYN);
+    } else {
+      virtual_server.set_mirror_after_packets(prng_.Below(256));
+      virtual_server.set_mirror_after_seconds(prng_.Below(100));
+    }
   }
 
   void Snat(v1::Virtual& virtual_server) {

@@ -294,6 +294,107 @@ TEST_CASE("pair: half a handshake goes on too, where it is mirrored from the SYN
   CHECK(network.pair.rig(1).Ended(pipeline::EndReason::kHandshakeTimeout) == 0);
 }
 
+// Changes of flows that the device told its peer of, those it told twice counted twice.
+uint64_t Told(Rig& rig) {
+  uint64_t told = 0;
+  for (unsigned worker = 0; worker < rig.unit().workers(); ++worker) {
+    const mirror::FlowSender* sender = rig.unit().mirroring()->worker(worker).FindSender(1);
+    if (sender == nullptr) continue;
+    const mirror::SenderCounters& counters = sender->counters();
+    told += counters.creates.Get() + counters.updates.Get() + counters.closes.Get();
+  }
+  return told;
+}
+
+TEST_CASE("pair: where so many packets are waited for, short connections cost nothing", "[unit]") {
+  Network network("mirror: true mirror_after_packets: 6");
+  REQUIRE(network.pair.Synchronise());
+  // Five packets of TCP, three of UDP, or two for want of replies.
+  std::vector<Connection> all = OpenAll(network, 0, 1000);
+  network.pair.Advance(50 * kMillisecond);
+  CHECK(network.pair.rig(1).IsEmpty());
+  network.pair.rig(0).DeleteFlows();
+  network.pair.Advance(50 * kMillisecond);
+  CHECK(Told(network.pair.rig(0)) == 0);
+
+  all = OpenAll(network, 0, 1001);
+  const size_t count = all.size();
+  const auto talk = [&](unsigned packets) {
+    for (unsigned i = 0; i < packets; ++i)
+      CheckGoesOn(network, 0, all);
+    network.pair.Advance(50 * kMillisecond);
+  };
+  talk(1);  // TCP has had 7 packets, UDP 5, what is answered past the device 3
+  CHECK(network.pair.rig(1).Flows().size() == 4);
+  talk(1);
+  CHECK(network.pair.rig(1).Flows().size() == count - 1);
+  talk(3);
+  CHECK(network.pair.rig(1).Flows().size() == count);
+  CheckEqual(network);
+  network.pair.SwapRoles("tg");
+  CheckGoesOn(network, 1, all);
+  // What was taken over is told of at once.
+  network.pair.Advance(2 * kSecond, kMillisecond);
+  CHECK(network.pair.rig(0).Flows().size() == count);
+}
+
+TEST_CASE("pair: where an age is waited for, the peer is told when it has come", "[unit]") {
+  Network network("mirror: true mirror_after_seconds: 3");
+  REQUIRE(network.pair.Synchronise());
+  // What the hosts' greetings left.
+  network.pair.rig(0).DeleteFlows();
+  network.pair.Advance(50 * kMillisecond);
+  const uint64_t before = Told(network.pair.rig(0));
+  const auto told = [&] { return Told(network.pair.rig(0)) - before; };
+  const std::vector<Connection> all = OpenAll(network, 0, 1000);
+  // Time passed while they were opened, too.
+  network.pair.Advance(2500 * kMillisecond, kMillisecond);
+  CHECK(network.pair.rig(1).IsEmpty());
+  CHECK(told() == 0);
+  SECTION("though nothing happens") {
+    network.pair.Advance(520 * kMillisecond, kMillisecond);
+    CHECK(told() == all.size());
+    CheckEqual(network);
+    network.pair.SwapRoles("tg");
+    CheckGoesOn(network, 1, all);
+  }
+  SECTION("but not of what has ended") {
+    network.pair.rig(0).DeleteFlows();
+    network.pair.Advance(3 * kSecond, kMillisecond);
+    CHECK(told() == 0);
+  }
+  SECTION("nor before the handshake is complete") {
+    network.pair.rig(0).DeleteFlows();
+    network.Send(0, "client", "tcp 192.0.2.10:2000 > 192.0.2.100:80 S seq=100");
+    network.pair.Advance(4 * kSecond, kMillisecond);
+    CHECK(told() == 0);
+  }
+}
+
+TEST_CASE("pair: how long is waited can be changed while connections wait", "[unit]") {
+  Network network("mirror: true mirror_after_packets: 200");
+  const size_t count = OpenAll(network, 0, 1000).size();
+  REQUIRE(network.pair.Synchronise());
+  CHECK(network.pair.rig(1).IsEmpty());
+  const auto reload = [&](const std::string& mirror) {
+    REQUIRE(network.pair.rig(0).Reload(ConfigOf(0, mirror)).ok());
+    network.pair.Advance(100 * kMillisecond);
+  };
+  SECTION("not at all") {
+    reload("mirror: true");
+    CHECK(network.pair.rig(1).Flows().size() == count);
+    // What is mirrored stays so.
+    reload("mirror: true mirror_after_seconds: 60");
+    CHECK(network.pair.rig(1).Flows().size() == count);
+  }
+  SECTION("until a time that has not come") {
+    reload("mirror: true mirror_after_seconds: 6");
+    CHECK(network.pair.rig(1).IsEmpty());
+    network.pair.Advance(6 * kSecond, kMillisecond);
+    CHECK(network.pair.rig(1).Flows().size() == count);
+  }
+}
+
 TEST_CASE("pair: ends are told, and nothing is left over", "[unit]") {
   Network network;
   OpenAll(network, 0, 1000);
