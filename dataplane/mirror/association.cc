@@ -18,11 +18,54 @@ std::string Range(uint32_t min, uint32_t max) {
 }  // namespace
 
 Association::Association(const EndpointOptions& options, EndpointCounters& counters)
-    : options_(options), counters_(counters) {
-  if (options.mirroring.authenticated) {
-    sealer_.SetKey(
-        ControlKey(options.mirroring.key, options.mirroring.unit_id, options.incarnation));
+    : options_(options), counters_(counters), keys_(options.mirroring.key) {
+  FollowKeys();
+}
+
+// ---- keys ---------------------------------------------------------------------------------------
+
+void Association::BeginTurn(Nanos now) {
+  strangers_ = 0;
+  const uint32_t changes = keys_.changes();
+  keys_.OnClock(now);
+  if (keys_.changes() != changes) FollowKeys();
+}
+
+void Association::WantKey(const PresharedKey& key) {
+  const uint32_t changes = keys_.changes();
+  keys_.Want(key, current_.has_value());
+  if (keys_.changes() == changes) return;
+  FollowKeys();
+  HelloSoon();
+}
+
+void Association::UseKey(unsigned place, Nanos now) {
+  if (place == keys_.in_use()) return;
+  keys_.Use(place, now);
+  counters_.key_changes.Add(1);
+  HelloSoon();
+}
+
+void Association::FollowKeys() {
+  if (!options_.mirroring.authenticated) return;
+  for (unsigned place = 0; place < KeyRing::kPlaces; ++place) {
+    if (seals_[place] == keys_.numbers()[place]) continue;
+    seals_[place] = keys_.numbers()[place];
+    if (!keys_.Has(place)) continue;
+    sealers_[place].SetSecret(
+        ControlSecret(keys_.key(place), options_.mirroring.unit_id, options_.incarnation));
   }
+  if (current_) FollowKeys(*current_);
+  for (auto& candidate : candidates_) {
+    if (candidate) FollowKeys(*candidate);
+  }
+}
+
+void Association::FollowKeys(Run& run) const {
+  if (!options_.mirroring.authenticated) return;
+  keys_.Follow(run.opener, run.opens, [&](const PresharedKey& key) {
+    return ControlSecret(key, run.unit, run.incarnation);
+  });
 }
 
 // ---- frames -------------------------------------------------------------------------------------
@@ -44,9 +87,8 @@ Association::Run* Association::Stranger(std::span<const uint8_t> frame, const Fr
   for (const uint8_t unit : {OtherUnit(ours), ours}) {
     Run run;
     run.incarnation = header.floor;
-    if (options_.mirroring.authenticated) {
-      run.opener.SetKey(ControlKey(options_.mirroring.key, unit, header.floor));
-    }
+    run.unit = unit;
+    FollowKeys(run);
     if (run.opener.Open(frame, header.sequence, body) != Opener::Result::kOpened) continue;
     run.challenge = next_sequence_;
     auto oldest = std::ranges::min_element(candidates_, {}, [](const std::optional<Run>& one) {
@@ -87,7 +129,9 @@ std::optional<Association::Opened> Association::Open(std::span<const uint8_t> fr
   }
   run->seen = std::max(run->seen, header.sequence);
   run->heard_at = now;
+  run->place = run->opener.opened_by();
   const bool is_of_peer = current_ && run == &*current_;
+  if (is_of_peer && run->place == keys_.wanted()) UseKey(run->place, now);
   if (is_of_peer) {
     heard_at_ = now;
     control_heard_at_ = now;
@@ -96,12 +140,15 @@ std::optional<Association::Opened> Association::Open(std::span<const uint8_t> fr
   return Opened{.size = frame.size() - kHeaderSize - kTagSize, .is_of_peer = is_of_peer};
 }
 
-bool Association::Seal(std::span<uint8_t> frame, std::span<const uint8_t> body) {
+bool Association::Seal(std::span<uint8_t> frame, std::span<const uint8_t> body, unsigned place,
+                       Nanos now) {
+  Sealer& sealer = sealers_[place];
+  if (sealer.RenewWhenDue(options_.rekey, now)) counters_.rekeys.Add(1);
   FrameHeader header;
   header.sequence = next_sequence_++;
   header.floor = options_.incarnation;
   WriteHeader(header, frame.first<kHeaderSize>());
-  return sealer_.Seal(frame, header.sequence, body);
+  return sealer.Seal(frame, header.sequence, body);
 }
 
 // ---- Hellos -------------------------------------------------------------------------------------
@@ -150,6 +197,7 @@ Association::News Association::OnHello(const Hello& hello, const FrameHeader& he
   for (auto& candidate : candidates_) {
     if (candidate && candidate->incarnation == header.floor) candidate.reset();
   }
+  UseKey(current_->place, now);
   hello_sequence_ = header.sequence;
   heard_at_ = now;
   control_heard_at_ = now;
@@ -201,10 +249,10 @@ bool Association::HelloDue(Nanos now) {
   return true;
 }
 
-void Association::SignAnswer(Hello& hello) {
+unsigned Association::SignAnswer(Hello& hello) {
   hello.echo = to_answer_->nonce;
   hello.seen = to_answer_->seen;
-  to_answer_ = nullptr;
+  return std::exchange(to_answer_, nullptr)->place;
 }
 
 void Association::Sign(Hello& hello) const {

@@ -9,6 +9,8 @@
 // Hello of its echoes this device's nonce and has seen a control frame that was numbered after the
 // candidate came up: no recording can. Hellos of the associated run count in order only.
 //
+// The pre-shared keys are its own, too (key_ring.h): control frames show which ones the peer has.
+//
 // Pure. Thread safety: none; the mirror lcore.
 #pragma once
 
@@ -21,6 +23,7 @@
 #include "dataplane/mirror/control_codec.h"
 #include "dataplane/mirror/endpoint.h"
 #include "dataplane/mirror/frame.h"
+#include "dataplane/mirror/key_ring.h"
 #include "dataplane/mirror/seal.h"
 
 namespace tandem::mirror {
@@ -43,7 +46,10 @@ class Association {
     kNewPeer,  // and everything that was agreed with another one is void
   };
 
-  void BeginTurn() noexcept { strangers_ = 0; }
+  void BeginTurn(Nanos now);
+  // The configuration has this pre-shared key now.
+  void WantKey(const PresharedKey& key);
+  const KeyRing& keys() const noexcept { return keys_; }
 
   // Opens a control frame into `body`; returns its size, nothing when it is none or not to be
   // believed. Counts.
@@ -57,15 +63,16 @@ class Association {
   // Another frame of the peer's opened.
   void Heard(Nanos now) noexcept { heard_at_ = now; }
 
-  // The number of the next control frame that this device seals.
-  [[nodiscard]] bool Seal(std::span<uint8_t> frame, std::span<const uint8_t> body);
-  uint64_t next_sequence() const noexcept { return next_sequence_; }
+  // Seals the next control frame, by the pre-shared key at `place`.
+  [[nodiscard]] bool Seal(std::span<uint8_t> frame, std::span<const uint8_t> body, unsigned place,
+                          Nanos now);
 
   // Whether Hellos to the peer are due; call once, then send them.
   bool HelloDue(Nanos now);
-  // Whether a candidate is to be answered; SignAnswer puts in its nonce and what was seen of it.
+  // Whether a candidate is to be answered; SignAnswer puts in its nonce and what was seen of it, and
+  // returns the place of the key that it has.
   bool HasAnswer() const noexcept { return to_answer_ != nullptr; }
-  void SignAnswer(Hello& hello);
+  unsigned SignAnswer(Hello& hello);
   // What this device says changed.
   void HelloSoon() noexcept { urgent_ = kUrgentHellos; }
   // Puts in who this device is and whom it knows.
@@ -84,13 +91,19 @@ class Association {
  private:
   struct Run {
     uint64_t incarnation = 0;
+    uint8_t unit = 0;
     Opener opener;
-    uint64_t seen = 0;       // highest number that opened
-    uint64_t challenge = 0;  // candidate: number of ours that it has to have seen
+    KeyRing::Numbers opens{};  // the keys that `opener` has
+    unsigned place = 0;        // of the key that sealed its newest frame
+    uint64_t seen = 0;         // highest number that opened
+    uint64_t challenge = 0;    // candidate: number of ours that it has to have seen
     std::optional<Nonce> nonce;
     Nanos heard_at = 0;
   };
 
+  void FollowKeys();
+  void FollowKeys(Run& run) const;
+  void UseKey(unsigned place, Nanos now);
   Run* FindRun(uint64_t incarnation);
   Run* Stranger(std::span<const uint8_t> frame, const FrameHeader& header, std::span<uint8_t> body);
   bool IsRefused(const Hello& hello, Nanos now);
@@ -100,7 +113,9 @@ class Association {
 
   const EndpointOptions& options_;
   EndpointCounters& counters_;
-  Sealer sealer_;
+  KeyRing keys_;
+  std::array<Sealer, KeyRing::kPlaces> sealers_;
+  KeyRing::Numbers seals_{};  // the keys that `sealers_` have
   uint64_t next_sequence_ = 1;
   std::optional<Run> current_;
   std::array<std::optional<Run>, 4> candidates_;

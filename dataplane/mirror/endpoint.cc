@@ -36,14 +36,14 @@ Endpoint::Impl::Impl(EndpointOptions given, config::Publisher& publisher_in,
             .address = options.mirroring.address,
             .peer = options.mirroring.peer}),
       association(options, counters),
-      sessions(options, ports.to_worker.size()),
+      sessions(options, association.keys(), ports.to_worker.size()),
       path(options.mirroring.mtu) {
   status.store(std::make_shared<const EndpointStatus>());
 }
 
 // ---- configuration and roles --------------------------------------------------------------------
 
-bool Endpoint::Impl::TakeSnapshot() {
+bool Endpoint::Impl::TakeSnapshot(Nanos now) {
   snapshot = publisher.Current(reader);
   if (snapshot == nullptr) return false;
   if (generation == snapshot->generation) return true;
@@ -52,7 +52,18 @@ bool Endpoint::Impl::TakeSnapshot() {
   Translate();
   association.HelloSoon();
   evaluate = true;
+  const config::Mirroring& mirroring = snapshot->mirroring;
+  if (!mirroring.enabled) return true;
+  association.WantKey(mirroring.key);
+  if (link.SetAddresses(mirroring.address, mirroring.peer)) path.Restart(now);
   return true;
+}
+
+void Endpoint::Impl::FollowKeys() {
+  if (association.keys().changes() == keys_seen) return;
+  keys_seen = association.keys().changes();
+  sessions.FollowKeys();
+  status_changed = true;
 }
 
 void Endpoint::Impl::TakeRoles() {
@@ -130,10 +141,10 @@ void Endpoint::Impl::Sometimes(Nanos now) {
 
 bool Endpoint::Impl::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
                           FrameSink& sink) {
-  if (!TakeSnapshot()) return false;
+  if (!TakeSnapshot(now)) return false;
   busy = !received.empty();
   answers = 0;
-  association.BeginTurn();
+  association.BeginTurn(now);
   TakeRoles();
   for (const std::span<const uint8_t> one : received) {
     const auto datagram = link.Receive(one, now, sink);
@@ -150,6 +161,7 @@ bool Endpoint::Impl::Turn(std::span<const std::span<const uint8_t>> received, Na
     }
   }
   Sometimes(now);
+  FollowKeys();
   Evaluate();
   sessions.Tell(ports.to_worker);
   SendDue(now, sink);
@@ -167,6 +179,7 @@ void Endpoint::Impl::Publish(Nanos now) {
   next->incompatible = association.incompatible();
   next->last_heard = association.heard_at();
   next->mtu = mtu();
+  next->key_pending = association.keys().is_changing();
   if (association.is_established()) {
     const Hello& peer = association.peer();
     next->peer_device = peer.device;

@@ -60,6 +60,7 @@ struct EndpointOptions {
   uint64_t incarnation = 0;    // random, not 0
   Nonce nonce{};               // random
   uint32_t first_session = 1;  // random; sessions of this run count up from it, never 0
+  RekeyLimits rekey;
 };
 
 enum class PeerState : uint8_t { kDown, kHello, kUp };
@@ -71,6 +72,8 @@ struct EndpointStatus {
   std::string incompatible;   // why flows are not mirrored; empty: they may be
   bool config_equal = false;  // hashes of what decides forwarding
   bool dictionary_current = false;
+  bool key_pending =
+      false;  // the configuration has another key, which the peer has not shown to have
   uint64_t peer_incarnation = 0;
   uint16_t mtu = 0;  // largest IP packet known to pass both ways
   Nanos up_since = 0;
@@ -101,7 +104,9 @@ struct EndpointCounters {
   Counter reflected;     // control frames of our own
   Counter epoch_old;     // of a writer that another one took over from
   Counter hellos_sent;
-  Counter not_sealed;  // frames of ours that the seal refused, or whose number was used before
+  Counter rekeys;       // keys of this device's that were used up
+  Counter key_changes;  // of the pre-shared key
+  Counter not_sealed;   // frames of ours that the seal refused, or whose number was used before
 };
 
 // What the endpoint asks of and hands to the device around it.

@@ -68,13 +68,13 @@ void Endpoint::Impl::OnProbe(const Probe& probe, uint16_t ip_length, Nanos now, 
 
 // ---- sending ------------------------------------------------------------------------------------
 
-bool Endpoint::Impl::Send(const ControlMessage& message, Nanos now, FrameSink& sink) {
+bool Endpoint::Impl::Send(const ControlMessage& message, unsigned key, Nanos now, FrameSink& sink) {
   const size_t body = EncodeControl(message, scratch);
   if (body == 0) return false;
   const size_t size = kHeaderSize + body + kTagSize;
   const std::span<uint8_t> frame = link.BeginDatagram(size, now, sink);
   if (frame.size() < size) return false;
-  if (!association.Seal(frame.first(size), {scratch.data(), body})) {
+  if (!association.Seal(frame.first(size), {scratch.data(), body}, key, now)) {
     counters.not_sealed.Add(1);
     return false;
   }
@@ -87,8 +87,8 @@ bool Endpoint::Impl::Send(const ControlMessage& message, Nanos now, FrameSink& s
 void Endpoint::Impl::SendDue(Nanos now, FrameSink& sink) {
   if (association.HasAnswer()) {
     Hello answer = MakeHello();
-    association.SignAnswer(answer);
-    if (Send(answer, now, sink)) counters.hellos_sent.Add(1);
+    const unsigned key = association.SignAnswer(answer);
+    if (Send(answer, key, now, sink)) counters.hellos_sent.Add(1);
   }
   if (association.HelloDue(now)) SendHellos(now, sink);
   if (association.state(now) != PeerState::kUp) return;
@@ -142,6 +142,8 @@ void Endpoint::Impl::SendHellos(Nanos now, FrameSink& sink) {
                         groups.begin() + static_cast<ptrdiff_t>(end));
     if (!Send(hello, now, sink)) return;
     counters.hellos_sent.Add(1);
+    const KeyRing& keys = association.keys();
+    if (keys.is_changing() && Send(hello, keys.wanted(), now, sink)) counters.hellos_sent.Add(1);
     done = end;
   } while (done < groups.size());
 }

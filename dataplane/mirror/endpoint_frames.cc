@@ -85,6 +85,7 @@ bool Endpoint::Impl::SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameS
   const size_t size = kHeaderSize + slot.body_size + kTagSize;
   const std::span<uint8_t> frame = link.BeginDatagram(size, now, sink);
   if (frame.size() < size) return false;
+  if (stream.sealer.RenewWhenDue(options.rekey, now)) counters.rekeys.Add(1);
   WriteHeader(header, frame.first<kHeaderSize>());
   stream.sealed = header.sequence;
   const std::span<const uint8_t> body(slot.body.data(), slot.body_size);

@@ -31,7 +31,8 @@ struct Endpoint::Impl {
   bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
 
   // ---- configuration and roles
-  bool TakeSnapshot();
+  bool TakeSnapshot(Nanos now);
+  void FollowKeys();
   void TakeRoles();
   void Evaluate();
   void Sometimes(Nanos now);
@@ -48,7 +49,10 @@ struct Endpoint::Impl {
   void SendDue(Nanos now, FrameSink& sink);
   void SendHellos(Nanos now, FrameSink& sink);
   void SendProbe(uint16_t size, Nanos now, FrameSink& sink);
-  bool Send(const ControlMessage& message, Nanos now, FrameSink& sink);
+  bool Send(const ControlMessage& message, Nanos now, FrameSink& sink) {
+    return Send(message, association.keys().in_use(), now, sink);
+  }
+  bool Send(const ControlMessage& message, unsigned key, Nanos now, FrameSink& sink);
   Hello MakeHello() const;
   std::vector<GroupSays> MakeGroups() const;
 
@@ -72,6 +76,7 @@ struct Endpoint::Impl {
 
   const config::Snapshot* snapshot = nullptr;  // of this turn
   std::optional<uint64_t> generation;          // of the snapshot that was taken in
+  uint32_t keys_seen = 0;                      // KeyRing::changes
   uint32_t roles_seen = 0;
   bool roles_taken = false;
   // Workers act on a role when they have begun a turn with it, and are told of sessions only then.

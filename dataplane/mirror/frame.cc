@@ -5,6 +5,7 @@
 
 #include <rte_byteorder.h>
 
+#include <cstddef>
 #include <cstring>
 
 namespace tandem::mirror {
@@ -33,7 +34,22 @@ bool IsData(uint8_t type) {
          type == static_cast<uint8_t>(FrameType::kPersist);
 }
 
+constexpr size_t kFlagsOffset = offsetof(WireHeader, flags);
+constexpr uint16_t kFlagsMask = (1U << kGenerationShift) - 1;
+
 }  // namespace
+
+void WriteGeneration(uint32_t generation, std::span<uint8_t> frame) noexcept {
+  uint8_t* const flags = frame.data() + kFlagsOffset;
+  const uint32_t bits = generation & kGenerationMask;
+  flags[0] = static_cast<uint8_t>(bits >> (8 - kGenerationShift));
+  flags[1] = static_cast<uint8_t>((bits << kGenerationShift) | (flags[1] & kFlagsMask));
+}
+
+uint32_t ReadGeneration(std::span<const uint8_t> frame) noexcept {
+  const uint8_t* const flags = frame.data() + kFlagsOffset;
+  return (uint32_t{flags[0]} << 8 | flags[1]) >> kGenerationShift;
+}
 
 void WriteHeader(const FrameHeader& header, std::span<uint8_t, kHeaderSize> out) noexcept {
   WireHeader wire{};
@@ -42,7 +58,7 @@ void WriteHeader(const FrameHeader& header, std::span<uint8_t, kHeaderSize> out)
   wire.type = static_cast<uint8_t>(header.type);
   wire.group = header.group;
   wire.worker = header.worker;
-  wire.flags = rte_cpu_to_be_16(header.flags);
+  wire.flags = rte_cpu_to_be_16(header.flags & kFlagsMask);
   wire.epoch = rte_cpu_to_be_32(header.epoch);
   wire.session = rte_cpu_to_be_32(header.session);
   wire.sequence = rte_cpu_to_be_64(header.sequence);
@@ -60,7 +76,7 @@ bool ReadHeader(std::span<const uint8_t> frame, FrameHeader& header) noexcept {
   std::memcpy(&wire, frame.data(), sizeof(wire));
   if (wire.magic != rte_cpu_to_be_16(kFrameMagic) || wire.version != kProtocolVersion) return false;
   if (wire.type < 1 || wire.type > kFrameTypeMax) return false;
-  const uint16_t flags = rte_be_to_cpu_16(wire.flags);
+  const auto flags = static_cast<uint16_t>(rte_be_to_cpu_16(wire.flags) & kFlagsMask);
   const auto state = static_cast<uint8_t>(flags & kStateMask);
   if (IsData(wire.type) && (state < static_cast<uint8_t>(StreamState::kSyncing) ||
                             state > static_cast<uint8_t>(StreamState::kLagging))) {

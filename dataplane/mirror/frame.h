@@ -38,6 +38,14 @@ enum class StreamState : uint8_t {
   kLagging = 4,   // was in sync; the oldest unacknowledged change is too old
 };
 
+// The generation of the key that sealed a frame has the upper bits of `flags`; see seal.h. It is no
+// part of FrameHeader.
+inline constexpr unsigned kGenerationShift = 4;
+inline constexpr uint32_t kGenerationMask = 0xfff;
+// `frame` has kHeaderSize bytes or more.
+void WriteGeneration(uint32_t generation, std::span<uint8_t> frame) noexcept;
+uint32_t ReadGeneration(std::span<const uint8_t> frame) noexcept;
+
 enum FrameFlag : uint16_t {
   kStateMask = 0x7,  // StreamState, of data frames
   kAuditMismatch =

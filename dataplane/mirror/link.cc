@@ -34,6 +34,15 @@ bool IsForeign(DropReason drop) {
 
 Link::Link(const Options& options) : options_(options) {}
 
+bool Link::SetAddresses(const IpPrefix& address, const IpAddress& peer) noexcept {
+  if (address == options_.address && peer == options_.peer) return false;
+  options_.address = address;
+  options_.peer = peer;
+  peer_known_ = false;
+  asked_at_ = 0;
+  return true;
+}
+
 size_t Link::overhead() const noexcept {
   return net::kEthernetSize + ip_overhead();
 }

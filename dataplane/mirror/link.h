@@ -58,6 +58,9 @@ class Link {
   };
   explicit Link(const Options& options);
 
+  // The same peer by another address, or this device. False: they are as they were.
+  bool SetAddresses(const IpPrefix& address, const IpAddress& peer) noexcept;
+
   struct Datagram {
     uint16_t destination_port = 0;  // host byte order
     uint16_t ip_length = 0;

@@ -3,16 +3,12 @@
 // The seal on OpenSSL's libcrypto. A context keeps the expanded key; a frame only sets the nonce.
 #include "dataplane/mirror/seal.h"
 
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <rte_byteorder.h>
 
 #include <algorithm>
 #include <cstring>
-#include <string_view>
+#include <utility>
 
 namespace tandem::mirror {
 namespace {
@@ -23,56 +19,6 @@ constexpr size_t kBodyMax = 1 << 16;  // far above any frame: lengths fit libcry
 struct ContextDeleter {
   void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
 };
-struct KdfDeleter {
-  void operator()(EVP_KDF* kdf) const noexcept { EVP_KDF_free(kdf); }
-  void operator()(EVP_KDF_CTX* context) const noexcept { EVP_KDF_CTX_free(context); }
-};
-
-OSSL_PARAM Octets(const char* name, std::span<const uint8_t> bytes) {
-  // The library reads parameters that it is given, whatever the type says; and an empty one has to
-  // point somewhere.
-  static uint8_t nothing = 0;
-  void* data = bytes.empty() ? &nothing : const_cast<uint8_t*>(bytes.data());
-  return OSSL_PARAM_construct_octet_string(name, data, bytes.size());
-}
-
-// The last argument of the key derivation: what the key is for, in fixed-size fields behind a label.
-class Info {
- public:
-  explicit Info(std::string_view label) {
-    Add({reinterpret_cast<const uint8_t*>(label.data()), label.size()});
-  }
-
-  void Add8(uint8_t value) { Add({&value, 1}); }
-  void Add32(uint32_t value) {
-    value = rte_cpu_to_be_32(value);
-    Add({reinterpret_cast<const uint8_t*>(&value), sizeof(value)});
-  }
-  void Add64(uint64_t value) {
-    value = rte_cpu_to_be_64(value);
-    Add({reinterpret_cast<const uint8_t*>(&value), sizeof(value)});
-  }
-  std::span<const uint8_t> bytes() const { return std::span(bytes_).first(size_); }
-
- private:
-  void Add(std::span<const uint8_t> bytes) {
-    std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<ptrdiff_t>(size_));
-    size_ += bytes.size();
-  }
-
-  std::array<uint8_t, 64> bytes_{};
-  size_t size_ = 0;
-};
-
-StreamKey Derive(const PresharedKey& psk, std::span<const uint8_t> salt, const Info& info) {
-  StreamKey made;
-  std::array<uint8_t, sizeof(made.key) + sizeof(made.salt)> out{};
-  made.is_usable = Hkdf(psk, salt, info.bytes(), out);
-  std::memcpy(made.key.data(), out.data(), made.key.size());
-  std::memcpy(made.salt.data(), out.data() + made.key.size(), made.salt.size());
-  OPENSSL_cleanse(out.data(), out.size());
-  return made;
-}
 
 enum class Mode : uint8_t { kNone, kKeyed, kBroken };
 
@@ -123,54 +69,105 @@ class Cipher {
                                const_cast<uint8_t*>(tag)) == 1;
   }
 
+  // Whether the frame's seal is right; then `body` holds what was sealed.
+  bool Open(std::span<const uint8_t> frame, uint64_t sequence, std::span<uint8_t> body) noexcept {
+    static constexpr std::array<uint8_t, kTagSize> kNoTag{};
+    const std::span<const uint8_t> sealed =
+        frame.subspan(kHeaderSize, frame.size() - kHeaderSize - kTagSize);
+    const std::span<const uint8_t> tag = frame.last(kTagSize);
+    switch (mode_) {
+      case Mode::kNone:
+        if (!std::equal(tag.begin(), tag.end(), kNoTag.begin())) return false;
+        if (!sealed.empty()) std::memmove(body.data(), sealed.data(), sealed.size());
+        return true;
+      case Mode::kKeyed:
+        return Run(sequence, frame.first(kHeaderSize), sealed, body.data()) &&
+               ExpectTag(tag.data()) && Finish();
+      case Mode::kBroken:
+        break;
+    }
+    return false;
+  }
+
  private:
   std::unique_ptr<EVP_CIPHER_CTX, ContextDeleter> context_;
   std::array<uint8_t, kNonceSize> nonce_{};
   Mode mode_ = Mode::kNone;
 };
 
+// The keys of one secret that may open a frame: the present one, the one before, and one ahead.
+class OpenerKeys {
+ public:
+  bool is_set() const { return is_set_; }
+
+  void Set(const StreamSecret& secret) noexcept {
+    Drop();
+    secret_ = secret;
+    is_set_ = true;
+    present_.SetKey(KeyOf(secret_, 0), Cipher::Direction::kOpen);
+  }
+  void Drop() noexcept { *this = OpenerKeys(); }
+
+  bool Open(std::span<const uint8_t> frame, uint64_t sequence, std::span<uint8_t> body) noexcept {
+    Cipher* const cipher = Find(ReadGeneration(frame));
+    if (frames_since_leap_ < Opener::kFramesPerLeap) ++frames_since_leap_;
+    if (cipher == nullptr || !cipher->Open(frame, sequence, body)) return false;
+    if (cipher == &ahead_) {
+      Advance(sequence);
+    } else if (has_before_ && sequence >= present_since_ + ReplayWindow::kSize) {
+      before_ = Cipher();
+      has_before_ = false;
+    }
+    return true;
+  }
+
+ private:
+  // The key of that generation, of which the lower bits are given; nullptr: it is over, or not made.
+  Cipher* Find(uint32_t bits) noexcept {
+    const uint32_t distance = (bits - generation_) & kGenerationMask;
+    if (distance == 0) return &present_;
+    if (distance == kGenerationMask && generation_ != 0) return has_before_ ? &before_ : nullptr;
+    const uint32_t wanted = generation_ + distance;
+    if (ahead_generation_ == wanted) return &ahead_;
+    // The next one is expected. What else it might be, anybody can make one ask for.
+    if (distance != 1) {
+      if (frames_since_leap_ < Opener::kFramesPerLeap) return nullptr;
+      frames_since_leap_ = 0;
+    }
+    ahead_.SetKey(KeyOf(secret_, wanted), Cipher::Direction::kOpen);
+    ahead_generation_ = wanted;
+    return &ahead_;
+  }
+
+  void Advance(uint64_t sequence) noexcept {
+    has_before_ = ahead_generation_ == generation_ + 1;
+    before_ = has_before_ ? std::move(present_) : Cipher();
+    present_ = std::exchange(ahead_, Cipher());
+    generation_ = std::exchange(ahead_generation_, 0);
+    present_since_ = sequence;
+  }
+
+  StreamSecret secret_;
+  bool is_set_ = false;
+  bool has_before_ = false;
+  uint32_t generation_ = 0;        // of present_
+  uint32_t ahead_generation_ = 0;  // 0: there is none
+  uint64_t present_since_ = 0;     // number of the frame that it opened first
+  unsigned frames_since_leap_ = Opener::kFramesPerLeap;
+  Cipher present_, before_, ahead_;
+};
+
 }  // namespace
 
-bool Hkdf(std::span<const uint8_t> secret, std::span<const uint8_t> salt,
-          std::span<const uint8_t> info, std::span<uint8_t> out) noexcept {
-  const std::unique_ptr<EVP_KDF, KdfDeleter> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
-  if (!kdf) return false;
-  const std::unique_ptr<EVP_KDF_CTX, KdfDeleter> context(EVP_KDF_CTX_new(kdf.get()));
-  if (!context) return false;
-  char digest[] = "SHA256";
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-      Octets(OSSL_KDF_PARAM_KEY, secret),
-      Octets(OSSL_KDF_PARAM_SALT, salt),
-      Octets(OSSL_KDF_PARAM_INFO, info),
-      OSSL_PARAM_construct_end(),
-  };
-  return EVP_KDF_derive(context.get(), out.data(), out.size(), parameters) == 1;
-}
-
-StreamKey ControlKey(const PresharedKey& psk, uint8_t sender_unit, uint64_t incarnation) noexcept {
-  Info info("tandem mirror control");
-  info.Add8(sender_unit);
-  info.Add64(incarnation);
-  return Derive(psk, {}, info);
-}
-
-StreamKey KeyOfStream(const PresharedKey& psk, const Nonce& unit1_nonce, const Nonce& unit2_nonce,
-                      uint8_t sender_unit, const FrameHeader& stream) noexcept {
-  std::array<uint8_t, 2 * sizeof(Nonce)> nonces{};
-  std::memcpy(nonces.data(), unit1_nonce.data(), sizeof(Nonce));
-  std::memcpy(nonces.data() + sizeof(Nonce), unit2_nonce.data(), sizeof(Nonce));
-  Info info("tandem mirror stream");
-  info.Add8(sender_unit);
-  info.Add8(static_cast<uint8_t>(stream.type));
-  info.Add8(stream.group);
-  info.Add8(stream.worker);
-  info.Add32(stream.session);
-  return Derive(psk, nonces, info);
-}
+// ---- sealing ------------------------------------------------------------------------------------
 
 struct Sealer::Impl {
   Cipher cipher;
+  StreamSecret secret;
+  bool has_secret = false;
+  uint32_t generation = 0;
+  uint64_t frames = 0;  // by this key
+  Nanos since = 0;      // its first frame
 };
 
 Sealer::Sealer() : impl_(std::make_unique<Impl>()) {}
@@ -179,7 +176,30 @@ Sealer::Sealer(Sealer&&) noexcept = default;
 Sealer& Sealer::operator=(Sealer&&) noexcept = default;
 
 void Sealer::SetKey(const StreamKey& key) noexcept {
+  impl_->has_secret = false;
   impl_->cipher.SetKey(key, Cipher::Direction::kSeal);
+}
+
+void Sealer::SetSecret(const StreamSecret& secret) noexcept {
+  SetKey(KeyOf(secret, 0));
+  impl_->secret = secret;
+  impl_->has_secret = true;
+  impl_->generation = 0;
+  impl_->frames = 0;
+}
+
+bool Sealer::RenewWhenDue(const RekeyLimits& limits, Nanos now) noexcept {
+  Impl& impl = *impl_;
+  if (impl.frames == 0) impl.since = now;
+  if (impl.frames < limits.frames && now - impl.since < limits.age) return false;
+  if (!impl.has_secret || impl.cipher.mode() != Mode::kKeyed) return false;
+  const StreamKey next = KeyOf(impl.secret, impl.generation + 1);
+  if (!next.is_usable) return false;
+  impl.cipher.SetKey(next, Cipher::Direction::kSeal);
+  ++impl.generation;
+  impl.frames = 0;
+  impl.since = now;
+  return true;
 }
 
 bool Sealer::Seal(std::span<uint8_t> frame, uint64_t sequence,
@@ -194,6 +214,8 @@ bool Sealer::Seal(std::span<uint8_t> frame, uint64_t sequence,
       std::memset(tag, 0, kTagSize);
       return true;
     case Mode::kKeyed:
+      if (impl_->has_secret) WriteGeneration(impl_->generation, frame);
+      ++impl_->frames;
       return cipher.Run(sequence, frame.first(kHeaderSize), body, to) && cipher.Finish() &&
              cipher.ReadTag(tag);
     case Mode::kBroken:
@@ -202,29 +224,23 @@ bool Sealer::Seal(std::span<uint8_t> frame, uint64_t sequence,
   return false;
 }
 
+// ---- opening ------------------------------------------------------------------------------------
+
 struct Opener::Impl {
-  // Whether the seal is right; then `body` holds what was sealed.
   bool Open(std::span<const uint8_t> frame, uint64_t sequence, std::span<uint8_t> body) noexcept {
-    static constexpr std::array<uint8_t, kTagSize> kNoTag{};
-    const std::span<const uint8_t> header = frame.first(kHeaderSize);
-    const std::span<const uint8_t> sealed =
-        frame.subspan(kHeaderSize, frame.size() - kHeaderSize - kTagSize);
-    const std::span<const uint8_t> tag = frame.last(kTagSize);
-    switch (cipher.mode()) {
-      case Mode::kNone:
-        if (!std::equal(tag.begin(), tag.end(), kNoTag.begin())) return false;
-        if (!sealed.empty()) std::memmove(body.data(), sealed.data(), sealed.size());
-        return true;
-      case Mode::kKeyed:
-        return cipher.Run(sequence, header, sealed, body.data()) && cipher.ExpectTag(tag.data()) &&
-               cipher.Finish();
-      case Mode::kBroken:
-        break;
+    if (!has_secrets) return cipher.Open(frame, sequence, body);
+    for (const unsigned which : {opened_by, 1 - opened_by}) {
+      if (!keys[which].is_set() || !keys[which].Open(frame, sequence, body)) continue;
+      opened_by = which;
+      return true;
     }
     return false;
   }
 
-  Cipher cipher;
+  Cipher cipher;             // without secrets
+  bool has_secrets = false;  // or had: without any, nothing is opened
+  unsigned opened_by = 0;
+  std::array<OpenerKeys, kSecrets> keys;
   ReplayWindow window;
 };
 
@@ -234,8 +250,22 @@ Opener::Opener(Opener&&) noexcept = default;
 Opener& Opener::operator=(Opener&&) noexcept = default;
 
 void Opener::SetKey(const StreamKey& key) noexcept {
+  impl_->has_secrets = false;
   impl_->cipher.SetKey(key, Cipher::Direction::kOpen);
   impl_->window.Reset();
+}
+
+void Opener::SetSecret(unsigned which, const StreamSecret& secret) noexcept {
+  impl_->has_secrets = true;
+  impl_->keys[which].Set(secret);
+}
+
+void Opener::DropSecret(unsigned which) noexcept {
+  impl_->keys[which].Drop();
+}
+
+unsigned Opener::opened_by() const noexcept {
+  return impl_->opened_by;
 }
 
 void Opener::ResetWindow() noexcept {

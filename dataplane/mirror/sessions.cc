@@ -18,8 +18,8 @@ uint32_t After(uint32_t epoch) {
 
 }  // namespace
 
-Sessions::Sessions(const EndpointOptions& options, size_t workers)
-    : options_(options), workers_(workers), next_session_(options.first_session) {}
+Sessions::Sessions(const EndpointOptions& options, const KeyRing& keys, size_t workers)
+    : options_(options), keys_(keys), workers_(workers), next_session_(options.first_session) {}
 
 uint32_t Sessions::NextSession() {
   if (next_session_ == 0) next_session_ = 1;
@@ -167,7 +167,7 @@ void Sessions::MatchWriter(Group& group, const GroupSays& peer, const Situation&
   }
   group.written = peer.session;
   group.reason = "";
-  OpenEnd(end, true,
+  OpenEnd(group, end,
           {.session = peer.session,
            .epoch = group.epoch,
            .body_max = situation.body_max,
@@ -188,7 +188,7 @@ void Sessions::MatchReader(Group& group, const GroupSays& peer, const Situation&
   group.highest = peer.epoch;
   if (end.is_open && end.terms.epoch == peer.epoch && end.terms.wire_group == peer.number) return;
   group.reason = "";
-  OpenEnd(end, false,
+  OpenEnd(group, end,
           {.session = NextSession(),
            .epoch = peer.epoch,
            .body_max = situation.body_max,
@@ -205,7 +205,7 @@ void Sessions::MatchPersistence(const Situation& situation) {
       .body_max = situation.body_max, .flows = false, .streams = static_cast<uint8_t>(streams)};
   if (!group.reader.is_open) {
     terms.session = NextSession();
-    OpenEnd(group.reader, false, terms, streams);
+    OpenEnd(group, group.reader, terms, streams);
     changed_ = true;
   }
   StreamEnd& end = group.writer;
@@ -215,18 +215,25 @@ void Sessions::MatchPersistence(const Situation& situation) {
   } else if (IsNewSession(peer_persist_session_, group.written)) {
     group.written = peer_persist_session_;
     terms.session = peer_persist_session_;
-    OpenEnd(end, true, terms, streams);
+    OpenEnd(group, end, terms, streams);
   }
 }
 
 // ---- ends ---------------------------------------------------------------------------------------
 
-void Sessions::OpenEnd(StreamEnd& end, bool writes, const SessionTerms& terms, size_t workers) {
+void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, size_t workers) {
   end.is_open = true;
   end.terms = terms;
   end.unanswered_since = 0;
   end.workers.resize(std::max(end.workers.size(), workers));
-  SetKeys(end, writes, &end == &groups_[0].writer || &end == &groups_[0].reader);
+  for (StreamEnd::PerWorker& worker : end.workers) {
+    worker.sealer = Sealer();
+    worker.opener = Opener();
+    worker.seals = 0;
+    worker.opens = {};
+    worker.sealed = 0;
+  }
+  FollowKeys(group, end);
   untold_ = true;
 }
 
@@ -235,7 +242,18 @@ void Sessions::CloseEnd(StreamEnd& end, bool discard) {
   end.discard = discard;
 }
 
-void Sessions::SetKeys(StreamEnd& end, bool writes, bool is_persistence) {
+void Sessions::FollowKeys() {
+  for (Group& group : groups_) {
+    for (StreamEnd* const end : {&group.writer, &group.reader}) {
+      if (end->is_open) FollowKeys(group, *end);
+    }
+  }
+}
+
+void Sessions::FollowKeys(const Group& group, StreamEnd& end) {
+  if (!options_.mirroring.authenticated) return;
+  const bool is_persistence = &group == groups_.data();
+  const bool writes = &end == &group.writer;
   const uint8_t ours = options_.mirroring.unit_id;
   const auto peers = static_cast<uint8_t>(3 - ours);
   const Nonce& first = ours == 1 ? options_.nonce : peer_nonce_;
@@ -244,20 +262,19 @@ void Sessions::SetKeys(StreamEnd& end, bool writes, bool is_persistence) {
   const FrameType ack = is_persistence ? FrameType::kPersistAck : FrameType::kFlowsAck;
   FrameHeader stream;
   stream.group = end.terms.wire_group;
-  stream.epoch = end.terms.epoch;
   stream.session = end.terms.session;
-  for (size_t worker = 0; worker < end.workers.size(); ++worker) {
-    StreamEnd::PerWorker& per_worker = end.workers[worker];
-    per_worker.sealer = Sealer();
-    per_worker.opener = Opener();
-    per_worker.sealed = 0;
-    if (!options_.mirroring.authenticated) continue;
-    const PresharedKey& key = options_.mirroring.key;
-    stream.worker = static_cast<uint8_t>(worker);
+  for (size_t number = 0; number < end.workers.size(); ++number) {
+    StreamEnd::PerWorker& worker = end.workers[number];
+    stream.worker = static_cast<uint8_t>(number);
     stream.type = writes ? data : ack;
-    per_worker.sealer.SetKey(KeyOfStream(key, first, second, ours, stream));
+    if (const unsigned place = keys_.in_use(); worker.seals != keys_.numbers()[place]) {
+      worker.seals = keys_.numbers()[place];
+      worker.sealer.SetSecret(SecretOfStream(keys_.key(place), first, second, ours, stream));
+    }
     stream.type = writes ? ack : data;
-    per_worker.opener.SetKey(KeyOfStream(key, first, second, peers, stream));
+    keys_.Follow(worker.opener, worker.opens, [&](const PresharedKey& key) {
+      return SecretOfStream(key, first, second, peers, stream);
+    });
   }
 }
 

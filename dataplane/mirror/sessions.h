@@ -22,6 +22,7 @@
 #include "dataplane/mirror/control_codec.h"
 #include "dataplane/mirror/endpoint.h"
 #include "dataplane/mirror/exchange.h"
+#include "dataplane/mirror/key_ring.h"
 #include "dataplane/mirror/seal.h"
 
 namespace tandem::mirror {
@@ -31,6 +32,8 @@ struct StreamEnd {
   struct PerWorker {
     Sealer sealer;
     Opener opener;
+    uint32_t seals = 0;  // numbers of the pre-shared keys that they have
+    KeyRing::Numbers opens{};
     uint64_t sealed = 0;   // highest number
     bool is_told = false;  // that it is open, by `told`
     SessionTerms told;
@@ -69,7 +72,7 @@ class Sessions {
   using RoleList = std::array<config::Role, kTrafficGroupsMax + 1>;
   static constexpr uint32_t kForgottenAfter = 12;  // Hellos that did not name a group
 
-  Sessions(const EndpointOptions& options, size_t workers);
+  Sessions(const EndpointOptions& options, const KeyRing& keys, size_t workers);
 
   // The peer: another run of it, what it says now.
   void NewPeer(const Nonce& nonce, unsigned workers);
@@ -84,6 +87,9 @@ class Sessions {
   };
   // Decides anew what ought to run. Returns whether what this device says in its Hellos changed.
   bool Evaluate(const Situation& situation);
+
+  // The pre-shared keys changed: streams go on with others.
+  void FollowKeys();
 
   // Tells workers; false: not all yet, a ring is full.
   bool Tell(const std::vector<FrameRing*>& to_worker);
@@ -108,13 +114,14 @@ class Sessions {
   void MatchWriter(Group& group, const GroupSays& peer, const Situation& situation);
   void MatchReader(Group& group, const GroupSays& peer, const Situation& situation);
   void MatchPersistence(const Situation& situation);
-  void OpenEnd(StreamEnd& end, bool writes, const SessionTerms& terms, size_t workers);
+  void OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, size_t workers);
   static void CloseEnd(StreamEnd& end, bool discard);
-  void SetKeys(StreamEnd& end, bool writes, bool is_persistence);
+  void FollowKeys(const Group& group, StreamEnd& end);
   uint32_t NextSession();
   static bool IsNewSession(uint32_t session, uint32_t last);
 
   const EndpointOptions& options_;
+  const KeyRing& keys_;
   const size_t workers_;
   std::array<Group, kTrafficGroupsMax + 1> groups_;
   std::array<config::TrafficGroupId, 256> by_wire_{};  // reader's groups by the writer's number

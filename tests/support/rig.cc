@@ -103,6 +103,7 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
   for (uint8_t& byte : options.mirror->nonce)
     byte = static_cast<uint8_t>(random.Next());
   options.mirror->first_session = static_cast<uint32_t>(random.Next()) | 1;
+  options.mirror->rekey = {.frames = 1000, .age = 10 * kSecond};
   options.allocate = [this](size_t bytes, unsigned) {
     const size_t rounded = (bytes + 63) / 64 * 64;
     memory_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(64, rounded)), &std::free);

@@ -369,3 +369,168 @@ TEST_CASE("endpoint: many groups, known by name", "[mirror]") {
   CHECK(Reader(world.b, 127).terms.wire_group == 1);
   CHECK(world.b.workers[0].strays == 0);
 }
+
+TEST_CASE("endpoint: keys are renewed, and nobody notices", "[mirror]") {
+  for (const uint64_t seed : {1U, 2U, 3U}) {
+    World world(seed);
+    for (auto& faults : world.faults)
+      faults = {.lost = 50, .repeated = 50, .delayed = 200};
+    for (Device* device : {&world.a, &world.b})
+      device->options.rekey = {.frames = 50, .age = 3 * kSecond};
+    world.a.Start(0xa1);
+    world.b.Start(0xb1);
+    REQUIRE(world.RunUntilOpen());
+    const uint32_t session = world.a.group().session;
+    world.Run(10 * kSecond, [&] { world.a.Write(100); });
+    // A frame a millisecond, and a control frame now and then.
+    CHECK(world.a.counters().rekeys.Get() > 2 * 10'000 / 50);
+    CHECK(world.b.counters().rekeys.Get() > 2 * 8'000 / 50);
+    CHECK(world.a.counters().forged.Get() + world.b.counters().forged.Get() == 0);
+    CHECK(world.a.group().session == session);
+    CHECK(world.a.workers[0].opened == 3);
+    CHECK(Flows(world, world.a, world.b));
+  }
+}
+
+TEST_CASE("endpoint: keys that were renewed in vain are found again", "[mirror]") {
+  World world;
+  for (Device* device : {&world.a, &world.b})
+    device->options.rekey.age = kSecond;
+  world.a.Start(0xa1);
+  world.b.Start(0xb1);
+  REQUIRE(world.RunUntilOpen());
+  const uint32_t session = world.a.group().session;
+  world.faults[0].is_cut = world.faults[1].is_cut = true;
+  world.Run(60 * kSecond, [&] { world.a.Write(100); });
+  world.faults[0].is_cut = world.faults[1].is_cut = false;
+  REQUIRE(world.RunUntil([&] { return world.a.status()->peer == PeerState::kUp; }));
+  CHECK(Flows(world, world.a, world.b));
+  CHECK(Flows(world, world.b, world.a, 0));
+  CHECK(world.a.group().session == session);
+  CHECK(world.a.workers[0].opened == 3);
+}
+
+namespace {
+
+void SetKey(Device& device, uint8_t byte) {
+  device.Configure([&device, byte](config::Snapshot& snapshot) {
+    snapshot.mirroring = device.options.mirroring;
+    snapshot.mirroring.key.fill(byte);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("endpoint: the pre-shared key changes while frames flow", "[mirror]") {
+  World world;
+  REQUIRE(world.RunUntilOpen());
+  const uint32_t session = world.a.group().session;
+  const auto talk = [&](Nanos span) {
+    world.Run(span, [&] {
+      world.a.Write(100);
+      world.b.Write(100);
+    });
+    world.Run(20 * kMillisecond);
+    for (Device* device : {&world.a, &world.b}) {
+      for (auto& [group, writer] : device->workers[0].writers)
+        CHECK(writer.sent == writer.answered);
+    }
+    CHECK(world.a.group().session == session);
+    CHECK(world.a.workers[0].opened == 3);
+    CHECK(world.a.status()->peer == PeerState::kUp);
+  };
+  talk(100 * kMillisecond);
+  SetKey(world.a, 0x11);
+  talk(15 * kSecond);
+  CHECK(world.a.status()->key_pending);
+  CHECK(world.b.counters().forged.Get() > 10);  // Hellos by a key that it does not have
+  SECTION("on the other device, too") {
+    SetKey(world.b, 0x11);
+    talk(kSecond);
+    CHECK_FALSE(world.a.status()->key_pending);
+    CHECK_FALSE(world.b.status()->key_pending);
+    CHECK(world.a.counters().key_changes.Get() == 1);
+    CHECK(world.b.counters().key_changes.Get() == 1);
+    talk(15 * kSecond);
+    const uint64_t forged = world.b.counters().forged.Get();
+    // And back again, the other one first.
+    SetKey(world.b, 0x5a);
+    talk(2 * kSecond);
+    CHECK(world.b.counters().forged.Get() == forged);
+    SetKey(world.a, 0x5a);
+    talk(15 * kSecond);
+    CHECK(world.a.counters().key_changes.Get() == 2);
+    CHECK(world.b.counters().key_changes.Get() == 2);
+    CHECK_FALSE(world.a.status()->key_pending);
+  }
+  SECTION("not at all") {
+    SetKey(world.a, 0x5a);
+    const uint64_t forged = world.b.counters().forged.Get();
+    talk(5 * kSecond);
+    CHECK_FALSE(world.a.status()->key_pending);
+    CHECK(world.b.counters().forged.Get() <= forged + 1);
+    CHECK(world.a.counters().key_changes.Get() == 0);
+  }
+  SECTION("a third one before") {
+    SetKey(world.a, 0x22);
+    talk(2 * kSecond);
+    SetKey(world.b, 0x22);
+    talk(2 * kSecond);
+    CHECK_FALSE(world.a.status()->key_pending);
+    CHECK_FALSE(world.b.status()->key_pending);
+  }
+}
+
+TEST_CASE("endpoint: a peer that starts anew has the old key or the new one", "[mirror]") {
+  World world;
+  REQUIRE(world.RunUntilOpen());
+  SetKey(world.a, 0x11);
+  world.Run(kSecond);
+  const bool is_new = GENERATE(false, true);
+  SetKey(world.b, is_new ? 0x11 : 0x5a);
+  world.b.Start(0xb2);
+  REQUIRE(world.RunUntil([&] { return world.a.status()->peer_incarnation == 0xb2; }));
+  REQUIRE(world.RunUntilOpen());
+  CHECK(world.a.status()->key_pending == !is_new);
+  CHECK(Flows(world, world.a, world.b));
+  CHECK(Flows(world, world.b, world.a, 0));
+  SetKey(world.b, 0x11);
+  world.Run(15 * kSecond);
+  CHECK_FALSE(world.a.status()->key_pending);
+  CHECK(Flows(world, world.a, world.b));
+}
+
+TEST_CASE("endpoint: with no peer a new key is used at once", "[mirror]") {
+  World world;
+  world.b.options.mirroring.key.fill(0x11);
+  world.b.Start(0xb1);
+  world.Run(5 * kSecond);
+  CHECK(world.a.status()->peer == PeerState::kDown);
+  SetKey(world.a, 0x11);
+  REQUIRE(world.RunUntilOpen());
+  CHECK_FALSE(world.a.status()->key_pending);
+  CHECK(Flows(world, world.a, world.b));
+}
+
+TEST_CASE("endpoint: addresses change, and sessions go on", "[mirror]") {
+  World world;
+  REQUIRE(world.RunUntilOpen());
+  const uint32_t session = world.a.group().session;
+  const auto move = [](Device& device, const char* address, const char* peer) {
+    device.Configure([&device, address, peer](config::Snapshot& snapshot) {
+      snapshot.mirroring = device.options.mirroring;
+      snapshot.mirroring.address = *IpPrefix::Parse(address);
+      snapshot.mirroring.peer = *IpAddress::Parse(peer);
+    });
+  };
+  move(world.a, "2001:db8::1/64", "2001:db8::2");
+  world.Run(5 * kSecond, [&] { world.a.Write(100); });
+  CHECK(world.a.status()->peer == PeerState::kDown);
+  move(world.b, "2001:db8::2/64", "2001:db8::1");
+  REQUIRE(world.RunUntil([&] { return world.a.status()->peer == PeerState::kUp; }));
+  world.Run(3 * kSecond);
+  CHECK(Flows(world, world.a, world.b));
+  CHECK(world.a.group().session == session);
+  CHECK(world.a.workers[0].opened == 3);
+  CHECK(Writer(world.a).terms.body_max == 1500 - 48 - 64);
+}

@@ -44,6 +44,21 @@ TEST_CASE("a frame's header has the documented bytes") {
   CHECK(Bytes(Example()) == expected);
 }
 
+TEST_CASE("the key's generation has bits of its own") {
+  std::vector<uint8_t> bytes = Bytes(Example());
+  CHECK(ReadGeneration(bytes) == 0);
+  WriteGeneration(0x12abc, bytes);
+  CHECK(bytes[6] == 0xab);
+  CHECK(bytes[7] == 0xc3);
+  CHECK(ReadGeneration(bytes) == 0xabc);
+  FrameHeader read;
+  REQUIRE(ReadHeader(bytes, read));
+  CHECK(read.flags == Example().flags);
+  WriteGeneration(1, bytes);
+  CHECK(ReadGeneration(bytes) == 1);
+  CHECK(bytes[7] == 0x13);
+}
+
 TEST_CASE("a header that was read writes the same bytes") {
   FrameHeader header = Example();
   for (uint8_t type = 1; type <= kFrameTypeMax; ++type) {

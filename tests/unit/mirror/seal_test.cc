@@ -60,8 +60,11 @@ FrameHeader Header() {
   return header;
 }
 
+StreamSecret SecretOf(const FrameHeader& header) {
+  return SecretOfStream(Psk(), Nonce{1}, Nonce{2}, 1, header);
+}
 StreamKey KeyOf(const FrameHeader& header) {
-  return KeyOfStream(Psk(), Nonce{1}, Nonce{2}, 1, header);
+  return mirror::KeyOf(SecretOf(header), 0);
 }
 
 Bytes Body(size_t size) {
@@ -237,42 +240,172 @@ TEST_CASE("whatever a key is for gives another key") {
   const FrameHeader header = Header();
   std::set<std::pair<std::array<uint8_t, 16>, std::array<uint8_t, 4>>> keys;
   size_t made = 0;
-  const auto add = [&](const StreamKey& key) {
-    CHECK(key.is_usable);
-    keys.insert({key.key, key.salt});
-    ++made;
+  const auto add = [&](const StreamSecret& secret) {
+    for (const uint32_t generation : {0U, 1U, 2U, 256U, ~0U}) {
+      const StreamKey key = mirror::KeyOf(secret, generation);
+      CHECK(key.is_usable);
+      keys.insert({key.key, key.salt});
+      ++made;
+    }
   };
-  add(KeyOf(header));
-  add(KeyOfStream(Psk(), Nonce{1}, Nonce{2}, 2, header));
-  add(KeyOfStream(Psk(), Nonce{2}, Nonce{1}, 1, header));
-  add(KeyOfStream(Psk(), Nonce{1}, Nonce{3}, 1, header));
-  add(KeyOfStream(Psk(), Nonce{3}, Nonce{2}, 1, header));
+  add(SecretOf(header));
+  add(SecretOfStream(Psk(), Nonce{1}, Nonce{2}, 2, header));
+  add(SecretOfStream(Psk(), Nonce{2}, Nonce{1}, 1, header));
+  add(SecretOfStream(Psk(), Nonce{1}, Nonce{3}, 1, header));
+  add(SecretOfStream(Psk(), Nonce{3}, Nonce{2}, 1, header));
   PresharedKey psk = Psk();
   psk[31] ^= 1;
-  add(KeyOfStream(psk, Nonce{1}, Nonce{2}, 1, header));
+  add(SecretOfStream(psk, Nonce{1}, Nonce{2}, 1, header));
   for (const FrameType type : {FrameType::kFlowsAck, FrameType::kPersist, FrameType::kPersistAck}) {
     FrameHeader other = header;
     other.type = type;
-    add(KeyOf(other));
+    add(SecretOf(other));
   }
   FrameHeader other = header;
   other.group = 2;
-  add(KeyOf(other));
+  add(SecretOf(other));
   other = header;
   other.worker = 1;
-  add(KeyOf(other));
+  add(SecretOf(other));
   for (unsigned bit = 0; bit < 32; ++bit) {
     other = header;
     other.session ^= 1U << bit;
-    add(KeyOf(other));
+    add(SecretOf(other));
   }
-  add(ControlKey(Psk(), 1, 1));
-  add(ControlKey(Psk(), 2, 1));
-  add(ControlKey(Psk(), 1, 2));
-  add(ControlKey(Psk(), 1, uint64_t{1} << 63));
-  add(ControlKey(psk, 1, 1));
+  add(ControlSecret(Psk(), 1, 1));
+  add(ControlSecret(Psk(), 2, 1));
+  add(ControlSecret(Psk(), 1, 2));
+  add(ControlSecret(Psk(), 1, uint64_t{1} << 63));
+  add(ControlSecret(psk, 1, 1));
   CHECK(keys.size() == made);
   CHECK(KeyOf(header).key == KeyOf(header).key);
+}
+
+// A sealer and an opener of one secret, and frames between them.
+struct Renewed {
+  explicit Renewed(const StreamSecret& secret = SecretOf(Header())) {
+    sealer.SetSecret(secret);
+    opener.SetSecret(0, secret);
+  }
+
+  Bytes Next(uint32_t generations_on = 0) {
+    while (generations_on-- != 0)
+      CHECK(sealer.RenewWhenDue({.frames = 0}, 0));
+    ++header.sequence;
+    return Sealed(sealer, header, Body(40));
+  }
+  Opener::Result Take(const Bytes& frame) {
+    FrameHeader read;
+    REQUIRE(ReadHeader(frame, read));
+    CHECK(read.flags == header.flags);
+    return Open(opener, frame, read.sequence);
+  }
+
+  Sealer sealer;
+  Opener opener;
+  FrameHeader header = Header();
+};
+
+TEST_CASE("a key that is used up has a successor, and no frame is lost on the way") {
+  Renewed one;
+  const RekeyLimits limits{.frames = 3, .age = 1000};
+  // Its age counts from the first frame on.
+  CHECK_FALSE(one.sealer.RenewWhenDue(limits, 5000));
+  CHECK(one.Take(one.Next()) == Opener::Result::kOpened);
+  CHECK_FALSE(one.sealer.RenewWhenDue(limits, 5999));
+  CHECK(one.sealer.RenewWhenDue(limits, 6000));
+  CHECK_FALSE(one.sealer.RenewWhenDue(limits, 6999));
+  uint32_t renewals = 0;
+  for (int i = 0; i < 30; ++i) {
+    renewals += one.sealer.RenewWhenDue(limits, 7000);
+    const Bytes frame = one.Next();
+    CHECK(ReadGeneration(frame) == 1 + renewals);
+    CHECK(one.Take(frame) == Opener::Result::kOpened);
+    CHECK(one.Take(frame) == Opener::Result::kReplayed);
+  }
+  CHECK(renewals == 9);
+
+  // Late frames of the key before, in any order; not of the one before that.
+  const Bytes old = one.Next();
+  const Bytes late = one.Next(1);
+  const Bytes later = one.Next();
+  CHECK(one.Take(later) == Opener::Result::kOpened);
+  CHECK(one.Take(one.Next(1)) == Opener::Result::kOpened);
+  CHECK(one.Take(one.Next()) == Opener::Result::kOpened);
+  CHECK(one.Take(late) == Opener::Result::kOpened);
+  CHECK(one.Take(old) == Opener::Result::kForged);
+  // And not when the replay window has passed it.
+  const Bytes over = one.Next(0);
+  for (uint64_t i = 0; i < ReplayWindow::kSize; ++i) {
+    const Bytes frame = one.Next(i == 0 ? 1 : 0);
+    REQUIRE(one.Take(frame) == Opener::Result::kOpened);
+  }
+  CHECK(one.Take(over) == Opener::Result::kReplayed);
+}
+
+TEST_CASE("an opener that missed whole keys finds the one that is used now") {
+  for (const uint32_t missed : {2U, 3U, 100U, 4000U}) {
+    CAPTURE(missed);
+    Renewed one;
+    REQUIRE(one.Take(one.Next()) == Opener::Result::kOpened);
+    const Bytes lost = one.Next();
+    CHECK(one.Take(one.Next(missed)) == Opener::Result::kOpened);
+    CHECK(one.Take(one.Next()) == Opener::Result::kOpened);
+    CHECK(one.Take(lost) == Opener::Result::kForged);
+    CHECK(one.Take(one.Next(1)) == Opener::Result::kOpened);
+  }
+  // The bits in the header wrap.
+  Renewed one;
+  for (int i = 0; i < 3; ++i) {
+    CHECK(one.Take(one.Next(kGenerationMask - 1)) == Opener::Result::kOpened);
+    for (unsigned frame = 0; frame < Opener::kFramesPerLeap; ++frame)
+      CHECK(one.Take(one.Next()) == Opener::Result::kOpened);
+  }
+}
+
+TEST_CASE("forged generations cost few keys, and do not keep the right one out") {
+  REQUIRE(kCounts);
+  Renewed one;
+  REQUIRE(one.Take(one.Next()) == Opener::Result::kOpened);
+  const size_t before = allocations;
+  const auto forge = [&](uint32_t generation) {
+    Bytes frame = one.Next();
+    WriteGeneration(generation, frame);
+    CHECK(one.Take(frame) == Opener::Result::kForged);
+  };
+  forge(1);
+  const size_t per_key = allocations - before;
+  for (uint32_t i = 0; i < 2 * Opener::kFramesPerLeap; ++i)
+    forge(2 + i);
+  CHECK(allocations - before <= 5 * per_key);
+  CHECK(one.Take(one.Next()) == Opener::Result::kOpened);
+  CHECK(one.Take(one.Next(1)) == Opener::Result::kOpened);
+}
+
+TEST_CASE("an opener has room for two secrets, and one replay window") {
+  PresharedKey psk = Psk();
+  psk[0] ^= 1;
+  const StreamSecret other = SecretOfStream(psk, Nonce{1}, Nonce{2}, 1, Header());
+  Renewed one;
+  const Bytes early = one.Next();
+  one.sealer.SetSecret(other);
+  CHECK(one.Take(one.Next()) == Opener::Result::kForged);
+  one.opener.SetSecret(1, other);
+  const Bytes frame = one.Next(1);
+  CHECK(one.Take(frame) == Opener::Result::kOpened);
+  CHECK(one.opener.opened_by() == 1);
+  CHECK(one.Take(early) == Opener::Result::kOpened);
+  CHECK(one.opener.opened_by() == 0);
+  CHECK(one.Take(frame) == Opener::Result::kReplayed);
+  one.opener.DropSecret(0);
+  CHECK(one.Take(one.Next()) == Opener::Result::kOpened);
+  one.opener.DropSecret(1);
+  CHECK(one.Take(one.Next()) == Opener::Result::kForged);
+  // Nor is anything believed then that has no seal.
+  Sealer none;
+  FrameHeader header = one.header;
+  header.sequence += 100;
+  CHECK(one.Take(Sealed(none, header, Body(10))) == Opener::Result::kForged);
 }
 
 TEST_CASE("without a key everything is believed that has no seal and is new") {
