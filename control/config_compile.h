@@ -16,6 +16,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "control/config_document.h"
 #include "control/config_ids.h"
 #include "control/config_mirroring_key.h"
 #include "dataplane/base/ip_address.h"
@@ -63,8 +64,8 @@ struct Compiled {
 absl::StatusOr<Compiled> Compile(const CompileInput& input);
 
 // Ok when `next` can replace `running` in a live process; else every difference that needs a
-// restart, one a line, with both values.
-absl::Status CheckReloadable(const config::v1::Config& running, const config::v1::Config& next);
+// restart, one a line, with its place in `next` and both values.
+absl::Status CheckReloadable(const config::v1::Config& running, const Document& next);
 
 // A member's name in its pool, "10.0.0.1:80", and among all members, "web/10.0.0.1:80".
 std::string MemberName(const config::v1::Pool::Member& member);

@@ -38,64 +38,73 @@ std::string ValueOf(const Message& message, const FieldDescriptor* field) {
   return Cat("[", absl::StrJoin(values, ", "), "]");
 }
 
-void Compare(const std::string& object, const Message& running, const Message& next,
-             std::vector<std::string>& differences) {
+void Compare(const Origin& origin, const Message& running, const Message& next, Report& report) {
   const auto* type = running.GetDescriptor();
   for (int i = 0; i < type->field_count(); ++i) {
+    const std::string& field = type->field(i)->name();
     const std::string before = ValueOf(running, type->field(i));
     const std::string after = ValueOf(next, type->field(i));
     if (before == after) continue;
-    differences.push_back(Cat(object, ": ", type->field(i)->name(), ": ", before, " cannot become ",
-                              after, " while running; restart required"));
+    report.Error(
+        origin.At(field), origin.label(),
+        Cat(field, ": ", before, " cannot become ", after, " while running; restart required"));
   }
 }
 
-// But for what can change, and without the key in the message.
-void CompareMirroring(const v1::Config& running, const v1::Config& next,
-                      std::vector<std::string>& differences) {
+// But for what can change.
+void CompareMirroring(const v1::Config& running, const Document& document, Report& report) {
+  const v1::Config& next = document.config();
+  const Origin origin = document.Object("mirroring");
   if (running.has_mirroring() != next.has_mirroring()) {
-    differences.push_back(Cat("mirroring: cannot be ", next.has_mirroring() ? "added" : "removed",
-                              " while running; restart required"));
+    report.Error(origin.location(), origin.label(),
+                 Cat("cannot be ", next.has_mirroring() ? "added" : "removed",
+                     " while running; restart required"));
     return;
   }
   v1::Mirroring before = running.mirroring();
   v1::Mirroring after = next.mirroring();
-  if (before.key() != after.key()) {
-    differences.emplace_back("mirroring: key: cannot change while running; restart required");
-  }
   for (v1::Mirroring* each : {&before, &after}) {
     each->clear_key();
+    each->clear_key_file();
+    each->clear_address();
+    each->clear_peer();
     each->clear_flush_us();
     each->clear_bulk_rate_mbps();
   }
-  Compare("mirroring", before, after, differences);
+  Compare(origin, before, after, report);
+}
+
+void ComparePorts(const v1::Config& running, const Document& document, Report& report) {
+  const v1::Config& next = document.config();
+  std::map<std::string, const v1::Port*> ports;
+  for (const v1::Port& port : running.port())
+    ports.emplace(port.name(), &port);
+  for (int i = 0; i < next.port_size(); ++i) {
+    const Origin origin = document.Object("port", i);
+    const auto known = ports.find(next.port(i).name());
+    if (known == ports.end()) {
+      report.Error(origin.location(), origin.label(),
+                   "cannot be added while running; restart required");
+      continue;
+    }
+    Compare(origin, *known->second, next.port(i), report);
+    ports.erase(known);
+  }
+  for (const auto& [name, port] : ports) {
+    report.Error({}, Cat("port ", Quote(name)),
+                 "cannot be removed while running; restart required");
+  }
 }
 
 }  // namespace
 
-absl::Status CheckReloadable(const v1::Config& running, const v1::Config& next) {
-  std::vector<std::string> differences;
-  Compare("device", running.device(), next.device(), differences);
-  CompareMirroring(running, next, differences);
-  std::map<std::string, const v1::Port*> ports;
-  for (const v1::Port& port : running.port())
-    ports.emplace(port.name(), &port);
-  for (const v1::Port& port : next.port()) {
-    const auto known = ports.find(port.name());
-    if (known == ports.end()) {
-      differences.push_back(
-          Cat("port ", Quote(port.name()), ": cannot be added while running; restart required"));
-      continue;
-    }
-    Compare(Cat("port ", Quote(port.name())), *known->second, port, differences);
-    ports.erase(known);
-  }
-  for (const auto& [name, port] : ports) {
-    differences.push_back(
-        Cat("port ", Quote(name), ": cannot be removed while running; restart required"));
-  }
-  if (differences.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrJoin(differences, "\n"));
+absl::Status CheckReloadable(const v1::Config& running, const Document& next) {
+  Report report(next.file());
+  Compare(next.Object("device"), running.device(), next.config().device(), report);
+  CompareMirroring(running, next, report);
+  ComparePorts(running, next, report);
+  if (report.ok()) return absl::OkStatus();
+  return absl::FailedPreconditionError(report.status().message());
 }
 
 }  // namespace tandem::control

@@ -95,7 +95,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Document& document,
   daemon->facts_.config_path = std::move(config_path);
   if (absl::Status status = daemon->StartEal(document); !status.ok()) return status;
   if (absl::Status status = daemon->StartPorts(); !status.ok()) return status;
-  if (absl::Status status = daemon->StartUnit(); !status.ok()) return status;
+  if (absl::Status status = daemon->StartUnit(document); !status.ok()) return status;
   if (absl::Status status = daemon->StartAdmin(std::move(admin_socket)); !status.ok()) {
     return status;
   }
@@ -151,8 +151,8 @@ absl::Status Daemon::StartPorts() {
   return mirror_port_->Start();
 }
 
-absl::Status Daemon::StartUnit() {
-  absl::StatusOr<Compiled> compiled = CompileFor(running_);
+absl::Status Daemon::StartUnit(const Document& document) {
+  absl::StatusOr<Compiled> compiled = CompileFor(document, KeyFile::kRead);
   if (!compiled.ok()) return compiled.status();
   if (absl::Status status = ports_->Start(*compiled->snapshot->steering); !status.ok()) {
     return status;

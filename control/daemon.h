@@ -61,12 +61,14 @@ class Daemon : public Operations {
   Daemon() = default;
   absl::Status StartEal(const Document& document);
   absl::Status StartPorts();
-  absl::Status StartUnit();
+  absl::Status StartUnit(const Document& document);
   absl::Status StartWorkers();
   absl::Status StartMirroring();
   absl::Status StartAdmin(std::string admin_socket);
-  absl::Status ApplyDocument(const Document& document, bool check_only);
-  absl::StatusOr<Compiled> CompileFor(const config::v1::Config& next) const;
+  // Whether a key_file that is configured as before is read again.
+  enum class KeyFile { kRead, kAsRead };
+  absl::Status ApplyDocument(const Document& document, KeyFile key_file, bool check_only);
+  absl::StatusOr<Compiled> CompileFor(const Document& document, KeyFile key_file) const;
   void LogPorts();
   void LogMirror();
 

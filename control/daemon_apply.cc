@@ -52,28 +52,35 @@ absl::Status ReplaceFile(const std::string& path, std::string_view text) {
   return status;
 }
 
+// What a change of something else leaves alone, though its file may have another one by now.
+bool HasKeyOf(const config::v1::Mirroring& running, const config::v1::Mirroring& next) {
+  return running.key() == next.key() && running.key_file() == next.key_file();
+}
+
 }  // namespace
 
-absl::StatusOr<Compiled> Daemon::CompileFor(const config::v1::Config& next) const {
+absl::StatusOr<Compiled> Daemon::CompileFor(const Document& document, KeyFile key_file) const {
+  const config::v1::Config& next = document.config();
   const RouteTableFactory make_routes = io::FibRoutes::Create;
   CompileInput input{next, ids_, port_facts_, make_routes};
   input.previous = unit_ == nullptr ? nullptr : &unit_->snapshot();
   input.reta_size = ports_->reta_size();
-  if (unit_ != nullptr) {
-    // It cannot change while running, whatever became of the file.
+  if (key_file == KeyFile::kAsRead && HasKeyOf(running_.mirroring(), next.mirroring())) {
     input.mirroring_key = unit_->snapshot().mirroring.key;
   } else if (const auto key = MirroringKeyOf(next); key.ok()) {
     input.mirroring_key = *key;
   } else {
-    return key.status();
+    const Location place = document.Object("mirroring").At("key_file");
+    return absl::Status(key.status().code(), Cat(ToString(document.file(), place), ": ",
+                                                 std::string(key.status().message())));
   }
   return Compile(input);
 }
 
-absl::Status Daemon::ApplyDocument(const Document& document, bool check_only) {
+absl::Status Daemon::ApplyDocument(const Document& document, KeyFile key_file, bool check_only) {
   const config::v1::Config& next = document.config();
-  if (absl::Status status = CheckReloadable(running_, next); !status.ok()) return status;
-  absl::StatusOr<Compiled> compiled = CompileFor(next);
+  if (absl::Status status = CheckReloadable(running_, document); !status.ok()) return status;
+  absl::StatusOr<Compiled> compiled = CompileFor(document, key_file);
   if (!compiled.ok()) return compiled.status();
   if (check_only) return absl::OkStatus();
   unit_->Publish(std::move(compiled->snapshot));
@@ -95,17 +102,17 @@ absl::Status Daemon::ApplyDocument(const Document& document, bool check_only) {
 
 absl::Status Daemon::Apply(const config::v1::Config& next, bool check_only) {
   const absl::StatusOr<Document> document = LoadConfig(next, "running configuration");
-  return document.ok() ? ApplyDocument(*document, check_only) : document.status();
+  return document.ok() ? ApplyDocument(*document, KeyFile::kAsRead, check_only) : document.status();
 }
 
 absl::Status Daemon::ApplyText(std::string_view text, std::string_view name, bool check_only) {
   const absl::StatusOr<Document> document = LoadConfigText(text, std::string(name));
-  return document.ok() ? ApplyDocument(*document, check_only) : document.status();
+  return document.ok() ? ApplyDocument(*document, KeyFile::kRead, check_only) : document.status();
 }
 
 absl::Status Daemon::Reload(bool check_only) {
   const absl::StatusOr<Document> document = LoadConfigFile(facts_.config_path);
-  return document.ok() ? ApplyDocument(*document, check_only) : document.status();
+  return document.ok() ? ApplyDocument(*document, KeyFile::kRead, check_only) : document.status();
 }
 
 absl::Status Daemon::Save() {

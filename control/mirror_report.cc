@@ -226,6 +226,7 @@ void MirrorReport::Fill(Nanos now, v1::MirrorResult& result) const {
   }
   result.set_mtu(status.mtu);
   result.set_authenticated(configured.authenticated);
+  result.set_key_pending(status.key_pending);
   result.set_config_equal(status.config_equal);
   result.set_dictionary_current(status.dictionary_current);
   result.set_incompatible(status.incompatible);
@@ -259,6 +260,11 @@ std::vector<std::string> MirrorChanges(const EndpointStatus& before, const Endpo
         Cat("mirror: connections are not mirrored, the platforms differ: ", after.incompatible));
   } else if (after.incompatible.empty() && !before.incompatible.empty() && is_up) {
     lines.emplace_back("mirror: the platforms are alike now");
+  }
+  if (after.key_pending != before.key_pending) {
+    lines.emplace_back(after.key_pending
+                           ? "mirror: the new key waits for the peer; the one before is in use"
+                           : "mirror: the new key is in use");
   }
   for (const EndpointStatus::Group& group : after.groups) {
     const EndpointStatus::Group* known = FindGroup(before, group.id);

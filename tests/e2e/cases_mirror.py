@@ -189,6 +189,31 @@ def case_wrong_key(world):
     world.start_device()
 
 
+def case_another_key(world):
+    """Mirror: another key, on one device and later on the other: in sync all along, in the same sessions"""
+    def sessions():
+        return [stream['session'] for stream in world.pair.mirror('a')['stream']]
+
+    def pending():
+        return [which for which in ('a', 'b') if world.pair.mirror(which).get('key_pending')]
+    connections = open_many(world, 20)
+    world.wait_equal(20)
+    before = sessions()
+    world.pair.load('a', ACTIVE, key='ee' * 32)
+    wait_until(lambda: pending() == ['a'], lambda: f'the new key waits on {pending()}')
+    connections += open_many(world, 20)
+    world.wait_equal(40)
+    check(world.pair.in_sync(), 'not in sync while the key waits')
+    world.pair.load('b', STANDBY, key='ee' * 32)
+    wait_until(lambda: not pending(), 'the new key is not used')
+    connections += open_many(world, 20)
+    world.wait_equal(60)
+    check(world.pair.in_sync(), 'not in sync with the new key')
+    check(sessions() == before, f'sessions were {before}, are {sessions()}')
+    close_all(connections)
+    world.start_device()
+
+
 def case_configured_later(world):
     """Mirror: a virtual that the standby does not have yet: flows wait there and are bound later"""
     from pair_config import virtual

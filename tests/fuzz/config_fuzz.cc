@@ -68,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto again = LoadConfigText(PrintConfig(document->config(), "fuzz"), "printed");
   TANDEM_ASSERT(again.ok());
   TANDEM_ASSERT(again->config().SerializeAsString() == document->config().SerializeAsString());
-  TANDEM_ASSERT(CheckReloadable(document->config(), again->config()).ok());
+  TANDEM_ASSERT(CheckReloadable(document->config(), *again).ok());
   CheckCompiles(document->config());
   return 0;
 }

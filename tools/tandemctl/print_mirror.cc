@@ -137,7 +137,8 @@ void Printer::Print(const v1::MirrorResult& result) {
   out_ << "last heard     "
        << (result.heard() ? Cat(result.last_heard_ms(), " ms ago") : std::string("never")) << '\n';
   if (result.mtu() != 0) out_ << "path MTU       " << result.mtu() << '\n';
-  out_ << "authenticated  " << (result.authenticated() ? "yes" : "NO: laboratories only") << '\n';
+  out_ << "authenticated  " << (result.authenticated() ? "yes" : "NO: laboratories only")
+       << (result.key_pending() ? "; the new key waits for the peer" : "") << '\n';
   if (result.peer() == "up") {
     out_ << "configuration  "
          << (result.config_equal() ? "alike on both devices" : "differs between the devices")

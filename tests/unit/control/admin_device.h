@@ -180,7 +180,7 @@ class AdminDevice : public Operations {
 
  private:
   absl::Status ApplyDocument(const Document& document, bool check_only) {
-    absl::Status status = CheckReloadable(running_, document.config());
+    absl::Status status = CheckReloadable(running_, document);
     if (!status.ok() || check_only) return status;
     unit_->Publish(MakeSnapshot(document.config()));
     running_ = document.config();

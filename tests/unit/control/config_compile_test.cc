@@ -23,11 +23,15 @@ const RouteTableFactory kLinear = [](std::vector<config::Route> routes)
   return std::make_shared<const config::LinearRoutes>(std::move(routes));
 };
 
-config::v1::Config Parsed(const std::string& text) {
-  const auto document = LoadConfigText(text, "t");
+Document Loaded(const std::string& text) {
+  auto document = LoadConfigText(text, "t");
   INFO(document.status().ToString());
   REQUIRE(document.ok());
-  return document->config();
+  return *std::move(document);
+}
+
+config::v1::Config Parsed(const std::string& text) {
+  return Loaded(text).config();
 }
 
 // What a daemon keeps between reloads.
@@ -392,25 +396,26 @@ TEST_CASE("config compile: a route table that cannot be made is an error", "[con
 
 TEST_CASE("config compile: what a running device cannot change is named", "[config]") {
   const auto running = Parsed(kBase);
-  CHECK(CheckReloadable(running, Parsed(WithPools({"x"}))).ok());
+  CHECK(CheckReloadable(running, Loaded(WithPools({"x"}))).ok());
   // A default that is written down is no difference.
-  CHECK(CheckReloadable(running, Parsed(Cat(kBase, "device { workers: 1 poll_mode: AUTO }"))).ok());
+  CHECK(CheckReloadable(running, Loaded(Cat(kBase, "device { workers: 1 poll_mode: AUTO }"))).ok());
   const std::string text =
       Replaced(Replaced(kBase, "\"net_null1\" mtu: 9000", "\"net_null2\" mtu: 9001"), "p0\"",
                "p0\" rx_descriptors: 64");
-  CHECK(CheckReloadable(running, Parsed(Cat(text, R"(
+  CHECK(CheckReloadable(running, Loaded(Cat(text, R"(
           device { workers: 2 eal_args: ["-x", "-y"] }
           port { name: "p2" device: "net_null9" })")))
             .message() ==
-        "device: workers: 1 cannot become 2 while running; restart required\n"
-        "device: eal_args: [] cannot become [\"-x\", \"-y\"] while running; restart required\n"
-        "port 'p0': rx_descriptors: 1024 cannot become 64 while running; restart required\n"
-        "port 'p1': device: \"net_null1\" cannot become \"net_null2\" while running; restart "
+        "t:2:21: port 'p0': rx_descriptors: 1024 cannot become 64 while running; restart required\n"
+        "t:3:21: port 'p1': device: \"net_null1\" cannot become \"net_null2\" while running; "
+        "restart required\n"
+        "t:3:41: port 'p1': mtu: 9000 cannot become 9001 while running; restart required\n"
+        "t:43:20: device: workers: 1 cannot become 2 while running; restart required\n"
+        "t:43:31: device: eal_args: [] cannot become [\"-x\", \"-y\"] while running; restart "
         "required\n"
-        "port 'p1': mtu: 9000 cannot become 9001 while running; restart required\n"
-        "port 'p2': cannot be added while running; restart required");
-  CHECK(CheckReloadable(Parsed("port { name: \"p0\" device: \"net_null0\" }"), Parsed(""))
-            .message() == "port 'p0': cannot be removed while running; restart required");
+        "t:44:11: port 'p2': cannot be added while running; restart required");
+  CHECK(CheckReloadable(Parsed("port { name: \"p0\" device: \"net_null0\" }"), Loaded(""))
+            .message() == "t: port 'p0': cannot be removed while running; restart required");
 }
 
 }  // namespace
