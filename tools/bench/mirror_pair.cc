@@ -2,9 +2,10 @@
 //
 // What mirroring costs and brings, measured on whole devices in one process:
 //
-//   mirror_pair cost       the active's packet path, mirroring off and on side by side
-//   mirror_pair lag        from a change to its being applied on the standby
-//   mirror_pair bulk       a new session of 1 and of 4 million flows, with traffic going on
+//   mirror_pair cost [WORD]  the active's packet path, mirroring off and on side by side; of scenarios
+//                            with WORD in their name
+//   mirror_pair lag          from a change to its being applied on the standby
+//   mirror_pair bulk         a new session of 1 and of 4 million flows, with traffic going on
 //
 // Nothing else should run on the machine's cores.
 #include <cstdio>
@@ -17,13 +18,13 @@ int main(int argc, char** argv) {
   const std::string_view what = argc > 1 ? argv[1] : "";
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (what == "cost") {
-    MeasureCost();
+    MeasureCost(argc > 2 ? argv[2] : "");
   } else if (what == "lag") {
     MeasureLag();
   } else if (what == "bulk") {
     MeasureBulk();
   } else {
-    std::fprintf(stderr, "usage: mirror_pair cost|lag|bulk\n");
+    std::fprintf(stderr, "usage: mirror_pair cost [word]|lag|bulk\n");
     return 2;
   }
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <numeric>
 
 #include "dataplane/base/prng.h"
@@ -27,7 +28,7 @@ constexpr uint8_t kFin = RTE_TCP_FIN_FLAG;
 constexpr size_t kBurst = 32;
 constexpr Nanos kPacketGap = 100;
 constexpr uint16_t kBodyMax = 1400;
-constexpr size_t kSamples = 1500;
+const size_t kSamples = std::getenv("SHORT") ? 100 : 1500;
 
 // Nanoseconds of each sample. The mean leaves out the slowest twentieth: there, the machine did
 // something else.
@@ -69,7 +70,7 @@ class Contest {
     on_.Establish(established, now_[1]);
     peer_.Open(kBodyMax);
     // Until all is told and every digest was compared.
-    for (int i = 0; i < 200'000; ++i) {
+    for (int i = 0; i < (std::getenv("SHORT") ? 3000 : 200'000); ++i) {
       on_.Turn({}, now_[1] += 50'000);
       peer_.Answer();
       off_.Turn({}, now_[0] += 50'000);
@@ -152,7 +153,7 @@ void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const char* w
   constexpr uint32_t kConnections = 64;  // a sample
   constexpr uint32_t kEstablished = kMembers * 256;
   constexpr uint32_t kNumbers = kMembers * 8192;  // flow numbers that come round
-  constexpr size_t kWarmUp = 16'000;
+  const size_t kWarmUp = std::getenv("SHORT") ? 1200 : 16'000;
   Contest contest(protocol, 1U << 20, kEstablished, 200 * kMillisecond);
   const size_t warm_up = kWarmUp;
   FrameRing ring;
@@ -181,7 +182,7 @@ void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const char* w
   }
   Print(what, samples, kConnections, contest);
   const Told after = contest.told();
-  constexpr double kCounted = kSamples * 4.0 * kConnections;
+  const double kCounted = static_cast<double>(kSamples) * 4.0 * kConnections;
   const auto each = [&](uint64_t Told::*member) {
     return static_cast<double>(after.*member - before.*member) / kCounted;
   };
@@ -193,13 +194,20 @@ void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const char* w
 
 }  // namespace
 
-void MeasureCost() {
+void MeasureCost(std::string_view only) {
+  const auto established = [only](uint8_t protocol, uint32_t flows, std::string_view what) {
+    if (what.find(only) != what.npos) Established(protocol, flows, what.data());
+  };
   std::printf("active's packet path, one worker, mirroring off and on; per packet\n");
-  Established(IPPROTO_UDP, kMembers * 8, "established udp, 1 k flows");
-  Established(IPPROTO_UDP, kMembers * 784, "established udp, 100 k flows");
-  Established(IPPROTO_TCP, kMembers * 8, "established tcp, 1 k flows");
-  Established(IPPROTO_TCP, kMembers * 784, "established tcp, 100 k flows");
+  established(IPPROTO_UDP, kMembers * 8, "established udp, 1 k flows");
+  established(IPPROTO_UDP, kMembers * 784, "established udp, 100 k flows");
+  established(IPPROTO_TCP, kMembers * 8, "established tcp, 1 k flows");
+  established(IPPROTO_TCP, kMembers * 784, "established tcp, 100 k flows");
 
+  const auto begun = [only](uint8_t protocol, std::span<const Step> steps, Nanos gap,
+                            std::string_view what) {
+    if (what.find(only) != what.npos) New(protocol, steps, gap, what.data());
+  };
   std::printf("per connection, from first packet to last\n");
   constexpr uint32_t kLife = 32'768;  // connections begun between its beginning and its end
   const auto tcp = [](uint32_t apart) {
@@ -210,10 +218,10 @@ void MeasureCost() {
                       Step{kLife + apart, Side::kServer, kFin | kAck, 0, 1},
                       Step{kLife + 2 * apart, Side::kClient, kAck, 1, 1}};
   };
-  New(IPPROTO_TCP, tcp(64), kPacketGap, "tcp, steps 40 us apart");
-  New(IPPROTO_TCP, tcp(2048), kPacketGap, "tcp, steps 1.2 ms apart");
+  begun(IPPROTO_TCP, tcp(64), kPacketGap, "new tcp, steps 40 us apart");
+  begun(IPPROTO_TCP, tcp(2048), kPacketGap, "new tcp, steps 1.2 ms apart");
   const std::array udp = {Step{0, Side::kClient, 0}, Step{1024, Side::kServer, 0}};
-  New(IPPROTO_UDP, udp, 4 * kPacketGap, "udp, until idle");
+  begun(IPPROTO_UDP, udp, 4 * kPacketGap, "new udp, until idle");
 }
 
 }  // namespace tandem::bench

@@ -4,10 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace tandem::bench {
 
-void MeasureCost();
+void MeasureCost(std::string_view only);  // whose names hold it
 void MeasureLag();
 void MeasureBulk();
 
