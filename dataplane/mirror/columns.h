@@ -58,17 +58,34 @@ template <uint32_t kField, class Codec, uint32_t kValuesMax>
 class Column {
  public:
   using Value = typename Codec::Value;
-  // What one more value may add to the message as long as the column does not turn.
-  static constexpr size_t kGrowthMax = Codec::kSizeMax + 1;
 
   void Clear() noexcept {
     bytes_ = 0;
     is_uniform_ = true;
   }
 
-  // Whether the value is the first that differs: the size then grows by a leap. The first value of
-  // all is always a leap.
-  bool Turns(const Value& value) const noexcept { return is_uniform_ && !(value == first_); }
+  // Adds a value unless it is the first that differs, when the size grows by a leap: then `turns` is set.
+  // Returns how many bytes longer the values are. REQUIRES: it is not the first value of all.
+  size_t TryAdd(const Value& value, bool& turns) noexcept {
+    if (is_uniform_) {
+      turns |= !(value == first_);
+      return 0;
+    }
+    return Append(value);
+  }
+  // As before TryAdd with this value.
+  void Undo(const Value& value) noexcept {
+    if (!is_uniform_) bytes_ -= static_cast<uint32_t>(Codec::Size(value));
+  }
+  // By how much the length of the values may come to take more bytes than it does.
+  size_t LengthGrowth() const noexcept { return !is_uniform_ && bytes_ < 0x80 ? 1 : 0; }
+  // One more value makes the message longer by no more than this, later growth of lengths included.
+  size_t GrowthBound(const Value& value, uint32_t count) const noexcept {
+    if (!is_uniform_) return Codec::Size(value);
+    if (count != 0 && value == first_) return 0;
+    return kFrameMax + count * Codec::Size(first_) + Codec::Size(value);
+  }
+  bool is_uniform() const noexcept { return is_uniform_; }
 
   size_t Size(uint32_t count) const noexcept {
     if (!is_uniform_) return Framed(bytes_);
@@ -82,17 +99,15 @@ class Column {
     return value == Value{} ? 0 : Framed(Codec::Size(value));
   }
 
-  // Must be called before Add when the value turns the column or is its first.
-  void Prepare(const Value& value, uint32_t count) noexcept {
+  // Adds any value.
+  void Add(const Value& value, uint32_t count) noexcept {
     if (count == 0) {
       first_ = value;
-    } else if (Turns(value)) {
+    } else if (is_uniform_ && !(value == first_)) {
       is_uniform_ = false;
       for (uint32_t i = 0; i < count; ++i)
         Append(first_);
     }
-  }
-  void Add(const Value& value) noexcept {
     if (!is_uniform_) Append(value);
   }
 
@@ -113,13 +128,16 @@ class Column {
 
  private:
   static constexpr uint32_t kTag = wire::MakeTag(kField, wire::kBytes);
+  static constexpr size_t kFrameMax = wire::VarintSize(kTag) + 2;  // bodies are shorter than 16 KiB
 
   static size_t Framed(size_t payload) {
     return wire::VarintSize(kTag) + wire::VarintSize(payload) + payload;
   }
-  void Append(const Value& value) noexcept {
+  size_t Append(const Value& value) noexcept {
     uint8_t* const out = &data_[bytes_];
-    bytes_ += static_cast<uint32_t>(Codec::Write(out, value) - out);
+    const auto size = static_cast<size_t>(Codec::Write(out, value) - out);
+    bytes_ += static_cast<uint32_t>(size);
+    return size;
   }
 
   Value first_{};
@@ -140,26 +158,35 @@ class SparseColumn {
  public:
   using Value = Maybe<typename Codec::Value>;
   using Dense = Column<kField, Codec, kValuesMax>;
-  static constexpr size_t kGrowthMax = Dense::kGrowthMax;
 
   void Clear() noexcept {
     column_.Clear();
     count_ = 0;
   }
-  bool Turns(const Value& value) const noexcept {
-    return value.is_there && (count_ == 0 || column_.Turns(value.value));
+  size_t TryAdd(const Value& value, bool& turns) noexcept {
+    if (!value.is_there) return 0;
+    if (count_ == 0) {
+      turns = true;
+      return 0;
+    }
+    ++count_;
+    return column_.TryAdd(value.value, turns);
+  }
+  void Undo(const Value& value) noexcept {
+    if (!value.is_there || count_ == 0) return;
+    column_.Undo(value.value);
+    --count_;
+  }
+  size_t LengthGrowth() const noexcept { return column_.LengthGrowth(); }
+  size_t GrowthBound(const Value& value, uint32_t /*rows*/) const noexcept {
+    return value.is_there ? column_.GrowthBound(value.value, count_) : 0;
   }
   size_t Size(uint32_t /*rows*/) const noexcept { return column_.Size(count_); }
   size_t SizeWith(const Value& value, uint32_t /*rows*/) const noexcept {
     return value.is_there ? column_.SizeWith(value.value, count_) : column_.Size(count_);
   }
-  void Prepare(const Value& value, uint32_t /*rows*/) noexcept {
-    if (value.is_there) column_.Prepare(value.value, count_);
-  }
-  void Add(const Value& value) noexcept {
-    if (!value.is_there) return;
-    column_.Add(value.value);
-    ++count_;
+  void Add(const Value& value, uint32_t /*rows*/) noexcept {
+    if (value.is_there) column_.Add(value.value, count_++);
   }
   uint8_t* Write(uint8_t* out, uint32_t /*rows*/) const noexcept {
     return column_.Write(out, count_);
@@ -174,10 +201,9 @@ template <class... Columns>
 class ColumnGroup {
  public:
   using Row = std::tuple<typename Columns::Value...>;
-  // What one more row may add to the batch as long as no column turns: its values, and one byte more
-  // for the lengths of each column and of the message, and for `rows`.
-  static constexpr size_t kGrowthMax = (Columns::kGrowthMax + ...) + 2;
-
+  template <size_t kIndex>
+  using ValueAt = std::tuple_element_t<kIndex, Row>;
+  using AllColumns = std::index_sequence_for<Columns...>;
   uint32_t rows() const noexcept { return rows_; }
 
   void Clear() noexcept {
@@ -185,10 +211,41 @@ class ColumnGroup {
     rows_ = 0;
     Each([](auto& column) { column.Clear(); });
   }
-  bool Turns(const Row& row) const noexcept {
-    bool turns = rows_ == 0;
-    EachWith(row, [&](const auto& column, const auto& value) { turns |= column.Turns(value); });
-    return turns;
+  // Adds a row, of which `values` are those in the columns kIndex; in the others they are known to be the
+  // first of their columns, or not there. False, and nothing has changed: a column turns, or the values
+  // take more bytes than `room`, which they are taken from.
+  template <size_t... kIndex>
+  bool TryAdd(size_t& room, std::index_sequence<kIndex...>, ValueAt<kIndex>... values) noexcept {
+    if (rows_ == 0) return false;
+    bool turns = false;
+    const size_t size = (std::get<kIndex>(columns_).TryAdd(values, turns) + ...);
+    if (turns || size > room) [[unlikely]] {
+      (std::get<kIndex>(columns_).Undo(values), ...);
+      return false;
+    }
+    room -= size;
+    ++rows_;
+    return true;
+  }
+  template <size_t... kIndex>
+  bool AreUniform(std::index_sequence<kIndex...>) const noexcept {
+    return (std::get<kIndex>(columns_).is_uniform() && ...);
+  }
+  // One more row makes the batch longer by no more than this, later growth of lengths included.
+  size_t GrowthBound(const Row& row) const noexcept {
+    size_t bound = rows_ == 0 ? kFrameMax : 0;
+    EachWith(row, [&](const auto& column, const auto& value) {
+      bound += column.GrowthBound(value, rows_);
+    });
+    return bound;
+  }
+  // By how much the lengths that the message holds, and its own, may come to take more bytes while no
+  // column turns.
+  size_t LengthGrowth() const noexcept {
+    if (rows_ == 0) return 0;
+    size_t growth = rows_ < 0x80 ? 2 : 1;
+    Each([&](const auto& column) { growth += column.LengthGrowth(); });
+    return growth;
   }
   // Bytes that the message takes in the batch, with its tag and length; 0 without rows.
   size_t Size() const noexcept { return rows_ == 0 ? 0 : Framed(ContentSize()); }
@@ -198,12 +255,9 @@ class ColumnGroup {
              [&](const auto& column, const auto& value) { size += column.SizeWith(value, rows_); });
     return Framed(size);
   }
-  // Must be called before Add when Turns says so.
-  void Prepare(const Row& row) noexcept {
-    EachWith(row, [&](auto& column, const auto& value) { column.Prepare(value, rows_); });
-  }
+  // Adds any row.
   void Add(const Row& row) noexcept {
-    EachWith(row, [](auto& column, const auto& value) { column.Add(value); });
+    EachWith(row, [&](auto& column, const auto& value) { column.Add(value, rows_); });
     ++rows_;
   }
   uint8_t* Write(uint32_t field, uint8_t* out) const noexcept {
@@ -217,6 +271,8 @@ class ColumnGroup {
   }
 
  private:
+  static constexpr size_t kFrameMax = 1 + 2 + 1 + 2;
+
   // Tags of groups take one byte: there are fewer than 16.
   static size_t Framed(size_t content) { return 1 + wire::VarintSize(content) + content; }
   static size_t RowsSize(uint32_t rows) { return 1 + wire::VarintSize(rows); }

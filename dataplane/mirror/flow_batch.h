@@ -46,6 +46,13 @@ struct CreateRow {
   typename Hot::Key server;
 };
 
+// What a create says of a flow beyond what its FlowHot does.
+struct FlowName {
+  uint32_t slot = 0;  // logical
+  flow::Register value = 0;
+  uint32_t age_ticks = 0;
+};
+
 struct UpdateRow {
   uint32_t slot = 0;
   flow::Register value = 0;
@@ -74,6 +81,8 @@ class FlowBatchWriter {
   void Begin(size_t size, const config::Dictionary& dictionary) noexcept;
 
   // False when there is no room: nothing was added. An empty batch has room for any one row.
+  template <class Hot>
+  [[nodiscard]] bool AddCreate(const Hot& flow, const FlowName& name) noexcept;
   template <class Hot>
   [[nodiscard]] bool AddCreate(const CreateRow<Hot>& row) noexcept;
   [[nodiscard]] bool AddUpdate(bool is_ipv6, const UpdateRow& row) noexcept;

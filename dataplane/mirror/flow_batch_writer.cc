@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FlowBatchWriter: rows become columns as they are added. Whether a row fits is known exactly, but
-// computed only when it matters: as long as even the costliest row would fit and no column turns from
-// one value to many, a bound is enough.
+// FlowBatchWriter: rows become columns as they are added. Whether a row fits is known exactly, but sizes
+// are computed only when a column turns from one value to many or the room is nearly used up; until then
+// it is enough to count the bytes of values.
 #include <rte_byteorder.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
 
 #include "dataplane/base/assert.h"
 #include "dataplane/mirror/columns.h"
@@ -39,6 +43,10 @@ using CreateGroup =
                 Sparse<20, VarintCodec<3>>,          // destination_port
                 Sparse<21 + kFamily, AddressCodec>,  // server
                 Sparse<23, VarintCodec<3>>>;         // server_port
+// Positions in it of the columns that differ from flow to flow, and of those that mostly do not. Sparse
+// ones are neither.
+using ChangingColumns = std::index_sequence<0, 1, 5, 6, 10, 11, 12>;
+using SteadyColumns = std::index_sequence<2, 3, 4, 7, 8, 9, 13>;
 using UpdateGroup = ColumnGroup<Slot, BirthColumn, Version, StateAndFlags>;
 using CloseGroup = ColumnGroup<Slot, BirthColumn, Version>;
 using TouchGroup = ColumnGroup<Slot>;
@@ -64,6 +72,50 @@ struct Rows {
   }
 };
 
+// All that a create says in the steady columns.
+struct Steady {
+  uint64_t flow = 0;    // protocol, state, flags
+  uint64_t client = 0;  // MAC, interface
+  uint64_t rest = 0;    // version, age, shape
+
+  bool operator==(const Steady&) const = default;
+};
+
+// Taken as they lie in memory.
+struct Identity {
+  uint8_t protocol;
+  flow::State state;
+  uint16_t flags;
+  config::VirtualId virtual_id;
+  config::MemberId member_id;
+};
+constexpr size_t kClientOffset = offsetof(flow::FlowCommon, client_mac);
+static_assert(sizeof(Identity) == 8 && offsetof(flow::FlowCommon, member_id) == 6);
+static_assert(offsetof(flow::FlowCommon, client_interface) == kClientOffset + 6);
+
+Steady SteadyOf(const flow::FlowCommon& common, flow::Register value, uint32_t age_ticks,
+                uint32_t shape) {
+  constexpr auto kMask =
+      std::bit_cast<uint64_t>(Identity{0xff, static_cast<flow::State>(0xff), kMirroredFlags, 0, 0});
+  Steady steady;
+  std::memcpy(&steady.flow, &common, sizeof(steady.flow));
+  steady.flow &= kMask;
+  std::memcpy(&steady.client, reinterpret_cast<const std::byte*>(&common) + kClientOffset, 8);
+  steady.rest = flow::VersionOf(value) | uint64_t{age_ticks >> 10} << 16 | uint64_t{shape} << 48;
+  return steady;
+}
+
+template <class Group>
+struct CreateRows : Rows<Group> {
+  Steady steady;           // the first row's
+  bool is_steady = false;  // so are those of all rows since
+
+  void Clear() {
+    Rows<Group>::Clear();
+    is_steady = false;
+  }
+};
+
 constexpr uint64_t kStateMax = uint64_t{kMirroredFlags} << 4 | 0xf;
 
 uint64_t StateValue(flow::State state, uint16_t flags) {
@@ -85,35 +137,45 @@ const net::Ipv6Bytes& ColumnValue(const net::Ipv6Bytes& address) {
 }
 
 template <class Hot>
-uint32_t ShapeOf(const config::Dictionary& dictionary, const CreateRow<Hot>& row) {
+uint32_t ShapeOf(const config::Dictionary& dictionary, const Hot& hot, uint16_t flags) {
+  const typename Hot::Key& client = hot.client;
+  const typename Hot::Key& server = hot.server;
   uint32_t shape = 0;
   FlowEndpoint<Hot> derived;
-  const FlowEndpoint<Hot> destination{row.client.destination, row.client.destination_port};
-  if (!DestinationOf<Hot>(dictionary, row.virtual_id, derived) || derived != destination) {
+  const FlowEndpoint<Hot> destination{client.destination, client.destination_port};
+  if (!DestinationOf<Hot>(dictionary, hot.common.virtual_id, derived) || derived != destination) {
     shape |= kDestinationExplicit;
   }
-  if (!ServerOf<Hot>(dictionary, row.flags, row.member_id, destination, derived) ||
-      derived.address != row.server.source) {
+  if (!ServerOf<Hot>(dictionary, flags, hot.common.member_id, destination, derived) ||
+      derived.address != server.source) {
     shape |= kServerExplicit;
-  } else if (derived.port != row.server.source_port) {
-    shape |= row.server.source_port == destination.port ? kServerPortKept : kServerExplicit;
+  } else if (derived.port != server.source_port) {
+    shape |= server.source_port == destination.port ? kServerPortKept : kServerExplicit;
   }
-  const bool answers_client = row.server.destination == row.client.source &&
-                              row.server.destination_port == row.client.source_port;
-  if ((row.flags & flow::kTranslateSource) == 0 && !answers_client) shape |= kReturnExplicit;
-  return shape;
+  if ((flags & flow::kTranslateSource) != 0) return shape;
+  const bool answers_client =
+      server.destination == client.source && server.destination_port == client.source_port;
+  return answers_client ? shape : shape | kReturnExplicit;
 }
 
 }  // namespace
 
 struct FlowBatchWriter::Impl {
-  template <class Group>
-  bool Add(Rows<Group>& to, const typename Group::Row& row, uint32_t slot,
-           flow::Register value) noexcept;
+  template <class Group, class... Values>
+  bool Add(Rows<Group>& to, uint32_t slot, flow::Register value, Values... values) noexcept;
   template <class F>
   void EachGroup(F&& f);
   template <class Group>
-  size_t SizeBut(const Rows<Group>& without) noexcept;
+  void Count(Rows<Group>& to, uint32_t slot, flow::Register value) noexcept;
+  template <class Hot, class Rows>
+  bool AddSteady(Rows& to, const Hot& hot, const FlowName& name, uint32_t shape) noexcept;
+  template <class Hot, class Rows>
+  [[gnu::noinline]] bool AddAny(Rows& to, const Hot& hot, const FlowName& name,
+                                uint32_t shape) noexcept;
+  // Slow, and right whatever the row is.
+  template <class Group>
+  [[gnu::noinline]] bool AddWhereSizesLeap(Rows<Group>& to,
+                                           const typename Group::Row& row) noexcept;
 
   template <class Hot>
   auto& Creates() {
@@ -124,15 +186,15 @@ struct FlowBatchWriter::Impl {
     }
   }
 
-  Rows<CreateGroup<Fixed32Codec, 0>> creates4;
-  Rows<CreateGroup<Ipv6Codec, 1>> creates6;
+  CreateRows<CreateGroup<Fixed32Codec, 0>> creates4;
+  CreateRows<CreateGroup<Ipv6Codec, 1>> creates6;
   Rows<UpdateGroup> updates[2];
   Rows<CloseGroup> closes[2];
   Rows<TouchGroup> touches[2];
   Rows<AuditGroup> audits[2];
   const config::Dictionary* dictionary = nullptr;
   size_t size_max = 0;
-  size_t room = 0;  // at least so many bytes are left
+  size_t room = 0;  // at least so many bytes are left for values
   uint32_t rows = 0;
 };
 
@@ -151,32 +213,45 @@ void FlowBatchWriter::Impl::EachGroup(F&& f) {
   f(audits[1]);
 }
 
-// Bytes of all messages but one.
 template <class Group>
-size_t FlowBatchWriter::Impl::SizeBut(const Rows<Group>& without) noexcept {
-  size_t size = 0;
-  EachGroup([&](const auto& to) {
-    if (static_cast<const void*>(&to) != &without) size += to.group.Size();
-  });
-  return size;
-}
-
-template <class Group>
-bool FlowBatchWriter::Impl::Add(Rows<Group>& to, const typename Group::Row& row, uint32_t slot,
-                                flow::Register value) noexcept {
-  if (rows == kRowsMax) return false;
-  if (room >= Group::kGrowthMax && !to.group.Turns(row)) {
-    room -= Group::kGrowthMax;
-  } else {
-    const size_t size = SizeBut(to) + to.group.SizeWith(row);
-    if (size > size_max) return false;
-    room = size_max - size;
-    to.group.Prepare(row);
-  }
-  to.group.Add(row);
+void FlowBatchWriter::Impl::Count(Rows<Group>& to, uint32_t slot, flow::Register value) noexcept {
   to.last_slot = slot;
   to.last_birth = flow::BirthOf(value);
   ++rows;
+}
+
+template <class Group, class... Values>
+bool FlowBatchWriter::Impl::Add(Rows<Group>& to, uint32_t slot, flow::Register value,
+                                Values... values) noexcept {
+  if (rows == kRowsMax) return false;
+  if (!to.group.TryAdd(room, typename Group::AllColumns(), values...) &&
+      !AddWhereSizesLeap(to, {values...})) {
+    return false;
+  }
+  Count(to, slot, value);
+  return true;
+}
+
+template <class Group>
+bool FlowBatchWriter::Impl::AddWhereSizesLeap(Rows<Group>& to,
+                                              const typename Group::Row& row) noexcept {
+  const size_t bound = to.group.GrowthBound(row);
+  if (bound <= room) {
+    room -= bound;
+    to.group.Add(row);
+    return true;
+  }
+  size_t size = to.group.SizeWith(row);
+  size_t growth = 0;
+  EachGroup([&](const auto& any) {
+    if (static_cast<const void*>(&any) == &to) return;
+    size += any.group.Size();
+    growth += any.group.LengthGrowth();
+  });
+  if (size > size_max) return false;
+  to.group.Add(row);
+  growth += to.group.LengthGrowth();
+  room = size_max - size - std::min(growth, size_max - size);
   return true;
 }
 
@@ -193,65 +268,103 @@ void FlowBatchWriter::Begin(size_t size, const config::Dictionary& dictionary) n
   impl_->rows = 0;
 }
 
-template <class Hot>
-bool FlowBatchWriter::AddCreate(const CreateRow<Hot>& row) noexcept {
-  auto& to = impl_->Creates<Hot>();
-  using Group = std::remove_reference_t<decltype(to.group)>;
-  using Address = std::remove_cvref_t<decltype(ColumnValue(row.client.source))>;
-  const uint32_t shape = ShapeOf(*impl_->dictionary, row);
+// A create whose steady columns are as those of all before it.
+template <class Hot, class Rows>
+bool FlowBatchWriter::Impl::AddSteady(Rows& to, const Hot& hot, const FlowName& name,
+                                      uint32_t shape) noexcept {
+  using Address = std::remove_cvref_t<decltype(ColumnValue(hot.client.source))>;
   const bool has_return =
-      (row.flags & flow::kTranslateSource) != 0 || (shape & kReturnExplicit) != 0;
-  const bool has_destination = (shape & kDestinationExplicit) != 0;
-  const bool has_server = (shape & kServerExplicit) != 0;
-  const uint32_t return_port = has_return ? rte_be_to_cpu_16(row.server.destination_port) : 0U;
-  const typename Group::Row values{
-      to.SlotValue(row.slot),
-      to.BirthValue(row.value),
-      flow::VersionOf(row.value),
-      StateValue(row.state, row.flags),
-      row.protocol,
-      row.virtual_id,
-      row.member_id,
-      row.age_ticks >> 10,
-      row.interface_id,
-      MacValue(row.client_mac),
-      uint32_t{rte_be_to_cpu_16(row.client.source_port)} << 16 | return_port,
-      ColumnValue(row.client.source),
-      has_return ? ColumnValue(row.server.destination) : Address{},
-      shape,
-      Maybe<Address>{has_destination, ColumnValue(row.client.destination)},
-      Maybe<uint64_t>{has_destination, rte_be_to_cpu_16(row.client.destination_port)},
-      Maybe<Address>{has_server, ColumnValue(row.server.source)},
-      Maybe<uint64_t>{has_server, rte_be_to_cpu_16(row.server.source_port)}};
-  return impl_->Add(to, values, row.slot, row.value);
+      (hot.common.flags & flow::kTranslateSource) != 0 || (shape & kReturnExplicit) != 0;
+  const uint32_t return_port = has_return ? rte_be_to_cpu_16(hot.server.destination_port) : 0U;
+  return to.group.TryAdd(room, ChangingColumns(), to.SlotValue(name.slot),
+                         to.BirthValue(name.value), hot.common.virtual_id, hot.common.member_id,
+                         uint32_t{rte_be_to_cpu_16(hot.client.source_port)} << 16 | return_port,
+                         ColumnValue(hot.client.source),
+                         has_return ? ColumnValue(hot.server.destination) : Address{});
 }
 
+template <class Hot, class Rows>
+bool FlowBatchWriter::Impl::AddAny(Rows& to, const Hot& hot, const FlowName& name,
+                                   uint32_t shape) noexcept {
+  using Address = std::remove_cvref_t<decltype(ColumnValue(hot.client.source))>;
+  const flow::FlowCommon& common = hot.common;
+  const bool has_return =
+      (common.flags & flow::kTranslateSource) != 0 || (shape & kReturnExplicit) != 0;
+  const bool has_destination = (shape & kDestinationExplicit) != 0;
+  const bool has_server = (shape & kServerExplicit) != 0;
+  const uint32_t return_port = has_return ? rte_be_to_cpu_16(hot.server.destination_port) : 0U;
+  return AddWhereSizesLeap(
+      to,
+      {to.SlotValue(name.slot), to.BirthValue(name.value), flow::VersionOf(name.value),
+       StateValue(common.state, common.flags), common.protocol, common.virtual_id, common.member_id,
+       name.age_ticks >> 10, common.client_interface, MacValue(common.client_mac),
+       uint32_t{rte_be_to_cpu_16(hot.client.source_port)} << 16 | return_port,
+       ColumnValue(hot.client.source), has_return ? ColumnValue(hot.server.destination) : Address{},
+       shape, Maybe<Address>{has_destination, ColumnValue(hot.client.destination)},
+       Maybe<uint64_t>{has_destination, rte_be_to_cpu_16(hot.client.destination_port)},
+       Maybe<Address>{has_server, ColumnValue(hot.server.source)},
+       Maybe<uint64_t>{has_server, rte_be_to_cpu_16(hot.server.source_port)}});
+}
+
+template <class Hot>
+bool FlowBatchWriter::AddCreate(const Hot& flow, const FlowName& name) noexcept {
+  if (impl_->rows == kRowsMax) return false;
+  auto& to = impl_->Creates<Hot>();
+  const uint32_t shape = ShapeOf(*impl_->dictionary, flow, flow.common.flags);
+  const Steady steady = SteadyOf(flow.common, name.value, name.age_ticks, shape);
+  constexpr uint32_t kSparse = kDestinationExplicit | kServerExplicit;
+  if (to.is_steady && to.steady == steady && (shape & kSparse) == 0 &&
+      impl_->AddSteady(to, flow, name, shape)) {
+    impl_->Count(to, name.slot, name.value);
+    return true;
+  }
+  if (!impl_->AddAny(to, flow, name, shape)) return false;
+  if (to.group.rows() == 1) to.steady = steady;
+  to.is_steady = to.group.AreUniform(SteadyColumns());
+  impl_->Count(to, name.slot, name.value);
+  return true;
+}
+
+template <class Hot>
+bool FlowBatchWriter::AddCreate(const CreateRow<Hot>& row) noexcept {
+  Hot flow;
+  flow.client = row.client;
+  flow.server = row.server;
+  flow.common.protocol = row.protocol;
+  flow.common.state = row.state;
+  flow.common.flags = row.flags;
+  flow.common.virtual_id = row.virtual_id;
+  flow.common.member_id = row.member_id;
+  flow.common.client_mac = row.client_mac;
+  flow.common.client_interface = row.interface_id;
+  return AddCreate(flow, {row.slot, row.value, row.age_ticks});
+}
+
+template bool FlowBatchWriter::AddCreate(const flow::FlowHot4&, const FlowName&) noexcept;
+template bool FlowBatchWriter::AddCreate(const flow::FlowHot6&, const FlowName&) noexcept;
 template bool FlowBatchWriter::AddCreate(const CreateRow<flow::FlowHot4>&) noexcept;
 template bool FlowBatchWriter::AddCreate(const CreateRow<flow::FlowHot6>&) noexcept;
 
 bool FlowBatchWriter::AddUpdate(bool is_ipv6, const UpdateRow& row) noexcept {
   auto& to = impl_->updates[is_ipv6];
-  return impl_->Add(to,
-                    {to.SlotValue(row.slot), to.BirthValue(row.value), flow::VersionOf(row.value),
-                     StateValue(row.state, row.flags)},
-                    row.slot, row.value);
+  return impl_->Add(to, row.slot, row.value, to.SlotValue(row.slot), to.BirthValue(row.value),
+                    flow::VersionOf(row.value), StateValue(row.state, row.flags));
 }
 
 bool FlowBatchWriter::AddClose(bool is_ipv6, const CloseRow& row) noexcept {
   auto& to = impl_->closes[is_ipv6];
-  return impl_->Add(to,
-                    {to.SlotValue(row.slot), to.BirthValue(row.value), flow::VersionOf(row.value)},
-                    row.slot, row.value);
+  return impl_->Add(to, row.slot, row.value, to.SlotValue(row.slot), to.BirthValue(row.value),
+                    flow::VersionOf(row.value));
 }
 
 bool FlowBatchWriter::AddTouch(bool is_ipv6, uint32_t slot) noexcept {
   auto& to = impl_->touches[is_ipv6];
-  return impl_->Add(to, {to.SlotValue(slot)}, slot, 0);
+  return impl_->Add(to, slot, 0, to.SlotValue(slot));
 }
 
 bool FlowBatchWriter::AddAudit(bool is_ipv6, const AuditRow& row) noexcept {
   auto& to = impl_->audits[is_ipv6];
-  return impl_->Add(to, {to.SlotValue(row.range), row.digest}, row.range, 0);
+  return impl_->Add(to, row.range, 0, to.SlotValue(row.range), row.digest);
 }
 
 uint32_t FlowBatchWriter::rows() const noexcept {

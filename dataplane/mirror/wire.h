@@ -49,10 +49,14 @@ inline uint8_t* WriteVarint(uint8_t* out, uint64_t value) {
   return out;
 }
 // For values of up to kBytes bytes; writes 8 bytes, of which those behind the end mean nothing. Without
-// branches: the sizes of one column's values are as good as random.
+// branches, but for values beyond four bytes: the sizes of one column's values are as good as random.
 template <size_t kBytes>
 inline uint8_t* WriteShortVarint(uint8_t* out, uint64_t value) {
   static_assert(kBytes <= 8);
+  if constexpr (kBytes > 4) {
+    if (value < 1U << 28) [[likely]]
+      return WriteShortVarint<4>(out, value);
+  }
   size_t size = 1;
   if constexpr (kBytes == 2) {
     size += value >= 0x80 ? 1U : 0U;
