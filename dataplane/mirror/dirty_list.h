@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The slots of one family that a stream has to speak about: a list through FlowCold::mirror_link, oldest
-// first, each slot once. What a lost frame spoke of goes to the front, for it is older than the rest.
+// The slots of one family that a stream has to speak about, each once: DirtyList those that are to be told
+// of soon, oldest first, LaterList those that may wait for more to happen to them. What a lost frame spoke
+// of goes to the front, for it is older than the rest.
 //
-// Following a list through memory is slow, so slots leave it in tens, whose flows then arrive together.
+// The first kNear slots of a DirtyList are in an array, so that their flows can be fetched well before
+// they are looked at; those behind are linked through FlowCold::mirror_link, which takes no memory
+// however many they are.
 //
 // Thread safety: none; one worker.
 #pragma once
@@ -11,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "dataplane/base/time.h"
 #include "dataplane/flow/table.h"
@@ -18,6 +22,10 @@
 namespace tandem::mirror {
 
 inline constexpr Nanos kNever = UINT64_MAX;  // later than everything
+
+// What FlowCold::mirror_link says of a slot that is in a LaterList. No slot's number is as high.
+inline constexpr uint32_t kMirrorLater = flow::kMirrorListEnd - 1;
+static_assert(kFlowsPerWorkerMax < kMirrorLater);
 
 // How old the oldest of a queue is, without a time stamp for each: marks at which entry a time began.
 // When there are more times than marks, entries are taken for older than they are.
@@ -59,22 +67,21 @@ class DirtyList {
  public:
   using Table = flow::FlowTable<Hot>;
 
-  // REQUIRES, of both: the slot is not dirty.
+  // REQUIRES, of both: the slot is in no list.
   void Add(Table& table, uint32_t slot, Nanos now) noexcept {
     table.cold(slot).mirror_link = flow::kMirrorListEnd;
-    if (head_ == flow::kNoSlot) {
-      head_ = slot;
+    if (far_ == flow::kNoSlot && end_ - begin_ < kNear) {
+      At(end_++) = slot;
     } else {
-      table.cold(tail_).mirror_link = slot + 1;
+      Link(table, slot);
     }
-    tail_ = slot;
     ages_.Push(now);
     ++size_;
   }
   void AddFirst(Table& table, uint32_t slot, Nanos since) noexcept {
-    table.cold(slot).mirror_link = head_ == flow::kNoSlot ? flow::kMirrorListEnd : head_ + 1;
-    if (head_ == flow::kNoSlot) tail_ = slot;
-    head_ = slot;
+    table.cold(slot).mirror_link = flow::kMirrorListEnd;
+    if (end_ - begin_ == kNear) LinkFirst(table, At(--end_));
+    At(--begin_) = slot;
     first_since_ = firsts_ == 0 ? since : std::min(first_since_, since);
     ++firsts_;
     ++size_;
@@ -82,53 +89,136 @@ class DirtyList {
 
   // The slot whose turn it is; kNoSlot: none. It stays dirty until Pop.
   uint32_t Front(Table& table) noexcept {
-    if (staged_next_ == staged_end_) Stage(table);
-    return staged_next_ == staged_end_ ? flow::kNoSlot : staged_[staged_next_];
+    if (begin_ == end_) Approach(table);
+    return begin_ == end_ ? flow::kNoSlot : At(begin_);
   }
   void Pop(Table& table) noexcept {
-    table.cold(staged_[staged_next_++]).mirror_link = 0;
+    table.cold(At(begin_++)).mirror_link = 0;
     --size_;
+    if (firsts_ != 0) {
+      --firsts_;
+    } else {
+      ages_.Pop();
+    }
+  }
+  // Asks for the memory of the flow that many places behind the front.
+  void Prefetch(Table& table, uint32_t places) const noexcept {
+    if (places >= end_ - begin_) return;
+    const uint32_t slot = At(begin_ + places);
+    const Hot* const hot = &table.hot(slot);
+    __builtin_prefetch(hot);
+    if constexpr (sizeof(Hot) > 64) __builtin_prefetch(reinterpret_cast<const char*>(hot) + 64);
+    __builtin_prefetch(&table.cold(slot), 1);
+    __builtin_prefetch(&table.register_of(slot));
   }
 
   uint32_t size() const noexcept { return size_; }
   // No slot of the list became dirty before; kNever when it is empty.
   Nanos oldest() const noexcept {
-    const Nanos waiting = std::min(firsts_ == 0 ? kNever : first_since_, ages_.oldest());
-    return staged_next_ == staged_end_ ? waiting : std::min(staged_since_, waiting);
+    return std::min(firsts_ == 0 ? kNever : first_since_, ages_.oldest());
   }
 
  private:
-  static constexpr unsigned kStaged = 32;
+  static constexpr uint32_t kNear = 1024;
+  static constexpr uint32_t kApproached = 32;  // at once
 
-  void Stage(Table& table) noexcept {
-    staged_next_ = 0;
-    staged_end_ = 0;
-    staged_since_ = oldest();
-    while (staged_end_ < kStaged && head_ != flow::kNoSlot) {
-      const uint32_t slot = head_;
+  uint32_t& At(uint32_t position) noexcept { return near_[position % kNear]; }
+  uint32_t At(uint32_t position) const noexcept { return near_[position % kNear]; }
+
+  void Link(Table& table, uint32_t slot) noexcept {
+    if (far_ == flow::kNoSlot) {
+      far_ = slot;
+    } else {
+      table.cold(far_end_).mirror_link = slot + 1;
+    }
+    far_end_ = slot;
+  }
+  void LinkFirst(Table& table, uint32_t slot) noexcept {
+    if (far_ == flow::kNoSlot) {
+      far_end_ = slot;
+    } else {
+      table.cold(slot).mirror_link = far_ + 1;
+    }
+    far_ = slot;
+  }
+  // Following a list through memory is slow: it is done for many flows, which then arrive together.
+  void Approach(Table& table) noexcept {
+    while (far_ != flow::kNoSlot && end_ - begin_ < kApproached) {
+      const uint32_t slot = far_;
       uint32_t& link = table.cold(slot).mirror_link;
-      head_ = link == flow::kMirrorListEnd ? flow::kNoSlot : link - 1;
-      link = flow::kMirrorListEnd;  // still dirty, though the list does not lead here any more
+      far_ = link == flow::kMirrorListEnd ? flow::kNoSlot : link - 1;
+      link = flow::kMirrorListEnd;
       table.PrefetchSlot(slot);
-      if (firsts_ != 0) {
-        --firsts_;
-      } else {
-        ages_.Pop();
-      }
-      staged_[staged_end_++] = slot;
+      At(end_++) = slot;
     }
   }
 
-  uint32_t head_ = flow::kNoSlot;
-  uint32_t tail_ = flow::kNoSlot;  // only when head_ is a slot
+  uint32_t begin_ = 0;  // of those near; both count on
+  uint32_t end_ = 0;
   uint32_t size_ = 0;
-  uint32_t firsts_ = 0;  // slots at the head that came by AddFirst
+  uint32_t far_ = flow::kNoSlot;      // the first that is linked
+  uint32_t far_end_ = flow::kNoSlot;  // the last; only when far_ is a slot
+  uint32_t firsts_ = 0;               // slots at the front that came by AddFirst
   Nanos first_since_ = kNever;
   QueueAges ages_;  // of the others
-  uint32_t staged_next_ = 0;
-  uint32_t staged_end_ = 0;
-  Nanos staged_since_ = kNever;
-  std::array<uint32_t, kStaged> staged_{};
+  std::array<uint32_t, kNear> near_{};
+};
+
+// Slots that are dirty and wait for kDelay, oldest first. One that must not wait any longer is taken out by
+// its mark (mirror_link) alone; its entry stays here, passed over when its turn comes.
+template <class Hot>
+class LaterList {
+ public:
+  using Table = flow::FlowTable<Hot>;
+  static constexpr Nanos kDelay = 10 * kMillisecond;
+
+  bool is_full() const noexcept { return end_ - begin_ == kSize; }
+  // REQUIRES: the slot is in no list; this one is not full.
+  void Add(Table& table, uint32_t slot, Nanos now) noexcept {
+    table.cold(slot).mirror_link = kMirrorLater;
+    entries_[end_++ % kSize] = slot;
+    ages_.Push(now - now % kGrain);
+    ++size_;
+  }
+  // REQUIRES: the slot is in the list. The caller puts it into another.
+  void TakeOut(Table& table, uint32_t slot) noexcept {
+    table.cold(slot).mirror_link = 0;
+    --size_;
+  }
+  // Whether the oldest entry was put here at `until` or before, or more come than there is room for.
+  bool IsDue(Nanos until) const noexcept {
+    return ages_.oldest() <= until || end_ - begin_ > kSize / 4 * 3;
+  }
+  // The slot of the oldest entry, taken out; kNoSlot: it was passed over. Its page may have become another
+  // group's then, in whose list the slot may be by now. REQUIRES: IsDue.
+  uint32_t Next(Table& table, config::TrafficGroupId group) noexcept {
+    Prefetch(table);
+    const uint32_t slot = entries_[begin_++ % kSize];
+    ages_.Pop();
+    if (table.cold(slot).mirror_link != kMirrorLater) return flow::kNoSlot;
+    if (table.pages().GroupOf(slot) != group) return flow::kNoSlot;
+    TakeOut(table, slot);
+    return slot;
+  }
+
+  uint32_t size() const noexcept { return size_; }  // slots that wait
+
+ private:
+  static constexpr uint32_t kSize = 8192;
+  static constexpr uint32_t kAhead = 8;
+  static constexpr Nanos kGrain = kDelay / 32;  // of times: QueueAges can tell so many apart
+
+  void Prefetch(const Table& table) const noexcept {
+    if (kAhead < end_ - begin_)
+      __builtin_prefetch(&table.cold(entries_[(begin_ + kAhead) % kSize]).mirror_link);
+  }
+
+  uint32_t begin_ = 0;  // of the entries; both count on
+  uint32_t end_ = 0;
+  uint32_t size_ = 0;
+  QueueAges ages_;
+  // Written before it is read: the memory of idle streams is never touched.
+  std::unique_ptr<uint32_t[]> entries_ = std::make_unique_for_overwrite<uint32_t[]>(kSize);
 };
 
 }  // namespace tandem::mirror

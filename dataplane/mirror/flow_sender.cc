@@ -18,9 +18,37 @@ FlowSender::~FlowSender() = default;
 template <class Hot>
 void FlowSender::Impl::MarkDirty(uint32_t slot) noexcept {
   Family<Hot>& family = Of<Hot>();
-  if (!open || family.IsDirty(slot)) return;
+  if (!open) return;
+  if (family.IsLater(slot)) {
+    family.later.TakeOut(family.table, slot);
+  } else if (family.IsDirty(slot)) {
+    return;
+  } else {
+    family.Keep(slot);
+  }
   family.dirty.Add(family.table, slot, now);
+}
+
+template <class Hot>
+void FlowSender::Impl::MarkLater(uint32_t slot) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  if (!open || family.IsDirty(slot)) return;
+  if (family.later.is_full()) {
+    MarkDirty<Hot>(slot);
+    return;
+  }
+  family.later.Add(family.table, slot, now);
   family.Keep(slot);
+}
+
+// Of those that began at `until` or before. How late they are is reckoned from here on.
+template <class Hot>
+void FlowSender::Impl::EndWaits(Nanos until) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  for (uint32_t i = 0; i < kWaitsEndedPerCall && family.later.IsDue(until); ++i) {
+    const uint32_t slot = family.later.Next(family.table, group);
+    if (slot != flow::kNoSlot) family.dirty.Add(family.table, slot, now);
+  }
 }
 
 // A flow that used up its versions becomes a new one to the peer, which it must be told in full.
@@ -49,6 +77,12 @@ template <class Hot>
 void FlowSender::Change(uint32_t slot) noexcept {
   impl_->NewVersion<Hot>(slot);
   impl_->MarkDirty<Hot>(slot);
+}
+
+template <class Hot>
+void FlowSender::ChangeLater(uint32_t slot) noexcept {
+  impl_->NewVersion<Hot>(slot);
+  impl_->MarkLater<Hot>(slot);
 }
 
 template <class Hot>
@@ -129,6 +163,7 @@ void FlowSender::Close() noexcept {
 template <class Hot>
 void FlowSender::Impl::Drain(uint32_t budget) noexcept {
   Family<Hot>& family = Of<Hot>();
+  EndWaits<Hot>(now);
   while (budget-- != 0) {
     const uint32_t slot = family.dirty.Front(family.table);
     if (slot == flow::kNoSlot) return;
@@ -150,11 +185,14 @@ void FlowSender::Impl::OnLostSlot(uint32_t slot, Nanos since) noexcept {
     uint16_t& flags = family.table.hot(slot).common.flags;
     flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
   }
-  if (family.IsDirty(slot)) {
+  if (family.IsLater(slot)) {
+    family.later.TakeOut(family.table, slot);
     family.LetGo(slot);
-  } else {
-    family.dirty.AddFirst(family.table, slot, since);
+  } else if (family.IsDirty(slot)) {
+    family.LetGo(slot);
+    return;
   }
+  family.dirty.AddFirst(family.table, slot, since);
 }
 
 void FlowSender::Impl::OnLost(std::span<const Note> gone) noexcept {
@@ -211,7 +249,7 @@ void FlowSender::OnClock(Nanos now) noexcept {
   if (impl.open) {
     impl.window.OnClock(now, [&impl](std::span<const Note> notes) { impl.OnLost(notes); });
     if (now - impl.looked_at >= Impl::kLookPause) impl.Look();
-  } else if (impl.family4.dirty.size() + impl.family6.dirty.size() != 0) {
+  } else if (impl.family4.dirty_size() + impl.family6.dirty_size() != 0) {
     impl.Drain<FlowHot4>(Impl::kDrainedPerCall);
     impl.Drain<FlowHot6>(Impl::kDrainedPerCall);
     impl.Look();
@@ -223,7 +261,7 @@ void FlowSender::Impl::Look() noexcept {
   looked_at = now;
   oldest = OldestUnacknowledged();
   if (open) UpdateState();
-  counters.dirty.Set(family4.dirty.size() + family6.dirty.size());
+  counters.dirty.Set(family4.dirty_size() + family6.dirty_size());
   counters.in_flight.Set(window.in_flight());
   counters.lag_ns.Set(open && oldest < now ? now - oldest : 0);
   counters.lost_frames.Set(window.lost_frames());
@@ -259,11 +297,15 @@ template void FlowSender::Begin<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Begin<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::Change<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Change<FlowHot6>(uint32_t) noexcept;
+template void FlowSender::ChangeLater<FlowHot4>(uint32_t) noexcept;
+template void FlowSender::ChangeLater<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::End<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::End<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::Touch<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Touch<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::Impl::MarkDirty<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Impl::MarkDirty<FlowHot6>(uint32_t) noexcept;
+template void FlowSender::Impl::EndWaits<FlowHot4>(Nanos) noexcept;
+template void FlowSender::Impl::EndWaits<FlowHot6>(Nanos) noexcept;
 
 }  // namespace tandem::mirror

@@ -4,7 +4,7 @@
 // group is active.
 //
 // Theory of operation. A slot is a register that the peer holds a copy of (README.md). What changed is
-// marked dirty: its slot is linked into a list, once, however often it changes. Building a frame takes
+// marked dirty: its slot is put into a list, once, however often it changes. Building a frame takes
 // slots off the list and renders what they hold now. A frame that is lost makes its slots dirty again.
 // The first pass of a new session (bulk) renders every slot in order beside that, and digests of
 // ranges that nobody is talking about prove that the copies are equal. No list of bytes or events
@@ -13,8 +13,8 @@
 // Pure: time comes in, frames go out. Thread safety: the worker that owns the tables.
 //
 // Invariants:
-//  1. A slot is in the dirty list exactly when its mirror_link says so.
-//  2. A page is held once for each dirty slot of it and once for each note in flight.
+//  1. A slot is in one of the lists (dirty_list.h) exactly when its mirror_link says so.
+//  2. A page is held for each range of it (range_book.h) that has a dirty slot or a note in flight.
 //  3. Without a session, no slot becomes dirty and nothing is in flight; those that are dirty still are
 //     let go of by OnClock, some a call.
 #pragma once
@@ -67,6 +67,10 @@ class FlowSender {
   // A mirrored flow changed. REQUIRES: kMirrored.
   template <class Hot>
   void Change(uint32_t slot) noexcept;
+  // The same, of a change that the peer need not know at once: it waits for others of the flow, 10 ms at
+  // most. REQUIRES: kMirrored.
+  template <class Hot>
+  void ChangeLater(uint32_t slot) noexcept;
   // A mirrored flow is about to be erased, or is mirrored no more (clears kMirrored).
   template <class Hot>
   void End(uint32_t slot) noexcept;

@@ -42,7 +42,8 @@ struct FlowSender::Impl {
   static constexpr uint32_t kRangesPerFrame = 8;
   static constexpr uint32_t kRangesTriedPerFrame = 64;
   static constexpr uint32_t kDrainedPerCall = 256;  // slots
-  static constexpr uint32_t kTouchesMax = 1024;     // waiting
+  static constexpr uint32_t kWaitsEndedPerCall = 256;
+  static constexpr uint32_t kTouchesMax = 1024;  // waiting
   static constexpr Nanos kTouchDelay = 10 * kMillisecond;
   static constexpr Nanos kSilenceMax = kSecond;
   static constexpr Nanos kAuditRound = 60 * kSecond;
@@ -65,25 +66,28 @@ struct FlowSender::Impl {
     bool IsDirty(uint32_t slot) const noexcept {
       return flow::IsMirrorDirty(table.cold(slot).mirror_link);
     }
+    bool IsLater(uint32_t slot) const noexcept {
+      return table.cold(slot).mirror_link == kMirrorLater;
+    }
+    uint32_t dirty_size() const noexcept { return dirty.size() + later.size(); }
     // Whether the peer is to have it; else it is to know that the slot is free.
     bool IsTold(uint32_t slot) const noexcept {
-      if (!table.IsLive(slot)) return false;
-      return (table.hot(slot).common.flags & flow::kMirrored) != 0;
+      const flow::FlowCommon& common = table.hot(slot).common;
+      return common.state != flow::State::kFree && (common.flags & flow::kMirrored) != 0;
     }
     // The slot is spoken of once more, or once less: its name must stay true that long.
     void Keep(uint32_t slot) noexcept {
-      ranges.Take(Logical(slot));
-      if (!Mutated(Mutation::kPageNotHeld)) table.pages().Hold(slot);
+      if (ranges.Take(slot) && !Mutated(Mutation::kPageNotHeld)) table.pages().Hold(slot);
     }
     void LetGo(uint32_t slot) noexcept {
-      ranges.Release(Logical(slot));
-      if (!Mutated(Mutation::kPageNotHeld)) table.pages().Unhold(slot);
+      if (ranges.Release(slot) && !Mutated(Mutation::kPageNotHeld)) table.pages().Unhold(slot);
     }
     uint32_t end() const noexcept { return table.pages().LogicalEnd(group); }
 
     config::TrafficGroupId group;
     flow::FlowTable<Hot>& table;
     DirtyList<Hot> dirty;
+    LaterList<Hot> later;
     RangeBook ranges;
     uint32_t bulk_cursor = UINT32_MAX;  // logical slots below it have been gone through
   };
@@ -115,6 +119,10 @@ struct FlowSender::Impl {
   template <class Hot>
   void MarkDirty(uint32_t slot) noexcept;
   template <class Hot>
+  void MarkLater(uint32_t slot) noexcept;
+  template <class Hot>
+  void EndWaits(Nanos until) noexcept;
+  template <class Hot>
   void NewVersion(uint32_t slot) noexcept;
   void AbandonInFlight() noexcept;
   template <class Hot>
@@ -135,7 +143,9 @@ struct FlowSender::Impl {
   bool BuildLive(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   bool BuildBulk(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   template <class Hot>
-  bool AddImage(uint32_t slot, bool may_update) noexcept;
+  bool AddUnbound(const Hot& hot, const FlowName& name) noexcept;
+  template <class Hot>
+  bool AddImage(uint32_t slot, uint32_t logical, bool may_update) noexcept;
   template <class Hot>
   bool AddDirty() noexcept;
   template <class Hot>

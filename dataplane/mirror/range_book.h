@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a writer keeps of each range of kRangeSlots logical slots of one family: how much of it is being
-// spoken of, and whether this pass of digests has found it equal.
+// What a writer keeps of each range of kRangeSlots slots of one family: how much of it is being spoken of,
+// and whether this pass of digests has found it equal. The former goes by physical slot, as changes come:
+// a range that is spoken of keeps its page, and so its place. The latter goes by logical slot, as the peer
+// knows the range.
 //
 // Thread safety: none; one worker.
 #pragma once
@@ -26,10 +28,12 @@ class RangeBook {
 
   uint32_t size() const noexcept { return size_; }
 
-  // ---- slots of the range that are dirty, and notes of it in flight -----------------------------
-  void Take(uint32_t logical) noexcept { ++pending_[logical / kRangeSlots]; }
-  void Release(uint32_t logical) noexcept { --pending_[logical / kRangeSlots]; }
-  bool IsBusy(uint32_t range) const noexcept { return pending_[range] != 0; }
+  // ---- slots of a range that are dirty, and notes of it in flight -------------------------------
+  // Whether it is the first of its range.
+  bool Take(uint32_t slot) noexcept { return pending_[slot / kRangeSlots]++ == 0; }
+  // Whether it was the last.
+  bool Release(uint32_t slot) noexcept { return --pending_[slot / kRangeSlots] == 0; }
+  bool IsBusy(uint32_t slot) const noexcept { return pending_[slot / kRangeSlots] != 0; }
 
   // ---- a pass of digests -------------------------------------------------------------------------
   // All ranges below `end` are to be proved equal anew.

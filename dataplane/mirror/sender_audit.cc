@@ -62,7 +62,8 @@ uint32_t FlowSender::Impl::AddAudits(uint32_t most, const config::Dictionary& di
   for (uint32_t tried = 0; tried < kRangesTriedPerFrame && added < most; ++tried) {
     const uint32_t range = family.ranges.NextToAsk();
     if (range == RangeBook::kNone) break;
-    if (family.ranges.IsBusy(range)) {
+    const uint32_t begin = family.table.pages().SlotAt(group, range * kRangeSlots);
+    if (begin != flow::kNoSlot && family.ranges.IsBusy(begin)) {
       if (!may_renew || renewed_count == renewed.size() || !Renew<Hot>(range)) continue;
       family.ranges.MarkAsked(range);
       renewed[renewed_count++] = range << 1 | Note{Hot::kIsIpv6};
@@ -119,9 +120,7 @@ bool FlowSender::Impl::Renew(uint32_t range) noexcept {
       uint16_t& flags = table.hot(slot).common.flags;
       flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
     }
-    if (family.IsDirty(slot)) continue;
-    family.dirty.Add(table, slot, now);
-    family.Keep(slot);
+    MarkDirty<Hot>(slot);
   }
   if (!is_begun) table.pages().Unhold(begin);
   return true;

@@ -33,6 +33,8 @@ bool FlowSender::Impl::AreTouchesDue() const noexcept {
 
 bool FlowSender::Impl::BuildNext(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
   if (!open || snapshot.dictionary == nullptr || !window.CanSend(kRowsMax)) return false;
+  EndWaits<FlowHot4>(now - LaterList<FlowHot4>::kDelay);
+  EndWaits<FlowHot6>(now - LaterList<FlowHot6>::kDelay);
   allowance.Refill(snapshot.mirroring.bulk_rate, now);
   const bool background_first = frames_built % kBackgroundShare == 0;
   if (background_first && BuildBackground(out, snapshot)) return true;
@@ -97,11 +99,20 @@ void FlowSender::Impl::FinishFrame(FrameSlot& out, const config::Snapshot& snaps
   counters.bytes.Add(size);
 }
 
+// Numbers that another device gave are of no use to the peer.
+template <class Hot>
+bool FlowSender::Impl::AddUnbound(const Hot& hot, const FlowName& name) noexcept {
+  Hot flow = hot;
+  flow.common.virtual_id = 0;
+  flow.common.member_id = 0;
+  flow.common.client_interface = 0;
+  return writer.AddCreate(flow, name);
+}
+
 // What the slot holds now.
 template <class Hot>
-bool FlowSender::Impl::AddImage(uint32_t slot, bool may_update) noexcept {
+bool FlowSender::Impl::AddImage(uint32_t slot, uint32_t logical, bool may_update) noexcept {
   Family<Hot>& family = Of<Hot>();
-  const uint32_t logical = family.Logical(slot);
   const flow::Register value = family.table.register_of(slot);
   if (!family.IsTold(slot)) {
     if (!writer.AddClose(Hot::kIsIpv6, {logical, value})) return false;
@@ -116,23 +127,11 @@ bool FlowSender::Impl::AddImage(uint32_t slot, bool may_update) noexcept {
     counters.updates.Add(1);
     return true;
   }
-  // Numbers that another device gave are of no use to the peer.
-  const bool is_bound = (common.flags & flow::kUnbound) == 0;
-  const CreateRow<Hot> row{
-      .slot = logical,
-      .value = value,
-      .state = common.state,
-      .flags = flags,
-      .protocol = common.protocol,
-      .virtual_id = is_bound ? common.virtual_id : config::VirtualId{0},
-      .member_id = is_bound ? common.member_id : config::MemberId{0},
-      .interface_id = is_bound ? common.client_interface : config::InterfaceId{0},
-      .client_mac = common.client_mac,
-      .age_ticks = TickOf(now) - family.table.cold(slot).created,
-      .client = hot.client,
-      .server = hot.server,
-  };
-  if (!writer.AddCreate(row)) return false;
+  const FlowName name{logical, value, TickOf(now) - family.table.cold(slot).created};
+  if ((common.flags & flow::kUnbound) != 0 ? !AddUnbound(hot, name)
+                                           : !writer.AddCreate(hot, name)) {
+    return false;
+  }
   common.flags |= flow::kMirrorKnown;
   counters.creates.Add(1);
   return true;
@@ -141,14 +140,19 @@ bool FlowSender::Impl::AddImage(uint32_t slot, bool may_update) noexcept {
 // False: the frame is full.
 template <class Hot>
 bool FlowSender::Impl::AddDirty() noexcept {
+  constexpr uint32_t kAhead = 8;
   Family<Hot>& family = Of<Hot>();
+  const Nanos since = family.dirty.oldest();
+  for (uint32_t places = 0; places < kAhead; ++places)
+    family.dirty.Prefetch(family.table, places);
   for (;;) {
-    const Nanos since = family.dirty.oldest();
     const uint32_t slot = family.dirty.Front(family.table);
     if (slot == flow::kNoSlot) return true;
+    family.dirty.Prefetch(family.table, kAhead);
     if (notes_count == notes.size()) return false;
     // Beyond the cursor, kMirrorKnown may be of another session.
-    if (!AddImage<Hot>(slot, family.Logical(slot) < family.bulk_cursor)) return false;
+    const uint32_t logical = family.Logical(slot);
+    if (!AddImage<Hot>(slot, logical, logical < family.bulk_cursor)) return false;
     frame_since = std::min(frame_since, since);
     family.dirty.Pop(family.table);
     notes[notes_count++] = slot << 1 | Note{Hot::kIsIpv6};
@@ -196,11 +200,13 @@ bool FlowSender::Impl::AddBulk(uint32_t& budget) noexcept {
   flow::FlowTable<Hot>& table = family.table;
   uint32_t& cursor = family.bulk_cursor;
   const uint32_t end = family.end();
-  while (cursor < end) {
+  for (uint32_t slot = flow::kNoSlot; cursor < end;) {
     if (budget == 0) return false;
     --budget;
-    const uint32_t slot = table.pages().SlotAt(group, cursor);
-    if (slot == flow::kNoSlot) {
+    const bool is_next = slot != flow::kNoSlot && cursor % kFlowsPerPage != 0;
+    slot = is_next ? slot + 1 : table.pages().SlotAt(group, cursor);
+    if (slot >= table.capacity()) {  // or kNoSlot
+      slot = flow::kNoSlot;
       cursor = NextPage(cursor);
       continue;
     }
@@ -211,7 +217,7 @@ bool FlowSender::Impl::AddBulk(uint32_t& budget) noexcept {
         uint16_t& flags = table.hot(slot).common.flags;
         flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
       } else {
-        if (notes_count == notes.size() || !AddImage<Hot>(slot, false)) {
+        if (notes_count == notes.size() || !AddImage<Hot>(slot, cursor, false)) {
           if (Mutated(Mutation::kCursorOffByOne)) ++cursor;
           return false;
         }

@@ -26,7 +26,10 @@ template <class Hot>
 void FlowReceiver::Impl::HoldPage(uint32_t logical, const Frame& frame) noexcept {
   Family<Hot>& family = Of<Hot>();
   PageNote& note = family.notes[logical / kFlowsPerPage];
-  if (!note.held) family.table.pages().Hold(family.SlotAt(logical));
+  if (!note.held) {
+    family.table.pages().Hold(family.SlotAt(logical));
+    ++family.pages_held;
+  }
   note = {.touched = std::max(newest, frame.sequence), .touched_at = frame.now, .held = true};
 }
 

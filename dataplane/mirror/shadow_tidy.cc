@@ -76,6 +76,7 @@ bool FlowReceiver::Impl::Walk(const Translation* translation, const config::Snap
 template <class Hot>
 void FlowReceiver::Impl::TidyPages(unsigned pages) noexcept {
   Family<Hot>& family = Of<Hot>();
+  if (family.pages_held == 0) return;
   flow::FlowTable<Hot>& table = family.table;
   for (; pages != 0; --pages) {
     const uint32_t page = family.page_cursor;
@@ -95,6 +96,7 @@ void FlowReceiver::Impl::TidyPages(unsigned pages) noexcept {
       if (link >= flow::kMirrorSession) link = 0;
     }
     note = {};
+    --family.pages_held;
     table.pages().Unhold(slot);
     return;  // so much for one call
   }

@@ -52,8 +52,11 @@ uint64_t SendWindow::Send(std::span<const Note> notes, Nanos now) noexcept {
   Frame& frame = At(next_);
   frame.sent_at = now;
   frame.notes_begin = notes_end_;
-  for (const Note note : notes)
-    notes_[notes_end_++ & (limits_.notes - 1)] = note;
+  const uint32_t begin = notes_end_ & (limits_.notes - 1);
+  const size_t first = std::min<size_t>(notes.size(), limits_.notes - begin);
+  std::copy_n(notes.begin(), first, notes_.get() + begin);
+  std::copy(notes.begin() + static_cast<std::ptrdiff_t>(first), notes.end(), notes_.get());
+  notes_end_ += static_cast<uint32_t>(notes.size());
   frame.notes_end = notes_end_;
   frame.in_flight = true;
   ++in_flight_;

@@ -12,7 +12,7 @@ using config::TrafficGroupId;
 namespace {
 
 // A worker that has nothing to do looks for something so often.
-constexpr Nanos kPause = 10'000;
+constexpr Nanos kPause = 20'000;
 
 TrafficGroupId After(TrafficGroupId group, TrafficGroupId end) {
   return static_cast<TrafficGroupId>(group + 1 < end ? group + 1 : 1);

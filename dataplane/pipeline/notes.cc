@@ -25,9 +25,8 @@ bool IsMirrored(const config::Snapshot& snapshot, const config::Virtual& virtual
 
 // Whether the flow has come so far that the peer is to know of it.
 bool IsDue(const config::Virtual& virtual_server, const flow::FlowCommon& common) {
-  if (virtual_server.mirror_at == config::MirrorAt::kSyn ||
-      virtual_server.mirror_commit != config::MirrorCommit::kAsync ||
-      !flow::IsEmbryonic(common.state)) {
+  if (!flow::IsEmbryonic(common.state) || virtual_server.mirror_at == config::MirrorAt::kSyn ||
+      virtual_server.mirror_commit != config::MirrorCommit::kAsync) {
     return true;
   }
   // The replies of a one-legged flow bypass us: without states it is never seen to be established.
@@ -62,28 +61,55 @@ bool IsMirroredFlow(const flow::FlowCommon& common) {
   return (common.flags & flow::kMirrored) != 0;
 }
 
+// The peer goes by the state of such a flow for nothing but its timeout, and most are over soon: then
+// their end is all that it must know.
+bool IsEnding(flow::State state) {
+  switch (state) {
+    case flow::State::kFree:
+    case flow::State::kOpening:
+    case flow::State::kSynAcked:
+    case flow::State::kEstablished:
+      return false;
+    case flow::State::kFinClient:
+    case flow::State::kFinServer:
+    case flow::State::kClosing:
+    case flow::State::kTimeWait:
+      return true;
+  }
+  return false;
+}
+
 template <class Hot>
 void BeginWhenWanted(Context& context, uint32_t slot) {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
-  const config::TrafficGroupId group = GroupOf<Hot>(context, slot);
-  if (group == 0 || common.packets_awaited != 0) return;
-  const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
-  if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return;
+  if (common.packets_awaited != 0) return;
+  const config::Virtual* virtual_server = context.snapshot->FindVirtual(common.virtual_id);
+  if (virtual_server == nullptr || !IsDue(*virtual_server, common) ||
+      !IsMirrored(*context.snapshot, *virtual_server)) {
+    return;
+  }
   const Tick created = context.flows<Hot>().table.cold(slot).created;
   if (virtual_server->mirror_after != 0 && TicksToAge(context, *virtual_server, created) != 0) {
     return;
   }
-  context.mirror->sender(group).template Begin<Hot>(slot);
+  const config::TrafficGroupId group = GroupOf<Hot>(context, slot);
+  if (group != 0) context.mirror->sender(group).template Begin<Hot>(slot);
 }
 
 }  // namespace
 
 template <class Hot>
 void State(Context& context, uint32_t slot) noexcept {
-  if (IsMirroredFlow(CommonOf<Hot>(context, slot))) {
-    context.mirror->sender(GroupOf<Hot>(context, slot)).template Change<Hot>(slot);
-  } else {
+  const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
+  if (!IsMirroredFlow(common)) {
     BeginWhenWanted<Hot>(context, slot);
+    return;
+  }
+  mirror::FlowSender& sender = context.mirror->sender(GroupOf<Hot>(context, slot));
+  if (IsEnding(common.state)) {
+    sender.ChangeLater<Hot>(slot);
+  } else {
+    sender.Change<Hot>(slot);
   }
 }
 

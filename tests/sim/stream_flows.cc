@@ -155,6 +155,8 @@ void StreamWorld::Change(unsigned group, size_t index) {
   if ((common.flags & flow::kMirrored) == 0) {
     if (chance_.OneIn(2)) return;
     SenderOf(group).Begin<Hot>(slot);
+  } else if (common.state > flow::State::kEstablished) {
+    SenderOf(group).ChangeLater<Hot>(slot);
   } else {
     SenderOf(group).Change<Hot>(slot);
   }

@@ -210,11 +210,15 @@ uint32_t StreamRig::Create(uint32_t client) {
 }
 
 template <class Hot>
-void StreamRig::Change(uint32_t slot) {
+void StreamRig::Change(uint32_t slot, bool waits) {
   flow::FlowCommon& common = writer.Of<Hot>().hot(slot).common;
   common.state = static_cast<flow::State>(1 + prng.Below(flow::kStateCount - 1));
   common.flags ^= flow::kFinAckedClient;
-  sender.Change<Hot>(slot);
+  if (waits) {
+    sender.ChangeLater<Hot>(slot);
+  } else {
+    sender.Change<Hot>(slot);
+  }
 }
 
 template <class Hot>
@@ -236,7 +240,8 @@ void StreamRig::Churn(uint32_t clients) {
   const size_t index = prng.Below(static_cast<uint32_t>(names_.size()));
   const Name name = names_[index];
   if (what < 7) {
-    name.is_ipv6 ? Change<FlowHot6>(name.slot) : Change<FlowHot4>(name.slot);
+    const bool waits = what < 6;
+    name.is_ipv6 ? Change<FlowHot6>(name.slot, waits) : Change<FlowHot4>(name.slot, waits);
     return;
   }
   if (name.is_ipv6) {
@@ -330,8 +335,8 @@ std::string StreamRig::Impossible() {
 
 template uint32_t StreamRig::Create<FlowHot4>(uint32_t);
 template uint32_t StreamRig::Create<FlowHot6>(uint32_t);
-template void StreamRig::Change<FlowHot4>(uint32_t);
-template void StreamRig::Change<FlowHot6>(uint32_t);
+template void StreamRig::Change<FlowHot4>(uint32_t, bool);
+template void StreamRig::Change<FlowHot6>(uint32_t, bool);
 template void StreamRig::Close<FlowHot4>(uint32_t);
 template void StreamRig::Close<FlowHot6>(uint32_t);
 

@@ -93,7 +93,7 @@ class StreamRig {
   template <class Hot>
   void Close(uint32_t slot);
   template <class Hot>
-  void Change(uint32_t slot);
+  void Change(uint32_t slot, bool waits = false);
   // One change at random, among `clients` keys.
   void Churn(uint32_t clients);
   void CloseAll();
