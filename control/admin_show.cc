@@ -112,7 +112,7 @@ void ShowTrafficGroups(const AdminView& view, v1::Response& response) {
     out.set_name(group.name);
     out.set_role(std::string(WordOf(view.operations.unit().roles().Of(group.id))));
     if (group.has_mac) out.set_mac(ToString(group.mac));
-    out.set_mirror(view.mirror.StateOf(group.id));
+    view.mirror.Fill(group.id, out);
   }
 }
 

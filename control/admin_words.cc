@@ -89,6 +89,24 @@ std::string_view WordOf(neighbour::State state) {
   return "";
 }
 
+std::string_view WordOf(mirror::SyncState state) {
+  switch (state) {
+    case mirror::SyncState::kDown:
+      return "down";
+    case mirror::SyncState::kSyncing:
+      return "syncing";
+    case mirror::SyncState::kAuditing:
+      return "auditing";
+    case mirror::SyncState::kInSync:
+      return "in-sync";
+    case mirror::SyncState::kLagging:
+      return "lagging";
+    case mirror::SyncState::kHeld:
+      return "held";
+  }
+  return "";
+}
+
 std::string ProtocolWord(uint8_t protocol) {
   switch (protocol) {
     case IPPROTO_TCP:

@@ -10,6 +10,7 @@
 
 #include "dataplane/config/objects.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/mirror/sync_state.h"
 #include "dataplane/neighbour/table.h"
 
 namespace tandem::control {
@@ -20,6 +21,7 @@ std::string_view WordOf(flow::State state);
 std::string_view WordOf(neighbour::State state);
 std::string_view WordOf(config::Role role);
 std::string_view WordOf(config::PersistenceType type);
+std::string_view WordOf(mirror::SyncState state);
 
 // "tcp", "udp", "icmp", "icmp6", or the number.
 std::string ProtocolWord(uint8_t protocol);

@@ -9,6 +9,7 @@
 #include "control/config_load.h"
 #include "control/daemon_options.h"
 #include "control/log.h"
+#include "control/mirror_log.h"
 #include "control/text.h"
 #include "dataplane/io/clock.h"
 #include "dataplane/unit/mirroring.h"

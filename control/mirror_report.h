@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What mirroring does, as people want it: the streams' counters since the last reset, their rates, and
-// a line for the log when something changed that an operator should know.
+// What mirroring does, as people want it: how far each traffic group is, and the streams' counters
+// since the last reset, with their rates.
+//
+// Whether a group is in sync is the endpoint's to say (mirror/endpoint.h); a stream's own state is shown
+// beside it.
 //
 // Rates are of the last one to two seconds: Sample takes a copy each second, and the older of the last
 // two is what is compared with.
@@ -12,36 +15,15 @@
 #include <compare>
 #include <cstdint>
 #include <map>
-#include <string>
-#include <vector>
 
+#include "control/mirror_totals.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/roles.h"
-#include "dataplane/config/snapshot.h"
 #include "dataplane/mirror/endpoint.h"
 #include "dataplane/unit/unit.h"
 #include "proto/admin.pb.h"
 
 namespace tandem::control {
-
-// Of one traffic group's stream at one worker; mirror::SenderCounters and ReceiverCounters have the
-// meaning.
-struct StreamTotals {
-  uint64_t frames = 0;
-  uint64_t bytes = 0;
-  uint64_t creates = 0;
-  uint64_t updates = 0;
-  uint64_t closes = 0;
-  uint64_t touches = 0;
-  uint64_t lost_frames = 0;
-  uint64_t audits = 0;
-  uint64_t audit_mismatches = 0;
-  uint64_t not_applied = 0;
-  uint64_t malformed = 0;
-
-  uint64_t deltas() const { return creates + updates + closes + touches; }
-  StreamTotals Since(const StreamTotals& before) const;
-};
 
 class MirrorReport {
  public:
@@ -53,8 +35,8 @@ class MirrorReport {
   // From now on counters count from zero.
   void Reset();
   void Fill(Nanos now, admin::v1::MirrorResult& result) const;
-  // "in-sync", or why the group is not; empty: mirroring is not configured.
-  std::string StateOf(config::TrafficGroupId group) const;
+  // What of it is shown of a traffic group elsewhere.
+  void Fill(config::TrafficGroupId group, admin::v1::TrafficGroupResult::TrafficGroup& out) const;
 
  private:
   struct Name {
@@ -68,19 +50,18 @@ class MirrorReport {
     Nanos when = 0;
     Streams streams;
   };
+  mirror::EndpointStatus Status() const;
   Streams Now() const;
+  void FillPeer(Nanos now, const mirror::EndpointStatus& status,
+                admin::v1::MirrorResult& result) const;
   void FillStream(Nanos now, const Name& name, const StreamTotals& totals,
                   const mirror::EndpointStatus& status, admin::v1::MirrorResult::Stream& out) const;
 
   const unit::Unit& unit_;
   Streams before_;  // at the last reset
+  CounterCopies counters_before_;
   Copy older_;
   Copy newer_;
 };
-
-// Lines for the log: what changed between two looks. `before` may be empty, as at the start.
-std::vector<std::string> MirrorChanges(const mirror::EndpointStatus& before,
-                                       const mirror::EndpointStatus& after,
-                                       const config::Snapshot& snapshot);
 
 }  // namespace tandem::control

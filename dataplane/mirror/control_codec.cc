@@ -64,7 +64,7 @@ void Write(const Hello& from, v1::Control& control) {
     state.set_role(group.role == config::Role::kActive ? 1 : 2);
     state.set_epoch(group.epoch);
     state.set_session(group.session);
-    state.set_in_sync(group.in_sync);
+    state.set_state(static_cast<uint32_t>(group.state));
   }
 }
 
@@ -123,7 +123,7 @@ bool Read(const v1::GroupState& from, GroupSays& to) {
   to.role = from.role() == 1 ? config::Role::kActive : config::Role::kStandby;
   to.epoch = from.epoch();
   to.session = from.session();
-  to.in_sync = from.in_sync();
+  to.state = SyncStateOf(from.state());
   return to.number == 0 || to.name_hash != 0;
 }
 

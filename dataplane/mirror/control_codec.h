@@ -34,7 +34,7 @@ struct GroupSays {
   config::Role role = config::Role::kActive;
   uint32_t epoch = 0;
   uint32_t session = 0;
-  bool in_sync = false;
+  SyncState state = SyncState::kDown;  // of the group's streams, as far as the sender knows itself
 };
 
 struct Hello {

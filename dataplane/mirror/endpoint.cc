@@ -51,7 +51,7 @@ bool Endpoint::Impl::TakeSnapshot(Nanos now) {
   pages.Set(snapshot->dictionary, static_cast<uint32_t>(snapshot->generation));
   Translate();
   association.HelloSoon();
-  evaluate = true;
+  evaluate = judge = true;
   const config::Mirroring& mirroring = snapshot->mirroring;
   if (!mirroring.enabled) return true;
   association.WantKey(mirroring.key);
@@ -84,7 +84,7 @@ void Endpoint::Impl::TakeRoles() {
 void Endpoint::Impl::Evaluate() {
   if (!evaluate || grace) return;
   evaluate = false;
-  status_changed = true;
+  status_changed = judge = true;
   const bool flows = association.is_established() && association.incompatible().empty();
   if (sessions.Evaluate({.snapshot = snapshot,
                          .roles = &role_of,
@@ -120,12 +120,6 @@ void Endpoint::Impl::Sometimes(Nanos now) {
   for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
     if (configured.id == 0) continue;
     const Group& group = sessions.group(configured.id);
-    const bool is_in_sync = group.reader.is_open && ports.in_sync(configured.id);
-    if (in_sync[configured.id] != is_in_sync) {
-      in_sync[configured.id] = is_in_sync;
-      association.HelloSoon();
-      status_changed = true;
-    }
     const Nanos since = group.writer.is_open ? group.writer.unanswered_since : 0;
     vanishes |= since != 0 && now - since > kUnanswered;
   }
@@ -163,48 +157,12 @@ bool Endpoint::Impl::Turn(std::span<const std::span<const uint8_t>> received, Na
   Sometimes(now);
   FollowKeys();
   Evaluate();
+  JudgeAll(now);
   sessions.Tell(ports.to_worker);
   SendDue(now, sink);
   const bool sent = SendStreams(now, sink);
   if (status_changed) Publish(now);
   return busy || sent;
-}
-
-void Endpoint::Impl::Publish(Nanos now) {
-  status_changed = false;
-  published_at = now;
-  shown = association.state(now);
-  auto next = std::make_shared<EndpointStatus>();
-  next->peer = shown;
-  next->incompatible = association.incompatible();
-  next->last_heard = association.heard_at();
-  next->mtu = mtu();
-  next->key_pending = association.keys().is_changing();
-  if (association.is_established()) {
-    const Hello& peer = association.peer();
-    next->peer_device = peer.device;
-    next->peer_incarnation = peer.incarnation;
-    next->config_equal = peer.config_hash == snapshot->config_hash;
-    next->dictionary_current = fetch.is_current();
-    next->up_since = shown == PeerState::kUp ? association.since() : 0;
-  }
-  for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
-    if (configured.id == 0) continue;
-    const Group& group = sessions.group(configured.id);
-    const PeerGroup* peer = sessions.PeerOf(group.name_hash);
-    const bool is_active = group.role == config::Role::kActive;
-    next->groups.push_back({
-        .id = configured.id,
-        .role = group.role,
-        .peer_role = peer != nullptr ? peer->says.role : config::Role::kStandby,
-        .epoch = is_active ? group.epoch : group.highest,
-        .session = group.session(),
-        .in_sync = is_active ? peer != nullptr && group.writer.is_open && peer->says.in_sync
-                             : in_sync[configured.id],
-        .reason = group.session() != 0 ? "" : group.reason,
-    });
-  }
-  status.store(std::move(next));
 }
 
 Endpoint::Endpoint(const EndpointOptions& options, config::Publisher& publisher,
@@ -221,6 +179,10 @@ bool Endpoint::Turn(std::span<const std::span<const uint8_t>> received, Nanos no
 
 std::shared_ptr<const EndpointStatus> Endpoint::status() const {
   return impl_->status.load();
+}
+
+SyncClaim Endpoint::claim(config::TrafficGroupId group) const noexcept {
+  return impl_->claims[group].Get();
 }
 
 const EndpointCounters& Endpoint::counters() const {

@@ -12,6 +12,11 @@
 // that is silent keeps its sessions: when it speaks again with the same incarnation, streams go on
 // with what is dirty.
 //
+// Whether a group is in sync is decided here and nowhere else (`Judge`): by the workers' claims, by
+// whether both devices are configured alike, and, at the active, by what the standby says. Under
+// configurations that differ a group is *held*: its streams run, flows of objects that only one device
+// has wait unbound, and nobody claims that the shadow would do.
+//
 // Everything is bounded by time and size: Hellos and answers one a second, dictionary pages one
 // request at a time, probes one at a time. A hostile or broken peer costs counters.
 //
@@ -26,7 +31,7 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/base/counter.h"
+#include "dataplane/base/counter_list.h"
 #include "dataplane/base/prng.h"
 #include "dataplane/config/publish.h"
 #include "dataplane/config/roles.h"
@@ -34,6 +39,7 @@
 #include "dataplane/mirror/exchange.h"
 #include "dataplane/mirror/link.h"
 #include "dataplane/mirror/seal.h"
+#include "dataplane/mirror/sync_state.h"
 #include "dataplane/mirror/translation.h"
 
 namespace tandem::mirror {
@@ -65,6 +71,9 @@ struct EndpointOptions {
 
 enum class PeerState : uint8_t { kDown, kHello, kUp };
 
+// Why a group or stream in this state is not in sync, in general.
+const char* ReasonOf(SyncState state) noexcept;
+
 // For people; strings are for control alone. A copy, taken under no lock: see Endpoint::status.
 struct EndpointStatus {
   PeerState peer = PeerState::kDown;
@@ -81,32 +90,40 @@ struct EndpointStatus {
   struct Group {
     config::TrafficGroupId id = 0;
     config::Role role = config::Role::kActive;
+    bool peer_known = false;  // it has the group, and has spoken of it
     config::Role peer_role = config::Role::kStandby;
     uint32_t epoch = 0;
     uint32_t session = 0;
-    bool in_sync = false;     // as the standby says
-    const char* reason = "";  // why there is no session: "peer is down", "peer lacks the group",
-                              // "both are active", "both are standby", "platforms differ", …
+    SyncState state = SyncState::kDown;       // kDown, too, while the peer is silent
+    SyncState peer_state = SyncState::kDown;  // as the peer says
+    // Why it is not in sync: "peer is down", "peer lacks the group", "both are active", "platforms
+    // differ", "the configurations of the two devices differ", … Empty: it is.
+    const char* reason = "";
   };
   std::vector<Group> groups;
 };
 
+// X(name, help)
+#define TANDEM_ENDPOINT_COUNTERS(X)                                     \
+  X(control_received, "control frames that opened")                     \
+  X(control_sent, "control frames sent")                                \
+  X(hellos_sent, "of them, Hellos")                                     \
+  X(forged, "frames whose seal does not open: another key, or damaged") \
+  X(replayed, "frames that came before")                                \
+  X(header_bad, "frames whose header makes no sense")                   \
+  X(control_bad, "control frames that opened and make no sense")        \
+  X(session_unknown, "frames of a stream or session that is not open")  \
+  X(epoch_old, "frames of a writer that another one took over from")    \
+  X(ring_full, "frames for a worker that is behind")                    \
+  X(incompatible, "Hellos of a peer that this device cannot work with") \
+  X(reflected, "control frames of this device that came back")          \
+  X(rekeys, "keys of this device that were used up, and replaced")      \
+  X(key_changes, "changes of the pre-shared key")                       \
+  X(not_sealed, "frames of this device that were not sent: the seal refused, or used before")
+
 struct EndpointCounters {
-  Counter forged;  // the seal did not open
-  Counter replayed;
-  Counter header_bad;
-  Counter control_bad;      // opened, but makes no sense
-  Counter session_unknown;  // of a stream or session that is not open
-  Counter ring_full;        // frames for a worker that is behind
-  Counter control_received;
-  Counter control_sent;
-  Counter incompatible;  // Hellos of a peer that this device cannot work with
-  Counter reflected;     // control frames of our own
-  Counter epoch_old;     // of a writer that another one took over from
-  Counter hellos_sent;
-  Counter rekeys;       // keys of this device's that were used up
-  Counter key_changes;  // of the pre-shared key
-  Counter not_sealed;   // frames of ours that the seal refused, or whose number was used before
+  TANDEM_ENDPOINT_COUNTERS(TANDEM_COUNTER_MEMBER)
+  TANDEM_FOR_EACH_COUNTER(TANDEM_ENDPOINT_COUNTERS)
 };
 
 // What the endpoint asks of and hands to the device around it.
@@ -115,8 +132,9 @@ struct EndpointPorts {
   std::vector<FrameRing*> from_worker;  // by worker; the endpoint consumes
   // Gives workers a new translation; the old one is freed by the callee when nobody uses it.
   std::function<void(std::unique_ptr<const Translation>)> publish_translation;
-  // Whether this device's shadow of the group is complete, over all workers.
-  std::function<bool(config::TrafficGroupId)> in_sync;
+  // How far this device's end of the group's streams is, over all workers: of that session, under the
+  // configuration of that generation.
+  std::function<SyncState(config::TrafficGroupId, uint32_t session, uint64_t generation)> state;
 };
 
 class Endpoint {
@@ -133,6 +151,8 @@ class Endpoint {
   // Any thread; a consistent copy (the endpoint publishes a new immutable one when something
   // changed).
   std::shared_ptr<const EndpointStatus> status() const;
+  // Any thread: what was decided of the group last. Silence of the peer changes nothing.
+  SyncClaim claim(config::TrafficGroupId group) const noexcept;
   const EndpointCounters& counters() const;
   const LinkCounters& link_counters() const;
 

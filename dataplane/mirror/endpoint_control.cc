@@ -48,7 +48,7 @@ void Endpoint::Impl::OnHello(const Hello& hello, const FrameHeader& header, Nano
   }
   sessions.OnHello(hello.groups);
   fetch.Want(hello.dictionary_version);
-  evaluate = true;
+  evaluate = judge = true;
   status_changed = true;
   if (mtu() != mtu_before) evaluate = true;
 }
@@ -127,7 +127,7 @@ std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
                     .role = group.role,
                     .epoch = is_active ? group.epoch : group.highest,
                     .session = group.reader.is_open ? group.reader.terms.session : 0,
-                    .in_sync = in_sync[configured.id]});
+                    .state = judged[configured.id].state});
   }
   return says;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The endpoint's parts, and what joins them. endpoint.cc: turns, configuration, status;
+// The endpoint's parts, and what joins them. endpoint.cc: turns, configuration; endpoint_sync.cc: how far
+// each group is, and status;
 // endpoint_control.cc: what the devices say to each other; endpoint_frames.cc: the workers' frames.
 #pragma once
 
@@ -23,6 +24,7 @@ struct Endpoint::Impl {
   static constexpr unsigned kAnswersMax = 8;        // pages and probes, a turn
   static constexpr uint16_t kSourcePorts = 0xc000;  // and the worker
   static constexpr Nanos kSometimes = 100 * kMillisecond;
+  static constexpr Nanos kJudgeEvery = 10 * kMillisecond;
   static constexpr Nanos kUnanswered = kSecond;
 
   Impl(EndpointOptions given, config::Publisher& publisher, unsigned publisher_reader,
@@ -39,6 +41,17 @@ struct Endpoint::Impl {
   void Translate();
   uint16_t mtu() const;       // both ways
   uint16_t body_max() const;  // of a frame that fits
+
+  // ---- how far each group is
+  struct Judgement {
+    SyncState state = SyncState::kDown;
+    const char* reason = "";
+  };
+  bool is_config_equal() const;
+  Judgement Judge(config::TrafficGroupId id) const;  // by what this device knows itself
+  Judgement Seen(config::TrafficGroupId id) const;   // and by what it hears of the peer
+  void JudgeAll(Nanos now);
+  EndpointStatus::Group StatusOf(config::TrafficGroupId id) const;
   void Publish(Nanos now);
 
   // ---- control
@@ -85,7 +98,10 @@ struct Endpoint::Impl {
   bool evaluate = true;
   bool busy = false;
   unsigned answers = 0;
-  std::array<bool, kTrafficGroupsMax + 1> in_sync{};
+  std::array<Judgement, kTrafficGroupsMax + 1> judged{};
+  std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims{};
+  Nanos judged_at = 0;
+  bool judge = true;  // something changed that matters to it
   Nanos sometimes_at = 0;
   PeerState shown = PeerState::kDown;
   Nanos published_at = 0;

@@ -257,9 +257,12 @@ bool FlowReceiver::in_sync() const noexcept {
   return impl.is_complete() || impl.now - impl.complete_at < Impl::kGapMax;
 }
 
+bool FlowReceiver::is_settled(uint64_t generation) const noexcept {
+  return !impl_->walking && impl_->walk_generation == generation;
+}
+
 bool FlowReceiver::is_bound(uint64_t generation) const noexcept {
-  const Impl& impl = *impl_;
-  return !impl.walking && impl.walk_generation == generation && impl.counters.unbound.Get() == 0;
+  return is_settled(generation) && impl_->counters.unbound.Get() == 0;
 }
 
 const ReceiverCounters& FlowReceiver::counters() const noexcept {

@@ -85,7 +85,9 @@ class FlowReceiver {
   // The newest frame said kInSync, none before it has been missing for long, and nothing is left to
   // sweep.
   bool in_sync() const noexcept;
-  // Every flow belongs to what this configuration, by its generation, has.
+  // Every flow was looked at under this configuration, by its generation …
+  bool is_settled(uint64_t generation) const noexcept;
+  // … and belongs to what it has.
   bool is_bound(uint64_t generation) const noexcept;
   const ReceiverCounters& counters() const noexcept;
 

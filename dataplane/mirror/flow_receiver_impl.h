@@ -61,8 +61,8 @@ struct FlowReceiver::Impl {
     uint32_t page_count;
     std::unique_ptr<PageNote[]> notes;  // by logical page
     uint32_t pages_held = 0;
-    uint32_t page_cursor = 0;           // whose turn it is to be looked at
-    uint32_t walk_cursor = 0;           // logical slots below it have been walked
+    uint32_t page_cursor = 0;  // whose turn it is to be looked at
+    uint32_t walk_cursor = 0;  // logical slots below it have been walked
   };
 
   // The frame being applied.

@@ -19,7 +19,7 @@
 #include <optional>
 #include <span>
 
-#include "dataplane/base/counter.h"
+#include "dataplane/base/counter_list.h"
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/base/time.h"
@@ -37,16 +37,21 @@ class FrameSink {
   virtual void Commit(size_t size) = 0;  // at most what Begin was asked for
 };
 
+// X(name, help)
+#define TANDEM_LINK_COUNTERS(X)                                            \
+  X(received, "frames of the mirroring port, whatever becomes of them")    \
+  X(received_bytes, "bytes of them")                                       \
+  X(sent, "frames sent, ARP and neighbour discovery included")             \
+  X(sent_bytes, "bytes of them")                                           \
+  X(not_for_us, "dropped: another address, port or protocol, or tagged")   \
+  X(malformed, "dropped: wrong length or checksum, a fragment, an option") \
+  X(ttl, "dropped: TTL below 255, so it came through a router")            \
+  X(no_neighbour, "not sent: the peer's MAC address is not known")         \
+  X(no_buffer, "not sent: the port had no room")
+
 struct LinkCounters {
-  Counter received;  // frames, whatever becomes of them
-  Counter sent;      // frames, ARP and ND included
-  Counter received_bytes;
-  Counter sent_bytes;
-  Counter not_for_us;    // other address, port or protocol; tagged
-  Counter malformed;     // lengths, checksums, fragments, options
-  Counter ttl;           // came through a router
-  Counter no_neighbour;  // not sent: the peer's MAC is not known
-  Counter no_buffer;     // not sent: the sink had no room
+  TANDEM_LINK_COUNTERS(TANDEM_COUNTER_MEMBER)
+  TANDEM_FOR_EACH_COUNTER(TANDEM_LINK_COUNTERS)
 };
 
 class Link {

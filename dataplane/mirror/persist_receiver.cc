@@ -5,6 +5,7 @@
 #include "dataplane/base/mutation.h"
 #include "dataplane/mirror/persist_batch.h"
 #include "dataplane/mirror/persist_sync.h"
+#include "dataplane/mirror/sync_state.h"
 
 namespace tandem::mirror {
 namespace {
@@ -22,7 +23,8 @@ struct Stream {
   uint64_t applied = 0;  // the highest number
   uint64_t newest = 0;
   uint64_t acks = 0;
-  uint32_t stamp = 0;  // of the newest
+  uint32_t stamp = 0;                     // of the newest
+  SyncState state = SyncState::kSyncing;  // as the newest said
   bool is_ack_due = false;
   bool was_in_sync = false;
   bool is_to_be_swept = false;  // its copies of former sessions are to be dropped
@@ -48,6 +50,7 @@ struct PersistReceiver::Impl {
   RowResult Put(const PersistRow& row, const persist::Key& key, const config::Persistence& profile,
                 config::MemberId member, const config::Virtual& virtual_server,
                 const Names& names) noexcept;
+  void ShowState() noexcept;
 
   const unsigned worker;
   persist::Table& table;
@@ -74,11 +77,13 @@ void PersistReceiver::Open(const SessionTerms& terms, Nanos) noexcept {
   impl.is_open = true;
   impl.streams.fill(Stream());
   impl.is_sweeping = false;
+  impl.ShowState();
 }
 
 void PersistReceiver::Close() noexcept {
   impl_->is_open = false;
   impl_->is_sweeping = false;
+  impl_->ShowState();
 }
 
 bool PersistReceiver::is_open() const noexcept {
@@ -106,6 +111,8 @@ void PersistReceiver::Apply(const FrameSlot& slot, const Translation& translatio
   if (header.sequence > stream.newest) {
     stream.newest = header.sequence;
     stream.stamp = header.stamp;
+    stream.state = SyncStateOf(static_cast<StreamState>(header.flags & kStateMask));
+    impl.ShowState();
   }
   // Newer frames may have said otherwise of the same records: what this one says comes again.
   if (header.sequence <= stream.applied && !Mutated(Mutation::kPersistUnordered)) {
@@ -125,6 +132,19 @@ void PersistReceiver::Apply(const FrameSlot& slot, const Translation& translatio
       (header.flags & kStateMask) == static_cast<uint16_t>(StreamState::kInSync);
   if (is_in_sync && !stream.was_in_sync) stream.is_to_be_swept = true;
   stream.was_in_sync = stream.was_in_sync || is_in_sync;
+}
+
+// Until a stream is heard there is nothing to say of it.
+void PersistReceiver::Impl::ShowState() noexcept {
+  SyncState state = SyncState::kInSync;
+  bool is_heard = false;
+  for (const Stream& stream : streams) {
+    if (stream.newest == 0) continue;
+    is_heard = true;
+    state = WorseOf(state, stream.state);
+  }
+  if (!is_heard) state = SyncState::kSyncing;
+  counters.state.Set(is_open ? static_cast<uint64_t>(state) : 0);
 }
 
 bool PersistReceiver::Impl::ApplyFrame(const FrameSlot& slot, const Names& names) noexcept {

@@ -33,7 +33,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "dataplane/base/counter.h"
+#include "dataplane/base/counter_list.h"
 #include "dataplane/config/roles.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/mirror/exchange.h"
@@ -43,24 +43,29 @@
 
 namespace tandem::mirror {
 
+// X(name, help)
+#define TANDEM_PERSIST_COUNTERS(X)                                                          \
+  X(frames, "frames sent, or applied")                                                      \
+  X(upserts, "records told of, or put here")                                                \
+  X(expires, "ends of records told of, or heard of")                                        \
+  X(lost_frames, "frames lost; what they said is sent anew")                                \
+  X(bad_acks, "acknowledgements of frames that were never sent")                            \
+  X(overtaken, "frames not acknowledged: newer ones came first")                            \
+  X(unknown, "records skipped: profile, member or virtual is not configured here")          \
+  X(refused, "records skipped: the table is full")                                          \
+  X(ours, "records skipped: this device is active for their traffic group")                 \
+  X(unconfirmed, "copies dropped: a new session did not have them")                         \
+  X(malformed, "frames that make no sense")                                                 \
+  X(not_translatable, "frames not acknowledged: dictionary or configuration is being read") \
+  X(busy, "buckets or frames put off: another thread held a record")
+
 struct PersistCounters {
-  Counter frames;
-  Counter upserts;      // rows: records that exist
-  Counter expires;      // rows: records that are gone
-  Counter lost_frames;  // sender
-  Counter bad_acks;     // sender: of frames never sent
-  Counter overtaken;    // receiver: frames not acknowledged because newer ones came first
-  Counter unknown;  // receiver: rows whose profile, member or virtual is not in the configuration
-  Counter refused;  // receiver: rows that the full table did not take
-  Counter ours;     // receiver: rows of groups where this device is active
-  Counter unconfirmed;       // receiver: copies dropped because a new session did not have them
-  Counter malformed;         // receiver: frames
-  Counter not_translatable;  // receiver: frames not acknowledged
-  Counter busy;              // buckets, or receiver: frames, put off because a record was held
+  TANDEM_PERSIST_COUNTERS(TANDEM_COUNTER_MEMBER)
+  TANDEM_FOR_EACH_COUNTER(TANDEM_PERSIST_COUNTERS)
   // Level, sender: buckets in flight and of the pass to come, and 1 when there may be more, or the peer
   // does not know yet that it is in sync.
   Counter pending;
-  Counter state;  // level, sender: StreamState; 0: no session
+  Counter state;  // level: StreamState, of a receiver's streams the worst; 0: no session
 };
 
 class PersistSender {

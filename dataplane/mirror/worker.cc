@@ -48,10 +48,10 @@ void WorkerMirror::RolesChanged() noexcept {
   for (TrafficGroupId group = 1; group < end; ++group) {
     if (roles_.IsActive(group)) {
       if (receivers_[group]->is_open()) receivers_[group]->Close(/*discard=*/false);
-      in_sync_[group].store(false, std::memory_order_release);
     } else if (senders_[group]->is_open()) {
       senders_[group]->Close();
     }
+    claims_[group].Set({});
   }
 }
 
@@ -68,6 +68,7 @@ bool WorkerMirror::Turn(const Snapshot& snapshot, const Translation* translation
   persist_sender_.OnClock(now);
   busy = Tidy(snapshot, translation, ShareOf(kSlotsMax, budget)) || busy;
   busy = persist_receiver_.Tidy(ShareOf(kBucketsMax, budget)) || busy;
+  Claim(snapshot);
   was_busy_ = Send(snapshot, now, ShareOf(kFramesOutMax, budget)) || busy;
   return was_busy_;
 }
@@ -174,13 +175,40 @@ bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation
   if (!may_read_ || end == 1) return false;
   const bool busy = receivers_[tidied_group_]->Tidy(translation, snapshot, slots);
   if (!busy) tidied_group_ = After(tidied_group_, end);
-  for (TrafficGroupId group = 1; group < end; ++group) {
-    const FlowReceiver& receiver = *receivers_[group];
-    const bool in_sync =
-        !roles_.IsActive(group) && receiver.in_sync() && receiver.is_bound(snapshot.generation);
-    in_sync_[group].store(in_sync, std::memory_order_release);
-  }
   return busy;
+}
+
+// ---- how far it is -------------------------------------------------------------------------------
+
+namespace {
+
+SyncState StateOf(const FlowReceiver& receiver, uint64_t generation) noexcept {
+  if (!receiver.is_open()) return SyncState::kDown;
+  const SyncState writers = SyncStateOf(
+      static_cast<StreamState>(static_cast<uint8_t>(receiver.counters().writer_state.Get())));
+  if (writers != SyncState::kInSync) return writers;
+  if (!receiver.is_settled(generation)) return SyncState::kAuditing;
+  if (!receiver.is_bound(generation)) return SyncState::kHeld;
+  return receiver.in_sync() ? SyncState::kInSync : SyncState::kLagging;
+}
+
+}  // namespace
+
+void WorkerMirror::Claim(const Snapshot& snapshot) noexcept {
+  const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
+  for (TrafficGroupId group = 1; group < end; ++group) {
+    const FlowSender& sender = *senders_[group];
+    const FlowReceiver& receiver = *receivers_[group];
+    SyncClaim claim{.generation = snapshot.generation, .reads = !roles_.IsActive(group)};
+    if (claim.reads) {
+      claim.session = static_cast<uint32_t>(receiver.counters().session.Get());
+      claim.state = StateOf(receiver, snapshot.generation);
+    } else if (sender.is_open()) {
+      claim.session = static_cast<uint32_t>(sender.counters().session.Get());
+      claim.state = SyncStateOf(sender.state());
+    }
+    claims_[group].Set(claim);
+  }
 }
 
 // ---- what goes out -----------------------------------------------------------------------------

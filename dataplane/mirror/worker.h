@@ -12,7 +12,7 @@
 // closes its reading end before it adopts the first flow; one that becomes standby closes its writing
 // end, and gets no turn before its flows are given up.
 //
-// Thread safety: the worker's thread; counters, InSync and Find… by any; Prepare by control.
+// Thread safety: the worker's thread; counters, claim and Find… by any; Prepare by control.
 #pragma once
 
 #include <array>
@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/base/counter_list.h"
 #include "dataplane/config/live_counts.h"
 #include "dataplane/config/roles.h"
 #include "dataplane/config/snapshot.h"
@@ -28,16 +29,22 @@
 #include "dataplane/mirror/flow_receiver.h"
 #include "dataplane/mirror/flow_sender.h"
 #include "dataplane/mirror/persist_sync.h"
+#include "dataplane/mirror/sync_state.h"
 #include "dataplane/mirror/translation.h"
 #include "dataplane/persist/table.h"
 
 namespace tandem::mirror {
 
+// X(name, help)
+#define TANDEM_MIRROR_WORKER_COUNTERS(X)                            \
+  X(frames_in, "frames of streams that workers took")               \
+  X(frames_out, "frames of streams that workers built")             \
+  X(ring_full, "frames not built yet: the mirror thread is behind") \
+  X(unknown_group, "frames of streams that do not exist")
+
 struct WorkerCounters {
-  Counter frames_in;
-  Counter frames_out;
-  Counter ring_full;      // frames that could not be built because the ring was full
-  Counter unknown_group;  // frames of streams that do not exist
+  TANDEM_MIRROR_WORKER_COUNTERS(TANDEM_COUNTER_MEMBER)
+  TANDEM_FOR_EACH_COUNTER(TANDEM_MIRROR_WORKER_COUNTERS)
 };
 
 class WorkerMirror {
@@ -81,9 +88,9 @@ class WorkerMirror {
   bool Turn(const config::Snapshot& snapshot, const Translation* translation, Nanos now,
             unsigned budget, bool may_read) noexcept;
 
-  // Whether this worker's shadow of the group is complete.
-  bool InSync(config::TrafficGroupId group) const noexcept {
-    return in_sync_[group].load(std::memory_order_acquire);
+  // How far this worker is with the group, by its role.
+  const AtomicSyncClaim& claim(config::TrafficGroupId group) const noexcept {
+    return claims_[group];
   }
 
   FrameRing& inbound() noexcept { return inbound_; }    // the mirror lcore produces
@@ -109,6 +116,7 @@ class WorkerMirror {
   bool SendOf(config::TrafficGroupId group, const config::Snapshot& snapshot, uint16_t credit,
               Nanos now, unsigned& frames) noexcept;
   uint16_t Credit() const noexcept;
+  void Claim(const config::Snapshot& snapshot) noexcept;
 
   const unsigned worker_;
   Tables tables_;
@@ -122,7 +130,7 @@ class WorkerMirror {
   FlowBatchReader batch_reader_;
   std::array<std::unique_ptr<FlowSender>, kTrafficGroupsMax + 1> senders_;
   std::array<std::unique_ptr<FlowReceiver>, kTrafficGroupsMax + 1> receivers_;
-  std::array<std::atomic<bool>, kTrafficGroupsMax + 1> in_sync_{};
+  std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims_{};
   std::atomic<config::TrafficGroupId> groups_end_{1};  // streams from 1 on below it are there
   WorkerCounters counters_;
   bool may_read_ = false;

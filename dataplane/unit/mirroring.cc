@@ -25,7 +25,9 @@ void Mirroring::Start(mirror::EndpointOptions options, unsigned reader,
   ports.publish_translation = [this](std::unique_ptr<const mirror::Translation> next) {
     PublishTranslation(std::move(next));
   };
-  ports.in_sync = [this](config::TrafficGroupId group) { return InSync(group); };
+  ports.state = [this](config::TrafficGroupId group, uint32_t session, uint64_t generation) {
+    return StateIn(group, session, generation);
+  };
   publisher_.Online(reader);
   endpoint_ =
       std::make_unique<mirror::Endpoint>(options, publisher_, reader, roles, std::move(ports));
@@ -58,8 +60,26 @@ void Mirroring::Reclaim() {
     retired_.pop_front();
 }
 
+mirror::SyncState Mirroring::StateIn(config::TrafficGroupId group, uint32_t session,
+                                     uint64_t generation) const noexcept {
+  auto state = mirror::SyncState::kInSync;
+  for (const auto& worker : workers_)
+    state = WorseOf(state, worker->claim(group).In(session, generation));
+  return state;
+}
+
 bool Mirroring::InSync(config::TrafficGroupId group) const noexcept {
-  return std::ranges::all_of(workers_, [group](const auto& one) { return one->InSync(group); });
+  const mirror::SyncClaim claim = endpoint_->claim(group);
+  // The endpoint looks now and then; what happened since is the workers' to say.
+  return claim.state == mirror::SyncState::kInSync && claim.reads &&
+         StateIn(group, claim.session, claim.generation) == mirror::SyncState::kInSync;
+}
+
+bool Mirroring::HasCompleteShadow(config::TrafficGroupId group) const noexcept {
+  return std::ranges::all_of(workers_, [group](const auto& one) {
+    const mirror::SyncClaim claim = one->claim(group).Get();
+    return claim.reads && claim.state == mirror::SyncState::kInSync;
+  });
 }
 
 }  // namespace tandem::unit

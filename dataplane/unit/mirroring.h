@@ -46,8 +46,12 @@ class Mirroring {
     return current_.load(std::memory_order_acquire);
   }
 
-  // Any thread: whether the device's shadow of the group is complete.
+  // Any thread. Whether the device's shadow of the group is complete, and belongs to what is configured
+  // here: what a takeover would find. As far as the peer was heard; its silence changes nothing.
   bool InSync(config::TrafficGroupId group) const noexcept;
+  // The workers' part of it alone, for devices that are joined without endpoints.
+  bool HasCompleteShadow(config::TrafficGroupId group) const noexcept;
+  unsigned workers() const noexcept { return static_cast<unsigned>(workers_.size()); }
   mirror::WorkerMirror& worker(unsigned index) noexcept { return *workers_[index]; }
   const mirror::WorkerMirror& worker(unsigned index) const noexcept { return *workers_[index]; }
 
@@ -55,6 +59,8 @@ class Mirroring {
 
  private:
   void Reclaim();
+  mirror::SyncState StateIn(config::TrafficGroupId group, uint32_t session,
+                            uint64_t generation) const noexcept;
 
   struct Retired {
     uint64_t token;

@@ -263,7 +263,9 @@ void PairWorld::CalmDown() {
 
 bool PairWorld::SaysInSync(unsigned group) {
   PairDevice& standby = *devices_[1 - active_[group]];
-  return standby.mirroring().InSync(standby.GroupNamed(kGroupNames[group]));
+  const config::TrafficGroupId id = standby.GroupNamed(kGroupNames[group]);
+  return options_.is_direct ? standby.mirroring().HasCompleteShadow(id)
+                            : standby.mirroring().InSync(id);
 }
 
 bool PairWorld::IsInSync(unsigned group) {

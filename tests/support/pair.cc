@@ -56,8 +56,9 @@ bool Pair::IsInSync() {
   return std::ranges::all_of(groups, [this](const config::TrafficGroup& group) {
     if (group.id == 0) return true;
     const unsigned standby = rigs_[0]->unit().roles().IsActive(group.id) ? 1 : 0;
-    unit::Unit& unit = rigs_[standby]->unit();
-    return unit.mirroring()->InSync(rigs_[standby]->GroupNamed(group.name));
+    const unit::Mirroring& mirroring = *rigs_[standby]->unit().mirroring();
+    const config::TrafficGroupId id = rigs_[standby]->GroupNamed(group.name);
+    return direct_ != nullptr ? mirroring.HasCompleteShadow(id) : mirroring.InSync(id);
   });
 }
 

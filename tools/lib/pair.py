@@ -106,9 +106,9 @@ class Pair:
         return self.devices[which].show('mirror')
 
     def in_sync(self):
-        """Whether both ends say so, of every stream."""
+        """Whether both ends say so, of every traffic group."""
         return all(self._says_in_sync(which) for which in ('a', 'b'))
 
     def _says_in_sync(self, which):
-        streams = self.mirror(which).get('stream', [])
-        return bool(streams) and all(stream.get('state') == 'in-sync' for stream in streams)
+        groups = self.mirror(which).get('group', [])
+        return bool(groups) and all(group.get('state') == 'in-sync' for group in groups)

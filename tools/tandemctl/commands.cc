@@ -289,13 +289,16 @@ const std::vector<Command>& Commands() {
       {{"show", "mirror"},
        "",
        "the mirroring peer, and what the streams to it and from it do",
-       "A traffic group's stream of each worker: syncing (the first pass over all connections),\n"
-       "auditing (comparing both devices' connections), in-sync, lagging, or down; and why.\n",
+       "Each traffic group, as this device sees it and as the peer says: syncing (the first pass\n"
+       "over all connections), auditing (comparing both devices' connections), in-sync, lagging,\n"
+       "held (mirrored, but the devices are configured differently), or down; and why. Then the\n"
+       "streams of connections and of persistence records, by worker, and what the mirroring port\n"
+       "counted. --json has the counters that are zero, too.\n",
        ParseShowMirror,
        NothingFits},
       {{"show", "traffic-group"},
        "",
-       "traffic groups: this device's role, and whether the peer is in sync",
+       "traffic groups: role and mirroring, here and at the peer",
        "",
        ParseShowTrafficGroup,
        NothingFits},

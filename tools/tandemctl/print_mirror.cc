@@ -13,6 +13,7 @@ namespace {
 namespace v1 = admin::v1;
 using control::Cat;
 using Stream = v1::MirrorResult::Stream;
+using RecordStream = v1::MirrorResult::RecordStream;
 
 std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
@@ -39,9 +40,6 @@ Table SendersOf(const v1::MirrorResult& result, const Numbers& numbers) {
   Table table({{"TRAFFIC GROUP"},
                {"WORKER", Align::kRight},
                {"STATE"},
-               {"PEER IN SYNC"},
-               {"EPOCH", Align::kRight},
-               {"SESSION", Align::kRight},
                {"LAG", Align::kRight},
                {"SLOTS", Align::kRight},
                {"DELTAS/S", Align::kRight},
@@ -56,8 +54,7 @@ Table SendersOf(const v1::MirrorResult& result, const Numbers& numbers) {
     const uint64_t deltas =
         stream.creates() + stream.updates() + stream.closes() + stream.touches();
     table.Add({stream.traffic_group(), std::to_string(stream.worker()), StateOf(stream, numbers),
-               stream.peer_in_sync() ? "yes" : "no", std::to_string(stream.epoch()),
-               std::to_string(stream.session()), LagOf(stream), numbers.Count(stream.lag_slots()),
+               LagOf(stream), numbers.Count(stream.lag_slots()),
                numbers.Count(Rounded(stream.deltas_per_second())),
                numbers.Count(Rounded(stream.bytes_per_second())), numbers.Count(deltas),
                numbers.Count(stream.retransmissions()), numbers.Count(stream.audit_mismatches()),
@@ -72,8 +69,6 @@ Table ReceiversOf(const v1::MirrorResult& result, const Numbers& numbers) {
   Table table({{"TRAFFIC GROUP"},
                {"WORKER", Align::kRight},
                {"STATE"},
-               {"EPOCH", Align::kRight},
-               {"SESSION", Align::kRight},
                {"FLOWS", Align::kRight},
                {"UNBOUND", Align::kRight},
                {"DELTAS/S", Align::kRight},
@@ -87,11 +82,63 @@ Table ReceiversOf(const v1::MirrorResult& result, const Numbers& numbers) {
     const uint64_t deltas =
         stream.creates() + stream.updates() + stream.closes() + stream.touches();
     table.Add({stream.traffic_group(), std::to_string(stream.worker()), stream.state(),
-               std::to_string(stream.epoch()), std::to_string(stream.session()),
                numbers.Count(stream.flows()), numbers.Count(stream.unbound()),
                numbers.Count(Rounded(stream.deltas_per_second())), numbers.Count(deltas),
                numbers.Count(stream.not_applied()), numbers.Count(stream.malformed()),
                numbers.Count(stream.audit_mismatches()), stream.reason()});
+  }
+  return table;
+}
+
+Table GroupsOf(const v1::MirrorResult& result) {
+  Table table({{"TRAFFIC GROUP"},
+               {"ROLE"},
+               {"STATE"},
+               {"PEER ROLE"},
+               {"PEER STATE"},
+               {"EPOCH", Align::kRight},
+               {"SESSION", Align::kRight},
+               {"REASON"}});
+  for (const auto& group : result.group()) {
+    table.Add({group.traffic_group(), group.role(), group.state(), OrDash(group.peer_role()),
+               OrDash(group.peer_state()), std::to_string(group.epoch()),
+               std::to_string(group.session()), group.reason()});
+  }
+  return table;
+}
+
+Table RecordStreamsOf(const v1::MirrorResult& result, const Numbers& numbers) {
+  Table table({{"PERSISTENCE"},
+               {"WORKER", Align::kRight},
+               {"STATE"},
+               {"FRAMES", Align::kRight},
+               {"RECORDS", Align::kRight},
+               {"REMOVALS", Align::kRight},
+               {"LOST", Align::kRight},
+               {"PENDING", Align::kRight},
+               {"NOT APPLIED", Align::kRight},
+               {"SKIPPED", Align::kRight},
+               {"MALFORMED", Align::kRight}});
+  for (const RecordStream& stream : result.record_stream()) {
+    const bool sends = stream.direction() == "sending";
+    const auto of = [&](bool applies, uint64_t number) {
+      return applies ? numbers.Count(number) : std::string("-");
+    };
+    table.Add({stream.direction(), std::to_string(stream.worker()), stream.state(),
+               numbers.Count(stream.frames()), numbers.Count(stream.records()),
+               numbers.Count(stream.removals()), of(sends, stream.lost_frames()),
+               of(sends, stream.pending()), of(!sends, stream.not_applied()),
+               of(!sends, stream.skipped()), of(!sends, stream.malformed())});
+  }
+  return table;
+}
+
+// What counted something.
+Table CountersOf(const v1::MirrorResult& result, const Numbers& numbers) {
+  Table table({{"PART"}, {"COUNTER"}, {"TOTAL", Align::kRight}, {"WHAT"}});
+  for (const auto& counter : result.counter()) {
+    if (counter.value() == 0) continue;
+    table.Add({counter.part(), counter.name(), numbers.Count(counter.value()), counter.help()});
   }
   return table;
 }
@@ -148,7 +195,9 @@ void Printer::Print(const v1::MirrorResult& result) {
     out_ << "platforms      differ, connections are not mirrored: " << result.incompatible()
          << '\n';
   }
-  for (const Table& table : {SendersOf(result, numbers_), ReceiversOf(result, numbers_)}) {
+  for (const Table& table :
+       {GroupsOf(result), SendersOf(result, numbers_), ReceiversOf(result, numbers_),
+        RecordStreamsOf(result, numbers_), CountersOf(result, numbers_)}) {
     if (table.empty()) continue;
     out_ << '\n';
     table.Print(out_);
@@ -156,9 +205,11 @@ void Printer::Print(const v1::MirrorResult& result) {
 }
 
 void Printer::Print(const v1::TrafficGroupResult& result) {
-  Table table({{"NAME"}, {"ROLE"}, {"MIRROR"}, {"MAC"}});
+  Table table(
+      {{"NAME"}, {"ROLE"}, {"MIRROR"}, {"PEER ROLE"}, {"PEER MIRROR"}, {"MAC"}, {"REASON"}});
   for (const auto& group : result.traffic_group()) {
-    table.Add({group.name(), group.role(), group.mirror(), group.mac()});
+    table.Add({group.name(), group.role(), group.mirror(), group.peer_role(), group.peer_mirror(),
+               group.mac(), group.reason()});
   }
   if (table.empty()) {
     out_ << "no traffic groups\n";

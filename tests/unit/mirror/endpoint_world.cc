@@ -75,7 +75,7 @@ void Device::Start(uint64_t incarnation) {
     translation = std::move(next);
     ++translations;
   };
-  ports.in_sync = [this](config::TrafficGroupId) { return in_sync; };
+  ports.state = [this](config::TrafficGroupId, uint32_t, uint64_t) { return streams; };
   options.incarnation = incarnation;
   options.nonce.fill(static_cast<uint8_t>(incarnation));
   if (!publisher_.HasSnapshot()) Configure();

@@ -64,7 +64,7 @@ class Device : public FrameSink {
   EndpointOptions options;
   config::Roles roles;
   std::vector<std::string> groups = {"traffic-group-1"};
-  bool in_sync = false;
+  SyncState streams = SyncState::kSyncing;  // what the workers say, of every group
   std::unique_ptr<Endpoint> endpoint;
   std::vector<StubWorker> workers;
   std::unique_ptr<const Translation> translation;
