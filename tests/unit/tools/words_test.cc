@@ -79,6 +79,12 @@ TEST_CASE("tandemctl words: commands become requests", "[tandemctl]") {
   CHECK_FALSE(RequestOf({"load"}).load().has_text());
   CHECK(RequestOf({"save"}).has_save());
   CHECK(RequestOf({"reset", "stats"}).has_reset_stats());
+  CHECK(RequestOf({"show", "mirror"}).has_show_mirror());
+  CHECK(RequestOf({"show", "traffic-group"}).has_show_traffic_group());
+  const auto records = RequestOf({"show", "persistence", "mode", "hash", "count"});
+  CHECK(records.show_persistence().filter().mode() == "hash");
+  CHECK(records.show_persistence().count());
+  CHECK(RequestOf({"delete", "persistence", "all"}).delete_persistence().all());
 }
 
 TEST_CASE("tandemctl words: each command has its help, as does each group", "[tandemctl]") {
