@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <deque>
+#include <iterator>
 #include <vector>
 
+#include "dataplane/base/limits.h"
 #include "dataplane/base/prng.h"
 #include "tools/bench/pair_lockstep.h"
 #include "tools/bench/pair_scenarios.h"
@@ -44,10 +46,9 @@ class Connections {
   // The packets due at `now`; `told(flow)` for each whose flow is established by them.
   template <class Told>
   std::span<const net::Packet> Due(Nanos now, const Told& told) {
-    constexpr size_t kPacketsMax = 60;
     if (began_ == 0) began_ = now;
     size_t count = 0;
-    while (next_ * gap_ <= now - began_ && count < kPacketsMax) {
+    while (next_ * gap_ <= now - began_ && count + std::size(kSteps) <= kBurstMax) {
       for (const Step& step : kSteps)
         Add(step, count, told);
       ++next_;
