@@ -115,7 +115,7 @@ TEST_CASE("more changes wait than there is room for", "[mirror]") {
 
 TEST_CASE("a change that waited is no other group's", "[mirror]") {
   StreamRig rig({});
-  FlowSender other(kGroup + 1, kWorker, rig.writer.tables());
+  FlowSender other(kGroup + 1, kWorker, rig.writer.tables(), rig.batch_writer);
   other.Open({.session = 5, .epoch = 1, .body_max = 1400, .wire_group = 1}, rig.now);
   rig.Open();
   CheckEqual(rig);
