@@ -31,13 +31,15 @@ static_assert(kFlowsPerWorkerMax < kMirrorLater);
 // When there are more times than marks, entries are taken for older than they are.
 class QueueAges {
  public:
-  // An entry joined the queue's end.
-  void Push(Nanos now) noexcept {
+  // An entry joined the queue's end. One that is older than some before it makes those as old.
+  void Push(Nanos since) noexcept {
     ++pushed_;
-    if (begin_ != end_ && (Last().since == now || end_ - begin_ == kMarks)) {
+    for (uint32_t i = end_; i != begin_ && marks_[(i - 1) % kMarks].since > since; --i)
+      marks_[(i - 1) % kMarks].since = since;
+    if (begin_ != end_ && (Last().since == since || end_ - begin_ == kMarks)) {
       Last().end = pushed_;
     } else {
-      marks_[end_++ % kMarks] = {pushed_, now};
+      marks_[end_++ % kMarks] = {pushed_, since};
     }
   }
   // The oldest left it.
@@ -68,14 +70,14 @@ class DirtyList {
   using Table = flow::FlowTable<Hot>;
 
   // REQUIRES, of both: the slot is in no list.
-  void Add(Table& table, uint32_t slot, Nanos now) noexcept {
+  void Add(Table& table, uint32_t slot, Nanos since) noexcept {
     table.cold(slot).mirror_link = flow::kMirrorListEnd;
     if (far_ == flow::kNoSlot && end_ - begin_ < kNear) {
       At(end_++) = slot;
     } else {
       Link(table, slot);
     }
-    ages_.Push(now);
+    ages_.Push(since);
     ++size_;
   }
   void AddFirst(Table& table, uint32_t slot, Nanos since) noexcept {
@@ -202,6 +204,10 @@ class LaterList {
   }
 
   uint32_t size() const noexcept { return size_; }  // slots that wait
+  // When the wait of the oldest entry is over; no slot here is late before. kNever: there is none.
+  Nanos oldest_end() const noexcept {
+    return ages_.oldest() == kNever ? kNever : ages_.oldest() + kDelay;
+  }
 
  private:
   static constexpr uint32_t kSize = 8192;

@@ -41,13 +41,15 @@ void FlowSender::Impl::MarkLater(uint32_t slot) noexcept {
   family.Keep(slot);
 }
 
-// Of those that began at `until` or before. How late they are is reckoned from here on.
+// Of those that began at `until` or before. How late they are is reckoned from when their wait was over, which
+// may be long ago if the worker stood still.
 template <class Hot>
 void FlowSender::Impl::EndWaits(Nanos until) noexcept {
   Family<Hot>& family = Of<Hot>();
   for (uint32_t i = 0; i < kWaitsEndedPerCall && family.later.IsDue(until); ++i) {
+    const Nanos since = std::min(now, family.later.oldest_end());
     const uint32_t slot = family.later.Next(family.table, group);
-    if (slot != flow::kNoSlot) family.dirty.Add(family.table, slot, now);
+    if (slot != flow::kNoSlot) family.dirty.Add(family.table, slot, since);
   }
 }
 

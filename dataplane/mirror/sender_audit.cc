@@ -146,7 +146,8 @@ void FlowSender::Impl::OnMismatch(uint32_t stamp) noexcept {
 }
 
 Nanos FlowSender::Impl::OldestUnacknowledged() const noexcept {
-  Nanos result = std::min(family4.dirty.oldest(), family6.dirty.oldest());
+  Nanos result = std::min({family4.dirty.oldest(), family6.dirty.oldest(),
+                           family4.later.oldest_end(), family6.later.oldest_end()});
   for (uint64_t sequence = window.floor(); sequence < window.next(); ++sequence) {
     if (!window.IsInFlight(sequence)) continue;
     result = std::min(result, since_of_frame[sequence % since_of_frame.size()]);
