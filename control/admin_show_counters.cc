@@ -31,6 +31,7 @@ void Fill(const WorkerTotals& totals, const Facts& facts, Worker& worker) {
   worker.set_handed_off(totals.handed_off);
   worker.set_dropped(totals.dropped());
   worker.set_originated(totals.originated);
+  worker.set_announced(totals.announced);
   worker.set_resets_suppressed(totals.resets_suppressed);
   worker.set_flows_created(totals.flows_created);
   worker.set_flows_ipv4(totals.flows_ipv4);
@@ -52,6 +53,7 @@ void AddTo(const Worker& worker, Worker& total) {
   total.set_handed_off(total.handed_off() + worker.handed_off());
   total.set_dropped(total.dropped() + worker.dropped());
   total.set_originated(total.originated() + worker.originated());
+  total.set_announced(total.announced() + worker.announced());
   total.set_resets_suppressed(total.resets_suppressed() + worker.resets_suppressed());
   total.set_flows_created(total.flows_created() + worker.flows_created());
   total.set_flows_ipv4(total.flows_ipv4() + worker.flows_ipv4());

@@ -256,6 +256,9 @@ void CheckDevice(CheckContext& context) {
   constexpr int64_t kResetRateMax = 1'000'000;
   context.InRange(context.document.Object("limits"), "reset_rate",
                   context.config.limits().reset_rate(), 0, kResetRateMax);
+  constexpr int64_t kAnnounceRateMax = 100'000;
+  context.InRange(context.document.Object("limits"), "announce_rate",
+                  context.config.limits().announce_rate(), 1, kAnnounceRateMax);
 }
 
 void Validate(const Document& document, Report& report) {

@@ -23,6 +23,7 @@ namespace v1 = config::v1;
 constexpr uint32_t kMtuMin = 68;        // RFC 791 section 3.2
 constexpr uint32_t kMtuMinIpv6 = 1280;  // RFC 8200 section 5
 constexpr uint32_t kMtuMax = 9216;
+constexpr uint32_t kAnnounceRefreshMax = 86400;
 constexpr uint32_t kTagMax = 4094;  // IEEE 802.1Q reserves 4095
 
 // "0000:03:00.0" for "03:00.0" as well; empty when it is no PCI address.
@@ -243,6 +244,8 @@ void CheckVlans(CheckContext& context) {
 void CheckTrafficGroups(CheckContext& context) {
   for (int i = 0; i < context.config.traffic_group_size(); ++i) {
     const v1::TrafficGroup& group = context.config.traffic_group(i);
+    context.InRange(context.document.Object("traffic_group", i), "announce_refresh",
+                    group.announce_refresh(), 0, kAnnounceRefreshMax);
     if (!group.has_mac()) continue;
     const auto mac = ParseMac(group.mac());
     std::string_view why_not;

@@ -66,6 +66,7 @@ class Compiler {
   absl::Status Run() {
     out_.generation = input_.previous == nullptr ? 1 : input_.previous->generation + 1;
     out_.reset_rate_max = config_.limits().reset_rate();
+    out_.announce_rate_max = config_.limits().announce_rate();
     if (const absl::Status status = Ports(); !status.ok()) return status;
     TrafficGroups();
     Interfaces();
@@ -78,8 +79,7 @@ class Compiler {
     out_.mirror_generation = MirrorGeneration(input_.previous, out_);
     Steer();
     if (const absl::Status status = Routes(); !status.ok()) return status;
-    out_.Finish();
-    FloatSelfIps();
+    out_.Finish(input_.previous);
     return absl::OkStatus();
   }
 
@@ -99,7 +99,6 @@ class Compiler {
   void Steer();
   absl::Status Routes();
   bool SameInterfaces() const;
-  void FloatSelfIps();
 
   config::InterfaceId InterfaceOf(std::string_view vlan) const {
     return ids_.interfaces.Find(vlan);
@@ -148,6 +147,7 @@ void Compiler::TrafficGroups() {
     to.role = CompileRole(from.role());
     to.has_mac = from.has_mac();
     if (from.has_mac()) to.mac = Must(ParseMac(from.mac()));
+    to.announce_refresh = Nanos{from.announce_refresh()} * kSecond;
   }
 }
 
@@ -175,7 +175,7 @@ void Compiler::SelfIps() {
       if (from.has_traffic_group() != floating) continue;
       config::Interface& to = out_.interfaces[InterfaceOf(from.vlan())];
       to.self_ips.push_back(Must(ParseConfigPrefix(from.address())));
-      if (floating) ++to.floating_self_ips;
+      if (floating) to.floating_groups.push_back(GroupOf(from.traffic_group()));
     }
   }
 }
@@ -386,21 +386,6 @@ absl::Status Compiler::Routes() {
 
 // Finish knows self IPs without their traffic groups; in an index the first one to add an address
 // says which group it has.
-void Compiler::FloatSelfIps() {
-  config::AddressIndex index;
-  for (const v1::SelfIp& self_ip : config_.self_ip()) {
-    if (!self_ip.has_traffic_group()) continue;
-    index.Add({.address = Must(ParseConfigPrefix(self_ip.address())).address,
-               .roles = config::kSelfIp,
-               .interface = InterfaceOf(self_ip.vlan()),
-               .traffic_group = GroupOf(self_ip.traffic_group())});
-  }
-  if (index.all().empty()) return;
-  for (const auto& [address, local] : out_.addresses.all())
-    index.Add(local);
-  out_.addresses = std::move(index);
-}
-
 }  // namespace
 
 absl::StatusOr<Compiled> Compile(const CompileInput& input) {

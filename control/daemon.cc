@@ -74,6 +74,14 @@ mirror::EndpointOptions EndpointOptionsFor(const io::Ports& ports, const io::Mir
   return options;
 }
 
+// A worker has a queue of each port at most, and a full one gives its share of every full burst.
+unsigned BacklogTurnsOf(const std::vector<io::PortOptions>& ports) {
+  unsigned descriptors = 0;
+  for (const io::PortOptions& port : ports)
+    descriptors = std::max<unsigned>(descriptors, port.rx_descriptors);
+  return static_cast<unsigned>(descriptors * ports.size() / kBurstMax) + 1;
+}
+
 bool PollsAdaptively(const config::v1::Device& device, const io::Eal& eal) {
   switch (device.poll_mode()) {
     case config::v1::Device::BUSY:
@@ -166,6 +174,7 @@ absl::Status Daemon::StartUnit(const Document& document) {
   options.persistence_records = running_.device().persistence_records();
   options.seed = RandomSeed();
   options.start = Now();
+  options.backlog_turns = BacklogTurnsOf(port_options_);
   if (mirror_port_ != nullptr) {
     options.mirror =
         EndpointOptionsFor(*ports_, *mirror_port_, *compiled->snapshot->steering, options);
@@ -301,14 +310,22 @@ void Daemon::LogMirror() {
   mirror_status_ = std::move(status);
 }
 
+void Daemon::AnnounceAll() {
+  for (const config::TrafficGroup& group : unit_->snapshot().traffic_groups) {
+    if (group.id != 0) unit_->Announce(group.id);
+  }
+}
+
 int Daemon::Tend() {
   constexpr int kIdleMs = 100;
   constexpr int kSweepingMs = 2;
   for (size_t i = 0; i < ports_->size(); ++i) {
     io::Port& port = ports_->port(i);
     if (!port.PollLink()) continue;
-    LogWarning(Cat("port '", port.options().name, "': link ",
-                   port.link_up().load(std::memory_order_relaxed) ? "up" : "down"));
+    const bool is_up = port.link_up().load(std::memory_order_relaxed);
+    LogWarning(Cat("port '", port.options().name, "': link ", is_up ? "up" : "down"));
+    // Nobody there has heard what was announced before, or has forgotten it with the link.
+    if (is_up) AnnounceAll();
   }
   if (mirror_port_ != nullptr && mirror_port_->port().PollLink()) {
     LogWarning(Cat("mirroring port: link ",

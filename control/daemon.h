@@ -71,6 +71,7 @@ class Daemon : public Operations {
   absl::StatusOr<Compiled> CompileFor(const Document& document, KeyFile key_file) const;
   void LogPorts();
   void LogMirror();
+  void AnnounceAll();
 
   config::v1::Config running_;
   Facts facts_;

@@ -33,6 +33,7 @@ WorkerTotals Read(const pipeline::WorkerCounters& counters) {
   totals.consumed = counters.consumed.Get();
   totals.handed_off = counters.handed_off.Get();
   totals.originated = counters.originated.Get();
+  totals.announced = counters.announced.Get();
   totals.resets_suppressed = counters.resets_suppressed.Get();
   totals.flows_created = counters.flows_created.Get();
   totals.turns = counters.turns.Get();
@@ -61,6 +62,7 @@ void Subtract(const WorkerTotals& before, WorkerTotals& totals) {
   totals.consumed -= before.consumed;
   totals.handed_off -= before.handed_off;
   totals.originated -= before.originated;
+  totals.announced -= before.announced;
   totals.resets_suppressed -= before.resets_suppressed;
   totals.flows_created -= before.flows_created;
   totals.turns -= before.turns;

@@ -46,6 +46,7 @@ struct WorkerTotals {
   uint64_t consumed = 0;
   uint64_t handed_off = 0;
   uint64_t originated = 0;
+  uint64_t announced = 0;
   uint64_t resets_suppressed = 0;
   uint64_t flows_created = 0;
   uint64_t turns = 0;

@@ -131,9 +131,8 @@ uint64_t DigestOf(const Persistence& from) {
 // The addresses that follow the active device.
 uint64_t DigestOf(const Interface& from) {
   uint64_t sum = 0;
-  const size_t floating = std::min(from.floating_self_ips, from.self_ips.size());
-  for (size_t i = from.self_ips.size() - floating; i < from.self_ips.size(); ++i)
-    sum += Digest("floating self IP").Text(from.name).Prefix(from.self_ips[i]).value();
+  for (const IpPrefix& self_ip : from.floating_self_ips())
+    sum += Digest("floating self IP").Text(from.name).Prefix(self_ip).value();
   return sum;
 }
 

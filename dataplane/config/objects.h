@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,14 @@ struct Interface {
   Facing facing = Facing::kBoth;
   // Self IPs with their prefix lengths, non-floating first.
   std::vector<IpPrefix> self_ips;
-  size_t floating_self_ips = 0;  // how many of them, the last ones, float
+  std::vector<TrafficGroupId> floating_groups;  // of the last ones of them, which float
+
+  std::span<const IpPrefix> fixed_self_ips() const {
+    return std::span(self_ips).first(self_ips.size() - floating_groups.size());
+  }
+  std::span<const IpPrefix> floating_self_ips() const {
+    return std::span(self_ips).last(floating_groups.size());
+  }
 };
 
 struct TrafficGroup {
@@ -46,6 +54,7 @@ struct TrafficGroup {
   Role role = Role::kActive;  // this device's, as configured
   bool has_mac = false;       // masquerade MAC
   MacAddress mac{};
+  Nanos announce_refresh = 0;  // its addresses are announced again so often; 0: never
 };
 
 enum class MemberState : uint8_t {

@@ -91,6 +91,19 @@ void FillVlanMap(Snapshot& snapshot) {
   }
 }
 
+void AddSelfIps(Snapshot& snapshot, const Interface& interface) {
+  const auto add = [&](const IpPrefix& self_ip, TrafficGroupId group) {
+    snapshot.addresses.Add({.address = self_ip.address,
+                            .roles = kSelfIp,
+                            .interface = interface.id,
+                            .traffic_group = group});
+  };
+  for (const IpPrefix& self_ip : interface.fixed_self_ips())
+    add(self_ip, 0);
+  for (size_t i = 0; i < interface.floating_groups.size(); ++i)
+    add(interface.floating_self_ips()[i], interface.floating_groups[i]);
+}
+
 void AddVirtualAddresses(Snapshot& snapshot, const Virtual& virtual_server) {
   // What a forwarding virtual matches is addressed to somebody else. A disabled virtual refuses new
   // flows, but those that exist still need its address resolved.
@@ -112,7 +125,7 @@ void AddVirtualAddresses(Snapshot& snapshot, const Virtual& virtual_server) {
 
 }  // namespace
 
-void Snapshot::Finish() {
+void Snapshot::Finish(const Snapshot* previous) {
   FillVlanMap(*this);
   for (Pool& pool : pools) {
     if (pool.id != 0) FillPool(pool, members);
@@ -129,13 +142,12 @@ void Snapshot::Finish() {
   addresses = AddressIndex();
   for (const Interface& interface : interfaces) {
     if (interface.id == 0) continue;
-    for (const IpPrefix& self_ip : interface.self_ips) {
-      addresses.Add({.address = self_ip.address, .roles = kSelfIp, .interface = interface.id});
-    }
+    AddSelfIps(*this, interface);
   }
   for (const Virtual& virtual_server : virtuals) {
     if (virtual_server.id != 0) AddVirtualAddresses(*this, virtual_server);
   }
+  announcements = Announcements(*this, previous);
   dictionary = MakeDictionary(*this);
   config_hash = ConfigHash(*this);
 }

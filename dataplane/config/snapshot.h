@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/config/address_index.h"
+#include "dataplane/config/announcements.h"
 #include "dataplane/config/dictionary.h"
 #include "dataplane/config/objects.h"
 #include "dataplane/config/routes.h"
@@ -43,6 +44,8 @@ struct Snapshot {
   uint32_t mirror_generation = 0;
   uint32_t reset_rate_max =
       250;  // RSTs and ICMP errors a worker may send per second (tm.maxrejectrate)
+  // Addresses announced per second and interface, 1 or more (arp.gratuitousrate).
+  uint32_t announce_rate_max = 8000;
 
   std::shared_ptr<const RouteTable> routes;
   std::shared_ptr<const Steering> steering;
@@ -50,6 +53,7 @@ struct Snapshot {
   // Derived by Finish.
   VirtualIndex virtual_index;
   AddressIndex addresses;
+  Announcements announcements;
   std::unordered_map<IpAddress, std::vector<uint16_t>, IpAddressHash> member_ports;  // sorted
   std::shared_ptr<const Dictionary> dictionary;
   uint64_t config_hash = 0;  // of what decides forwarding, by names: equal on two devices alike
@@ -57,8 +61,9 @@ struct Snapshot {
   std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
 
   // Builds everything derived, including each pool's available list, ratio ring and address index.
-  // Maglev tables are filled in before by lb::FillMaglev. Call once, before publishing.
-  void Finish();
+  // Maglev tables are filled in before by lb::FillMaglev. Call once, before publishing. `previous`:
+  // what this one takes the place of; nullptr at the start.
+  void Finish(const Snapshot* previous = nullptr);
 
   Snapshot() = default;
   ~Snapshot() = default;

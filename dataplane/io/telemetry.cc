@@ -97,6 +97,7 @@ int AnswerWorkers(const Context& context, std::string_view parameter, rte_tel_da
   add("handed_off", counters.handed_off);
   rte_tel_data_add_dict_u64(data, "dropped", dropped);
   add("originated", counters.originated);
+  add("announced", counters.announced);
   add("resets_suppressed", counters.resets_suppressed);
   add("flows_created", counters.flows_created);
   add("flows_ipv4", counters.flows_ipv4);

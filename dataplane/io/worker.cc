@@ -62,7 +62,7 @@ bool Worker::Turn() noexcept {
   const Counter& busy_turns = unit_.counters(index_).busy_turns;
   const uint64_t busy_before = busy_turns.Get();
   const size_t count = Receive();
-  unit_.Turn(index_, {received_.data(), count}, MonotonicNow(), *out_);
+  unit_.Turn(index_, {received_.data(), count}, MonotonicNow(), *out_, more_waiting_);
   Send();
   return busy_turns.Get() != busy_before;
 }
@@ -70,17 +70,21 @@ bool Worker::Turn() noexcept {
 size_t Worker::Receive() noexcept {
   const size_t queues = queues_.rx.size();
   size_t count = 0;
-  for (size_t i = 0; i < queues && count < kBurstMax; ++i) {
-    const size_t at = (next_queue_ + i) % queues;
+  size_t asked = 0;
+  more_waiting_ = false;
+  for (; asked < queues && count < kBurstMax; ++asked) {
+    const size_t at = (next_queue_ + asked) % queues;
     const RxQueue& queue = queues_.rx[at];
     std::array<rte_mbuf*, kBurstMax> mbufs;
     const size_t share = queues == 1 ? kBurstMax : kShareMax;
     const auto room = static_cast<uint16_t>(std::min(share, kBurstMax - count));
     const uint16_t got = rte_eth_rx_burst(queue.port_id, queue.queue, mbufs.data(), room);
+    if (got == room) more_waiting_ = true;
     for (uint16_t k = 0; k < got; ++k) {
       if (Take(mbufs[k], queue, received_[count])) ++count;
     }
   }
+  if (asked < queues) more_waiting_ = true;
   if (queues > 0) next_queue_ = (next_queue_ + 1) % queues;
   return count;
 }

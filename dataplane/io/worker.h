@@ -65,7 +65,8 @@ class Worker {
   const bool adaptive_;
   unit::Unit& unit_;
   const WorkerQueues queues_;
-  size_t next_queue_ = 0;  // where receiving begins, so that no queue is always first
+  size_t next_queue_ = 0;      // where receiving begins, so that no queue is always first
+  bool more_waiting_ = false;  // a queue may hold more than Receive took
   std::unique_ptr<pipeline::Output> out_ = std::make_unique<pipeline::Output>();
   std::vector<Batch> batches_;  // by port
   std::array<net::Packet, kBurstMax> received_;

@@ -20,6 +20,7 @@ constexpr uint16_t kEthernet = 1;
 constexpr uint16_t kLengths = 0x0604;
 constexpr uint16_t kRequest = 1;
 constexpr uint16_t kReply = 2;
+constexpr uint16_t kReverseRequest = 3;
 
 IpAddress ReadAddress(const uint8_t* from) {
   uint32_t address = 0;
@@ -34,6 +35,24 @@ bool IsSenderBad(const uint8_t* arp, bool is_request) {
   const bool is_unset = Load32(arp + kSender) == 0;
   return (is_unset && !is_request) || (first == 0 && !is_unset) || first == 127 ||
          (first & 0xf0) == 0xe0 || Load32(arp + kSender) == 0xffffffff;
+}
+
+size_t Build(FrameBuffer out, const LinkHeader& link, uint16_t ether_type, uint16_t operation,
+             const ArpPacket& arp) {
+  internal::WriteLink(out.data(), link, ether_type);
+  const size_t offset = internal::LinkSize(link);
+  uint8_t* to = out.data() + offset;
+  const uint32_t sender = arp.sender.v4();
+  const uint32_t target = arp.target.v4();
+  Store16(to + kHardware, kEthernet);
+  Store16(to + kProtocol, RTE_ETHER_TYPE_IPV4);
+  Store16(to + kAddressLengths, kLengths);
+  Store16(to + kOperation, operation);
+  std::memcpy(to + kSenderMac, arp.sender_mac.data(), 6);
+  std::memcpy(to + kSender, &sender, 4);
+  std::memcpy(to + kTargetMac, arp.target_mac.data(), 6);
+  std::memcpy(to + kTarget, &target, 4);
+  return internal::Pad(out, offset + kArpSize);
 }
 
 }  // namespace
@@ -57,20 +76,22 @@ DropReason ReadArp(const Packet& packet, const Parsed& parsed, ArpPacket& arp) n
 }
 
 size_t BuildArp(FrameBuffer out, const LinkHeader& link, const ArpPacket& arp) noexcept {
-  internal::WriteLink(out.data(), link, RTE_ETHER_TYPE_ARP);
-  const size_t offset = internal::LinkSize(link);
-  uint8_t* to = out.data() + offset;
-  const uint32_t sender = arp.sender.v4();
-  const uint32_t target = arp.target.v4();
-  Store16(to + kHardware, kEthernet);
-  Store16(to + kProtocol, RTE_ETHER_TYPE_IPV4);
-  Store16(to + kAddressLengths, kLengths);
-  Store16(to + kOperation, arp.is_request ? kRequest : kReply);
-  std::memcpy(to + kSenderMac, arp.sender_mac.data(), 6);
-  std::memcpy(to + kSender, &sender, 4);
-  std::memcpy(to + kTargetMac, arp.target_mac.data(), 6);
-  std::memcpy(to + kTarget, &target, 4);
-  return internal::Pad(out, offset + kArpSize);
+  return Build(out, link, RTE_ETHER_TYPE_ARP, arp.is_request ? kRequest : kReply, arp);
+}
+
+ArpPacket ArpAnnouncement(const IpAddress& address, const MacAddress& mac) {
+  ArpPacket arp;
+  arp.is_request = true;
+  arp.sender_mac = mac;
+  arp.sender = arp.target = address;
+  return arp;
+}
+
+size_t BuildRarp(FrameBuffer out, const LinkHeader& link) noexcept {
+  ArpPacket arp;
+  arp.sender_mac = arp.target_mac = link.source;
+  arp.sender = arp.target = IpAddress::V4(0);
+  return Build(out, link, RTE_ETHER_TYPE_RARP, kReverseRequest, arp);
 }
 
 }  // namespace tandem::net

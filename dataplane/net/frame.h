@@ -40,9 +40,14 @@ struct ArpPacket {
   MacAddress target_mac{};
   IpAddress target;
 };
+// To everybody: `address` is at `mac` (RFC 5227 section 3).
+ArpPacket ArpAnnouncement(const IpAddress& address, const MacAddress& mac);
 // REQUIRES: parsed.kind == kArp. kArpBad when the fields make no sense.
 DropReason ReadArp(const Packet& packet, const Parsed& parsed, ArpPacket& arp) noexcept;
 size_t BuildArp(FrameBuffer out, const LinkHeader& link, const ArpPacket& arp) noexcept;
+// A reverse ARP request (RFC 903) for the link's source: says nothing of addresses, is answered by
+// nobody, and tells switches where that MAC is.
+size_t BuildRarp(FrameBuffer out, const LinkHeader& link) noexcept;
 
 struct NdPacket {
   bool is_solicitation = false;
@@ -55,14 +60,17 @@ struct NdPacket {
   bool has_link_address = false;  // source (solicitation) or target (advertisement) option
   MacAddress link_address{};
 };
+// To everybody: `address` is at `mac` (RFC 4861 section 7.2.6).
+NdPacket NdAnnouncement(const IpAddress& address, const MacAddress& mac);
 // REQUIRES: parsed.kind == kNd. Validates per RFC 4861 sections 7.1.1 and 7.1.2, ICMPv6 checksum
 // included; kNdBad otherwise.
 DropReason ReadNd(const Packet& packet, const Parsed& parsed, NdPacket& nd) noexcept;
 size_t BuildNd(FrameBuffer out, const LinkHeader& link, const NdPacket& nd) noexcept;
 
-// The solicited-node group of `target` (RFC 4291 section 2.7.1) and an IPv6 group's Ethernet address
-// (RFC 2464 section 7).
+// The solicited-node group of `target` and all nodes of the link (RFC 4291 section 2.7.1), and an
+// IPv6 group's Ethernet address (RFC 2464 section 7).
 IpAddress SolicitedNode(const IpAddress& target);
+IpAddress AllNodes();
 MacAddress MulticastMac(const IpAddress& group);
 
 // Answers an echo request in place: swaps addresses, fixes checksums; the caller sets the link.

@@ -106,6 +106,21 @@ size_t BuildNd(FrameBuffer out, const LinkHeader& link, const NdPacket& nd) noex
   return internal::Pad(out, l4 + l4_length);
 }
 
+NdPacket NdAnnouncement(const IpAddress& address, const MacAddress& mac) {
+  NdPacket nd;
+  nd.is_override = true;
+  nd.source = nd.target = address;
+  nd.destination = AllNodes();
+  nd.has_link_address = true;
+  nd.link_address = mac;
+  return nd;
+}
+
+IpAddress AllNodes() {
+  static constexpr uint8_t kGroup[16] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  return IpAddress::V6(kGroup);
+}
+
 IpAddress SolicitedNode(const IpAddress& target) {
   uint8_t group[16] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
   std::memcpy(group + 13, target.bytes().data() + 13, 3);

@@ -48,7 +48,7 @@ void RefuseUnmatched(Context& context, const Work& work) {
   const config::LocalAddress* local = context.snapshot->addresses.Find(DestinationOf(work.parsed));
   if (local == nullptr) return Drop(context, work.packet, DropReason::kNoVirtual);
   if (IsSilent(context, local->traffic_group)) {
-    return Drop(context, work.packet, DropReason::kStandby);
+    return Drop(context, work.packet, SilentReason(context, local->traffic_group));
   }
   const bool asked_self = (local->roles & config::kVirtualAddress) == 0;
   if (work.parsed.kind == Kind::kTcp && !IsSyn(work.parsed)) {
@@ -73,7 +73,7 @@ const Virtual* FindVirtual(Context& context, const Work& work) {
     return nullptr;
   }
   if (IsSilent(context, found->traffic_group)) {
-    Drop(context, work.packet, DropReason::kStandby);
+    Drop(context, work.packet, SilentReason(context, found->traffic_group));
     return nullptr;
   }
   if (!found->enabled) {
@@ -150,10 +150,9 @@ using AutomapAddresses = std::array<IpAddress, 16>;
 // The egress interface's self IPs, those that float or those that do not; none that is the peer's.
 std::span<const IpAddress> Automap(const Context& context, const config::Interface& interface,
                                    bool floating, AutomapAddresses& addresses) {
-  const size_t fixed = interface.self_ips.size() - interface.floating_self_ips;
-  const std::span all(interface.self_ips);
   size_t count = 0;
-  for (const IpPrefix& self : floating ? all.subspan(fixed) : all.first(fixed)) {
+  for (const IpPrefix& self :
+       floating ? interface.floating_self_ips() : interface.fixed_self_ips()) {
     if (count < addresses.size() && !self.address.is_link_local() &&
         !IsSilentAddress(context, self.address)) {
       addresses[count++] = self.address;

@@ -9,17 +9,18 @@
 namespace tandem::pipeline {
 namespace {
 
-// A standby's masquerade MAC is the active's.
-bool IsOurMac(const Context& context, const config::Interface& interface, const uint8_t* mac) {
-  if (std::memcmp(mac, interface.mac.data(), 6) == 0) return true;
-  if (!context.snapshot->has_masquerade_mac) return false;
+// Whether a unicast MAC is ours. A standby's masquerade MAC is the active's.
+DropReason CheckMac(const Context& context, const config::Interface& interface,
+                    const uint8_t* mac) {
+  if (std::memcmp(mac, interface.mac.data(), 6) == 0) return DropReason::kNone;
+  DropReason reason = DropReason::kMacNotOurs;
+  if (!context.snapshot->has_masquerade_mac) return reason;
   for (const config::TrafficGroup& group : context.snapshot->traffic_groups) {
-    if (group.has_mac && std::memcmp(mac, group.mac.data(), 6) == 0 &&
-        !IsSilent(context, group.id)) {
-      return true;
-    }
+    if (!group.has_mac || std::memcmp(mac, group.mac.data(), 6) != 0) continue;
+    if (!IsSilent(context, group.id)) return DropReason::kNone;
+    if (context.promotion.groups.test(group.id)) reason = DropReason::kBacklog;
   }
-  return false;
+  return reason;
 }
 
 // IP traffic sent to a group, by MAC or by address, is nobody's here.
@@ -45,10 +46,12 @@ Business Classify(Context& context, Work& work) noexcept {
     return Business::kDone;
   }
   work.interface = &context.snapshot->interfaces[id];
-  if ((parsed.flags & net::kGroupMac) == 0 &&
-      !IsOurMac(context, *work.interface, work.packet.data)) {
-    Drop(context, work.packet, DropReason::kMacNotOurs);
-    return Business::kDone;
+  if ((parsed.flags & net::kGroupMac) == 0) {
+    const DropReason reason = CheckMac(context, *work.interface, work.packet.data);
+    if (reason != DropReason::kNone) {
+      Drop(context, work.packet, reason);
+      return Business::kDone;
+    }
   }
   if (parsed.kind == net::Kind::kArp) {
     HandleArp(context, work);

@@ -4,6 +4,9 @@
 // turn they are in. Steps are free functions over a Context; the order they run in is worker.cc.
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <bitset>
 #include <cstdint>
 #include <span>
 
@@ -15,6 +18,7 @@
 #include "dataplane/flow/table.h"
 #include "dataplane/flow/timers.h"
 #include "dataplane/lb/select.h"
+#include "dataplane/neighbour/announcer.h"
 #include "dataplane/neighbour/resolver.h"
 #include "dataplane/neighbour/table.h"
 #include "dataplane/net/parse.h"
@@ -55,6 +59,8 @@ struct Shared {
   config::LiveCounts live;
   neighbour::Table neighbours;
   alignas(64) config::Roles roles;
+  // Of each worker: Roles::changes() that it has taken over in full.
+  std::array<std::atomic<uint32_t>, kWorkersMax> roles_taken{};
   Exchange exchange;
   persist::Table& records;
 };
@@ -73,6 +79,14 @@ struct ReconcileWalk {
   uint32_t mirror_generation = 0;  // Snapshot::mirror_generation that it goes by
   bool is_ipv6 = false;
   uint32_t next_slot = 0;
+};
+
+// Groups that this device has become active for, but this worker not yet: what its receive queues
+// hold came before, and others may have forwarded it (shadow.h).
+struct Promotion {
+  std::bitset<kTrafficGroupsMax + 1> groups;
+  unsigned turns_left = 0;  // in which a queue that never runs empty gives all that it held
+  bool is_new = false;      // seen in this turn, after its packets were received
 };
 
 // What a worker's tables are made for.
@@ -104,10 +118,14 @@ struct Context {
   CommitQueue commit;
   bool committing = false;  // the burst is of packets that waited for the peer already
   RateLimiter reject_limiter;
-  neighbour::Resolver* resolver = nullptr;  // worker 0's; nullptr elsewhere
-  config::Roles roles;                      // this worker's copy of the shared ones
-  mirror::WorkerMirror* mirror = nullptr;   // nullptr: nothing is mirrored
-  uint32_t roles_changes = 0;               // of the shared ones, when they were copied
+  neighbour::Resolver* resolver = nullptr;    // worker 0's; nullptr elsewhere
+  neighbour::Announcer* announcer = nullptr;  // likewise
+  config::Roles roles;                        // this worker's copy of the shared ones
+  mirror::WorkerMirror* mirror = nullptr;     // nullptr: nothing is mirrored
+  uint32_t roles_changes = 0;                 // of the shared ones, when they were copied
+  Nanos roles_changed = 0;                    // when that was
+  Promotion promotion;
+  unsigned backlog_turns = 1;  // Promotion::turns_left at first
   ReconcileWalk reconcile;
 
   // Of the turn.
@@ -147,6 +165,11 @@ inline bool IsSilentAddress(const Context& context, const IpAddress& address) no
   if (!context.roles.any_standby()) return false;
   const config::LocalAddress* local = context.snapshot->addresses.Find(address);
   return local != nullptr && !context.roles.IsActive(local->traffic_group);
+}
+
+// Why a packet of a silent group is dropped.
+inline DropReason SilentReason(const Context& context, config::TrafficGroupId group) noexcept {
+  return context.promotion.groups.test(group) ? DropReason::kBacklog : DropReason::kStandby;
 }
 
 // Keys of the packet's family.

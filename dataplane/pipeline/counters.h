@@ -74,6 +74,7 @@ struct WorkerCounters {
   Counter handed_off;
   Counter held;               // level
   Counter originated;         // frames of our own: ARP, RST, ICMP, echo replies
+  Counter announced;          // of them, announcements of floating addresses
   Counter commit_held;        // packets that waited for the peer's acknowledgement (commit.h)
   Counter commit_timeouts;    // … and went without it, in time
   Counter commit_alone;       // … and went without it, for lack of a peer that keeps up

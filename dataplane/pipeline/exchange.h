@@ -26,6 +26,7 @@ inline constexpr size_t kMessageRingSize = 256;
 class Exchange {
  public:
   explicit Exchange(unsigned workers);
+  unsigned workers() const noexcept { return workers_; }
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;

@@ -161,7 +161,7 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     case Standing::kOurs:
       break;
     case Standing::kStandby:
-      Drop(context, work.packet, DropReason::kStandby);
+      Drop(context, work.packet, SilentReason(context, flows.table.pages().GroupOf(ref.slot)));
       return HitResult::kDone;
     case Standing::kEnded:
       return HitResult::kEnded;

@@ -46,7 +46,8 @@ void Process(Context& context, Work& work, const net::Parsed& quoted) {
       case Standing::kOurs:
         return PassOn<Hot>(context, work, quoted, ref);
       case Standing::kStandby:
-        return Drop(context, work.packet, DropReason::kStandby);
+        return Drop(context, work.packet,
+                    SilentReason(context, context.flows<Hot>().table.pages().GroupOf(ref.slot)));
       case Standing::kEnded:
         return Drop(context, work.packet, DropReason::kIcmpNoFlow);
     }

@@ -14,7 +14,7 @@ bool AnswerEcho(Context& context, Work& work) noexcept {
   // A reply to one of our addresses may belong to a flow whose source we translated.
   if (!is_request) return false;
   if (IsSilent(context, local->traffic_group)) {
-    Drop(context, work.packet, DropReason::kStandby);
+    Drop(context, work.packet, SilentReason(context, local->traffic_group));
     return true;
   }
   if (!local->icmp_echo) {

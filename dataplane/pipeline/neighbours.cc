@@ -5,11 +5,10 @@
 #include <cstring>
 
 #include "dataplane/net/frame.h"
+#include "dataplane/pipeline/originate.h"
 
 namespace tandem::pipeline {
 namespace {
-
-constexpr MacAddress kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 // A local address that answers on `interface`; nullptr when it is not ours to answer for.
 const config::LocalAddress* Answerable(const Context& context, const config::Interface& interface,
@@ -52,18 +51,6 @@ void Learn(Context& context, const config::Interface& interface, const IpAddress
   Tell(context, message);
 }
 
-template <class Build>
-void Send(Context& context, uint16_t port, Build&& build) {
-  OriginatedFrame* frame = context.out->NextOriginated();
-  if (frame == nullptr) return;
-  const size_t length = build(net::FrameBuffer(frame->bytes));
-  if (length == 0) return;
-  frame->length = static_cast<uint16_t>(length);
-  frame->port = port;
-  context.out->CommitOriginated();
-  context.counters.originated.Add(1);
-}
-
 // Our own address to ask from: in the neighbour's network if there is one. A standby's floating
 // addresses are the active's: who is asked would remember our MAC for them.
 IpAddress AskFrom(const Context& context, const config::Interface& interface,
@@ -91,15 +78,15 @@ void AnswerSolicitation(Context& context, const Work& work, const net::NdPacket&
   link.source = our_mac;
   link.vlan = work.interface->vlan;
   if (asked.source.is_unset()) {  // duplicate address detection: tell everyone (RFC 4861 7.2.4)
-    reply.destination = *IpAddress::Parse("ff02::1");
+    reply.destination = net::AllNodes();
     link.destination = net::MulticastMac(reply.destination);
   } else {
     reply.is_solicited = true;
     reply.destination = asked.source;
     std::memcpy(link.destination.data(), work.packet.data + 6, 6);
   }
-  Send(context, work.interface->port,
-       [&](net::FrameBuffer out) { return net::BuildNd(out, link, reply); });
+  Originate(context, work.interface->port,
+            [&](net::FrameBuffer out) { return net::BuildNd(out, link, reply); });
 }
 
 }  // namespace
@@ -118,8 +105,8 @@ void HandleArp(Context& context, const Work& work) noexcept {
     reply.target = arp.sender;
     reply.target_mac = arp.sender_mac;
     const net::LinkHeader link{arp.sender_mac, reply.sender_mac, work.interface->vlan};
-    Send(context, work.interface->port,
-         [&](net::FrameBuffer out) { return net::BuildArp(out, link, reply); });
+    Originate(context, work.interface->port,
+              [&](net::FrameBuffer out) { return net::BuildArp(out, link, reply); });
   }
   Consume(context, work.packet);
 }
@@ -163,14 +150,14 @@ void SendProbe(Context& context, const neighbour::Probe& probe) noexcept {
   if (source.is_unset()) return;
   net::LinkHeader link{probe.mac, interface.mac, interface.vlan};
   if (probe.address.is_v4()) {
-    if (!probe.unicast) link.destination = kBroadcast;
+    if (!probe.unicast) link.destination = kBroadcastMac;
     net::ArpPacket request;
     request.is_request = true;
     request.sender = source;
     request.sender_mac = interface.mac;
     request.target = probe.address;
-    Send(context, interface.port,
-         [&](net::FrameBuffer out) { return net::BuildArp(out, link, request); });
+    Originate(context, interface.port,
+              [&](net::FrameBuffer out) { return net::BuildArp(out, link, request); });
     return;
   }
   net::NdPacket solicitation;
@@ -181,8 +168,8 @@ void SendProbe(Context& context, const neighbour::Probe& probe) noexcept {
   solicitation.has_link_address = true;
   solicitation.link_address = interface.mac;
   if (!probe.unicast) link.destination = net::MulticastMac(solicitation.destination);
-  Send(context, interface.port,
-       [&](net::FrameBuffer out) { return net::BuildNd(out, link, solicitation); });
+  Originate(context, interface.port,
+            [&](net::FrameBuffer out) { return net::BuildNd(out, link, solicitation); });
 }
 
 void RunResolver(Context& context, unsigned budget) noexcept {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "dataplane/pipeline/next_hop.h"
+#include "dataplane/pipeline/originate.h"
 
 namespace tandem::pipeline {
 namespace {
@@ -26,18 +27,12 @@ net::LinkHeader LinkBack(const Context& context, const Work& work) {
 // Runs `build(frame)`, which returns a length or 0, under the rate limit.
 template <class Build>
 void Answer(Context& context, uint16_t port, Build&& build) {
-  OriginatedFrame* frame = context.out->NextOriginated();
-  if (frame == nullptr ||
+  if (context.out->NextOriginated() == nullptr ||
       !context.reject_limiter.Allow(context.now, context.snapshot->reset_rate_max)) {
     context.counters.resets_suppressed.Add(1);
     return;
   }
-  const size_t length = build(net::FrameBuffer(frame->bytes));
-  if (length == 0) return;
-  frame->length = static_cast<uint16_t>(length);
-  frame->port = port;
-  context.out->CommitOriginated();
-  context.counters.originated.Add(1);
+  Originate(context, port, build);
 }
 
 // The address an ICMP error comes from: the interface's own, of the packet's family.

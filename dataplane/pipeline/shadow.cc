@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/base/mutation.h"
 #include "dataplane/flow/tcp_state.h"
@@ -74,6 +75,39 @@ bool ReconcileOne(Context& context, uint32_t slot) {
   return !table.IsLive(slot) || table.hot(slot).common.flags != before;
 }
 
+void ReportTaken(Context& context) {
+  context.shared.roles_taken[context.worker].store(context.roles_changes,
+                                                   std::memory_order_release);
+}
+
+// Takes demotions over, and notes promotions.
+void CompareRoles(Context& context) {
+  Promotion& promotion = context.promotion;
+  for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
+    const bool is_active = context.shared.roles.IsActive(group);
+    if (!is_active && context.roles.IsActive(group)) {
+      context.reconcile.surrenders = true;
+      context.roles.Set(group, config::Role::kStandby);
+    }
+    const bool is_promoted = is_active && !context.roles.IsActive(group);
+    if (is_promoted && !promotion.groups.test(group)) {
+      promotion.is_new = true;
+      promotion.turns_left = context.backlog_turns;
+    }
+    promotion.groups.set(group, is_promoted);
+  }
+  if (promotion.groups.none()) ReportTaken(context);
+}
+
+void StartWalk(Context& context, bool roles_changed) {
+  if (roles_changed && context.mirror != nullptr) context.mirror->RolesChanged();
+  ReconcileWalk& walk = context.reconcile;
+  walk.mirror_generation = context.snapshot->mirror_generation;
+  walk.is_active = true;
+  walk.is_ipv6 = false;
+  walk.next_slot = 0;
+}
+
 // True: the family is done.
 template <class Hot>
 bool ReconcileFamily(Context& context) {
@@ -108,25 +142,30 @@ void Unbind(Context& context, uint32_t slot) noexcept {
 }
 
 void TakeRoles(Context& context) noexcept {
-  const config::Roles& shared = context.shared.roles;
-  const uint32_t changes = shared.changes();
-  ReconcileWalk& walk = context.reconcile;
-  if (changes != context.roles_changes) {
+  const uint32_t changes = context.shared.roles.changes();
+  const bool has_changed = changes != context.roles_changes;
+  if (has_changed) {
     context.roles_changes = changes;
-    for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
-      const config::Role role = shared.Of(group);
-      if (role == config::Role::kStandby && context.roles.IsActive(group)) walk.surrenders = true;
-      context.roles.Set(group, role);
-    }
-    if (context.mirror != nullptr) context.mirror->RolesChanged();
-  } else if (context.snapshot->mirror_generation == walk.mirror_generation &&
-             !(Mutated(Mutation::kAgeShadow) && !walk.is_active)) {
+    context.roles_changed = context.now;
+    CompareRoles(context);
+  } else if (context.snapshot->mirror_generation == context.reconcile.mirror_generation &&
+             !(Mutated(Mutation::kAgeShadow) && !context.reconcile.is_active)) {
     return;
   }
-  walk.mirror_generation = context.snapshot->mirror_generation;
-  walk.is_active = true;
-  walk.is_ipv6 = false;
-  walk.next_slot = 0;
+  StartWalk(context, has_changed);
+}
+
+void TakePromotions(Context& context, bool more_waiting) noexcept {
+  Promotion& promotion = context.promotion;
+  if (std::exchange(promotion.is_new, false)) return;
+  if (promotion.groups.none() || (more_waiting && --promotion.turns_left > 0)) return;
+  for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
+    if (!promotion.groups.test(group) || !context.shared.roles.IsActive(group)) continue;
+    context.roles.Set(group, config::Role::kActive);
+  }
+  promotion.groups.reset();
+  StartWalk(context, true);
+  ReportTaken(context);
 }
 
 void Reconcile(Context& context) noexcept {

@@ -2,6 +2,7 @@
 #include "dataplane/pipeline/worker.h"
 
 #include "dataplane/pipeline/admit.h"
+#include "dataplane/pipeline/announce.h"
 #include "dataplane/pipeline/classify.h"
 #include "dataplane/pipeline/hit.h"
 #include "dataplane/pipeline/icmp_error.h"
@@ -116,6 +117,7 @@ void Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
 void Worker::Tidy() noexcept {
   Expire(context_, kExpireBudget);
   if (context_.commit.size() > 0) ReleaseForCommit();
+  if (context_.announcer != nullptr) Announce(context_);
   if (context_.tick == tidied_) return;
   tidied_ = context_.tick;
   if (context_.resolver != nullptr) RunResolver(context_, kNeighbourBudget);

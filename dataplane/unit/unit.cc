@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "dataplane/base/assert.h"
+#include "dataplane/neighbour/announcer.h"
 #include "dataplane/neighbour/resolver.h"
 #include "dataplane/pipeline/shadow.h"
 #include "dataplane/pipeline/worker.h"
@@ -48,7 +49,9 @@ struct Unit::Impl {
               index, shared, memory,
               {options.flows_ipv4_per_worker, options.flows_ipv6_per_worker, TickOf(options.start)},
               options.seed + index * 0x10001ULL),
-          worker(context) {}
+          worker(context) {
+      context.backlog_turns = options.backlog_turns;
+    }
 
     pipeline::Context context;
     pipeline::Worker worker;
@@ -100,6 +103,7 @@ struct Unit::Impl {
   pipeline::Shared shared;
   config::Publisher publisher;
   neighbour::Resolver resolver;
+  neighbour::Announcer announcer;
   std::vector<std::unique_ptr<PerWorker>> workers;
   std::unique_ptr<Mirroring> mirroring;
 };
@@ -119,13 +123,14 @@ Unit::Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> f
     impl_->publisher.Online(i);
   }
   impl_->workers[0]->context.resolver = &impl_->resolver;
+  impl_->workers[0]->context.announcer = &impl_->announcer;
   if (options.mirror && snapshot().mirroring.enabled) impl_->StartMirroring(*options.mirror);
 }
 
 Unit::~Unit() = default;
 
 void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos now,
-                pipeline::Output& out) noexcept {
+                pipeline::Output& out, bool more_waiting) noexcept {
   Impl::PerWorker& mine = *impl_->workers[worker];
   pipeline::Context& context = mine.context;
   context.snapshot = impl_->publisher.Current(worker);
@@ -139,6 +144,10 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   const size_t count = impl_->shared.exchange.Collect(worker, handed_in);
   if (count > 0) {
     mine.worker.ProcessBurst({handed_in.data(), count}, pipeline::Origin::kOtherWorker);
+  }
+  const bool is_promoting = context.promotion.groups.any();
+  if (is_promoting) {
+    pipeline::TakePromotions(context, more_waiting || count == handed_in.size());
   }
   mine.worker.Tidy();
   if (context.reconcile.is_active) pipeline::Reconcile(context);
@@ -155,7 +164,9 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   context.counters.flows_ipv4.Set(context.flows4.table.size());
   context.counters.flows_ipv6.Set(context.flows6.table.size());
   context.counters.turns.Add(1);
-  if (!received.empty() || count > 0 || mirrored) context.counters.busy_turns.Add(1);
+  if (!received.empty() || count > 0 || mirrored || is_promoting) {
+    context.counters.busy_turns.Add(1);
+  }
 }
 
 void Unit::CountUnsent(unsigned worker, std::span<const net::Packet> packets,
@@ -205,6 +216,11 @@ void Unit::Publish(std::unique_ptr<const config::Snapshot> next) {
 void Unit::SetRole(config::TrafficGroupId group, config::Role role) {
   TANDEM_ASSERT(group >= 1 && group <= kTrafficGroupsMax);
   impl_->shared.roles.Set(group, role);
+}
+
+void Unit::Announce(config::TrafficGroupId group) {
+  TANDEM_ASSERT(group >= 1 && group <= kTrafficGroupsMax);
+  impl_->announcer.Ask(group);
 }
 
 const config::Roles& Unit::roles() const {

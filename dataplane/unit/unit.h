@@ -42,6 +42,8 @@ struct UnitOptions {
   uint32_t persistence_records = 1U << 16;  // of all workers together, 1..kPersistenceRecordsMax
   uint64_t seed = 1;                        // of hashes and of every random choice
   Nanos start = 0;                          // the time of the first turn, within a day
+  // Full bursts after which nothing is left of what a worker's receive queues held at their begin.
+  unsigned backlog_turns = 64;
   // What this device is to its mirroring peer; not set: it cannot mirror. It does when the first
   // snapshot has Mirroring::enabled, which is where EndpointOptions::mirroring is taken from.
   std::optional<mirror::EndpointOptions> mirror;
@@ -62,9 +64,9 @@ class Unit {
   // ---- worker threads -----------------------------------------------------------------------
   // One turn: the received packets (at most kBurstMax), packets other workers handed over, held
   // packets, timers and queries, each a bounded amount. Every received packet's ownership passes to
-  // the unit. `out` comes in clear.
+  // the unit. `out` comes in clear. `more_waiting`: the worker's queues may hold more packets.
   void Turn(unsigned worker, std::span<const net::Packet> received, Nanos now,
-            pipeline::Output& out) noexcept;
+            pipeline::Output& out, bool more_waiting = false) noexcept;
   // What the caller could not transmit of the last turn (it frees them): takes them back from
   // `forwarded` and counts them under `reason`.
   void CountUnsent(unsigned worker, std::span<const net::Packet> packets,
@@ -105,6 +107,8 @@ class Unit {
   const config::LiveCounts& live_counts() const;
   const neighbour::Table& neighbours() const;
   const config::Roles& roles() const;
+  // Tells the network again where the group's addresses are, if this device is active for it.
+  void Announce(config::TrafficGroupId group);
   // nullptr: this device does not mirror.
   Mirroring* mirroring();
   const Mirroring* mirroring() const;

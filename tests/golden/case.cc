@@ -155,9 +155,11 @@ void Case::Act(const Words& words, const std::string& line) {
   }
   if (words[0] == "unsent" && words.size() == 3) return SetUnsent(words);
   if (words[0] == "role" && words.size() == 3) {
-    return rig_->SetRole(words[1],
-                         words[2] == "standby" ? config::Role::kStandby : config::Role::kActive);
+    return rig_->unit().SetRole(rig_->GroupNamed(words[1]), words[2] == "standby"
+                                                                ? config::Role::kStandby
+                                                                : config::Role::kActive);
   }
+  if (words[0] == "announce" && words.size() == 2) return rig_->Announce(words[1]);
   if (words[0] == "quietly" && words.size() > 1) return Repeat(1, line.substr(line.find(' ') + 1));
   if (words[0] == "turns" && words.size() == 3) {
     for (int i = std::atoi(words[1].c_str()); i > 0; --i)

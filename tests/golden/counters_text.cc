@@ -31,6 +31,7 @@ void AddWorker(const Rig& rig, const pipeline::WorkerCounters& counters, Counter
   packets["forwarded"] += counters.forwarded.Get();
   packets["consumed"] += counters.consumed.Get();
   packets["originated"] += counters.originated.Get();
+  packets["announced"] += counters.announced.Get();
   packets["held"] += counters.held.Get();
   packets["handed_off"] += counters.handed_off.Get();
   packets["handed_in"] += counters.handed_in.Get();

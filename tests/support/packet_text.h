@@ -9,6 +9,7 @@
 //   ip 192.0.2.10 > 192.0.2.100 proto=47 len=10
 //   arp who-has 192.0.2.1 tell 192.0.2.10               (or: arp 192.0.2.10 is-at MAC to 192.0.2.1)
 //   nd who-has 2001:db8:1::1 tell 2001:db8:1::10        (or: nd 2001:db8:1::10 is-at MAC flags=so)
+//   rarp MAC                                            (only read: a reverse ARP request)
 //   raw 00112233…                                       (a whole frame in hexadecimal)
 //
 // TCP flags are letters out of FSRPAU, or "none". Further words, in any order, as far as they make

@@ -219,6 +219,14 @@ config::TrafficGroupId Rig::GroupNamed(std::string_view name) const {
 
 void Rig::SetRole(std::string_view group, config::Role role) {
   unit_->SetRole(GroupNamed(group), role);
+  // Seen in one turn, taken over in the next one that leaves no packet in the queue.
+  constexpr int kTurns = 2;
+  for (int i = 0; i < kTurns; ++i)
+    TurnAll();
+}
+
+void Rig::Announce(std::string_view group) {
+  unit_->Announce(GroupNamed(group));
 }
 
 uint64_t Rig::RunQueries(std::vector<unit::FlowQuery>& queries) {
@@ -361,7 +369,7 @@ std::vector<Sent> Rig::Turn(unsigned worker) {
   const Levels before(unit_->counters(worker));
   out_->Clear();
   if (options_.around_turn != nullptr) options_.around_turn(true);
-  unit_->Turn(worker, {burst.data(), count}, now_, *out_);
+  unit_->Turn(worker, {burst.data(), count}, now_, *out_, !queue.empty());
   if (options_.around_turn != nullptr) options_.around_turn(false);
   std::vector<Sent> sent = CollectAll(worker);
   const Levels after(unit_->counters(worker));

@@ -98,7 +98,9 @@ class Rig {
 
   // By the traffic group's name; aborts when there is none.
   config::TrafficGroupId GroupNamed(std::string_view name) const;
+  // Until every worker has taken it over; unit().SetRole does not wait.
   void SetRole(std::string_view group, config::Role role);
+  void Announce(std::string_view group);
 
   // ---- traffic ------------------------------------------------------------------------------
   // Puts a frame on a worker's queue of a port.

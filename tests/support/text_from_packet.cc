@@ -212,6 +212,8 @@ std::string TextFromPacket(const Bytes& frame) {
   const uint16_t type = view.U16(at);
   if (type == 0x0806) {
     text = TextOfArp(view.From(at + 2));
+  } else if (type == 0x8035) {
+    text = "rarp " + view.From(at + 2).MacText(18);
   } else if (type == 0x0800 || type == 0x86dd) {
     text = TextOfIp(view.From(at + 2));
   } else {

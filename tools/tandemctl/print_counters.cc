@@ -62,6 +62,7 @@ void Printer::Print(const v1::WorkerResult& result) {
                {"HANDED OFF", Align::kRight},
                {"DROPPED", Align::kRight},
                {"ORIGINATED", Align::kRight},
+               {"ANNOUNCED", Align::kRight},
                {"IPV4 FLOWS", Align::kRight},
                {"IPV6 FLOWS", Align::kRight},
                {"CREATED", Align::kRight}});
@@ -71,6 +72,7 @@ void Printer::Print(const v1::WorkerResult& result) {
                numbers_.Count(worker.forwarded()), numbers_.Count(worker.consumed()),
                numbers_.Count(worker.held()), numbers_.Count(worker.handed_off()),
                numbers_.Count(worker.dropped()), numbers_.Count(worker.originated()),
+               numbers_.Count(worker.announced()),
                Cat(numbers_.Count(worker.flows_ipv4()), "/",
                    numbers_.Count(worker.flows_ipv4_capacity())),
                Cat(numbers_.Count(worker.flows_ipv6()), "/",

@@ -30,7 +30,7 @@ void Fill(Snapshot& snapshot, uint16_t first, bool reversed) {
   snapshot.interfaces[id(1)] = {.name = "internal", .id = id(1), .vlan = 2};
   snapshot.interfaces[id(1)].self_ips = {*IpPrefix::Parse("10.1.0.1/24"),
                                          *IpPrefix::Parse("10.1.0.3/24")};
-  snapshot.interfaces[id(1)].floating_self_ips = 1;
+  snapshot.interfaces[id(1)].floating_groups = {static_cast<TrafficGroupId>(id(2))};
   snapshot.traffic_groups.resize(size);
   snapshot.traffic_groups[id(2)].name = "traffic-group-1";
   snapshot.traffic_groups[id(2)].id = static_cast<TrafficGroupId>(id(2));

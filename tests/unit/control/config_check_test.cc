@@ -137,6 +137,8 @@ TEST_CASE("config check: device and limits", "[config]") {
        "1:10: device: admin_socket: 'tandem.sock' is not an absolute path of at most 107 bytes"},
       {"limits { reset_rate: 0 }", ""},
       {"limits { reset_rate: 1000001 }", "1:10: limits: reset_rate: 1000001 is not in 0..1000000"},
+      {"limits { announce_rate: 1 }", ""},
+      {"limits { announce_rate: 0 }", "1:10: limits: announce_rate: 0 is not in 1..100000"},
   });
 }
 
@@ -180,6 +182,9 @@ TEST_CASE("config check: VLANs", "[config]") {
 
 TEST_CASE("config check: traffic groups", "[config]") {
   Check({
+      {"traffic_group { name: \"g\" announce_refresh: 86400 }", ""},
+      {"traffic_group { name: \"g\" announce_refresh: 86401 }",
+       "1:27: traffic_group 'g': announce_refresh: 86401 is not in 0..86400"},
       {"traffic_group { name: \"g\" mac: \"02:00\" }",
        "1:27: traffic_group 'g': mac: '02:00' is no MAC address, as in \"02:00:5e:00:00:01\""},
       {"traffic_group { name: \"g\" mac: \"01:00:5e:00:00:01\" }",

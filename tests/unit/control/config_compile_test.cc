@@ -79,7 +79,8 @@ constexpr char kBase[] = R"(
   vlan { name: "in" port: "p1" tag: 20 mtu: 1400 facing: SERVER }
   vlan { name: "in9" port: "p1" tag: 21 }
   traffic_group { name: "tg1" mac: "02:00:5e:00:00:01" }
-  traffic_group { name: "tg2" }
+  traffic_group { name: "tg2" announce_refresh: 60 }
+  limits { announce_rate: 500 }
   self_ip { name: "f" address: "10.0.0.3/24" vlan: "in" traffic_group: "tg1" }
   self_ip { name: "a" address: "192.0.2.2/24" vlan: "out" }
   self_ip { name: "b" address: "10.0.0.2/24" vlan: "in" }
@@ -173,6 +174,12 @@ TEST_CASE("config compile: interfaces and traffic groups", "[config]") {
   REQUIRE(fixed != nullptr);
   CHECK(fixed->traffic_group == 0);
   CHECK(snapshot.addresses.Find(*IpAddress::Parse("192.0.2.10"))->roles == config::kVirtualAddress);
+  CHECK(snapshot.announce_rate_max == 500);
+  CHECK(snapshot.traffic_groups[tg1].announce_refresh == 0);
+  CHECK(snapshot.traffic_groups[device.ids.traffic_groups.Find("tg2")].announce_refresh ==
+        60 * kSecond);
+  CHECK(snapshot.announcements.NewestOf(static_cast<config::TrafficGroupId>(tg1)) ==
+        snapshot.generation);
 }
 
 TEST_CASE("config compile: connected networks and gateways become routes", "[config]") {

@@ -21,7 +21,9 @@ using test::PacketBuilder;
 
 // A device on two memory rings: what is sent on a port comes back in on it.
 struct Device {
-  explicit Device(unsigned workers, const char* first, const char* second) : memory(false) {
+  explicit Device(unsigned workers, const char* first, const char* second,
+                  std::unique_ptr<config::Snapshot> snapshot = nullptr)
+      : memory(false) {
     NeedEal();
     std::vector<PortOptions> options(2);
     options[0].name = "client";
@@ -38,8 +40,8 @@ struct Device {
     unit_options.flows_ipv6_per_worker = 4096;
     unit_options.start = MonotonicNow();
     unit_options.allocate = [this](size_t bytes, unsigned) { return memory.Allocate(bytes, -1); };
-    unit =
-        std::make_unique<unit::Unit>(unit_options, test::TwoArms(workers, config::SnatKind::kNone));
+    if (snapshot == nullptr) snapshot = test::TwoArms(workers, config::SnatKind::kNone);
+    unit = std::make_unique<unit::Unit>(unit_options, std::move(snapshot));
   }
 
   // Puts a frame on the wire of `port`.
@@ -52,6 +54,9 @@ struct Device {
     REQUIRE(rte_eth_tx_burst(queue.port_id, queue.queue, &mbuf, 1) == 1);
   }
 
+  uint64_t Dropped(DropReason reason) const {
+    return unit->counters(0).drops[static_cast<size_t>(reason)].Get();
+  }
   uint64_t Dropped() const {
     uint64_t sum = 0;
     for (const Counter& drop : unit->counters(0).drops) {
@@ -139,6 +144,37 @@ TEST_CASE("what a port without link should send is dropped with that reason") {
   worker.Turn();
   CHECK(device.unit->counters(0).originated.Get() == 0);
   device.CheckConservation();
+  device.Sink();
+  CHECK(device.ports->memory().InUse() == 0);
+}
+
+TEST_CASE("what waited in the queues of a standby is not forwarded when it becomes active") {
+  auto snapshot = test::TwoArms(1, config::SnatKind::kNone);
+  snapshot->traffic_groups.resize(2);
+  snapshot->traffic_groups[1] = {.name = "tg", .id = 1, .role = config::Role::kStandby};
+  snapshot->virtuals[1].traffic_group = 1;
+  snapshot->Finish();
+  Device device(1, "net_ring_w8", "net_ring_w9", std::move(snapshot));
+  Worker worker({}, *device.unit, device.ports->QueuesOf(0));
+  worker.Turn();
+  // It stands still, its queue fills, somebody makes it active, and it wakes up.
+  for (uint16_t i = 0; i < 500; ++i)
+    device.Inject(0, Syn(static_cast<uint16_t>(1000 + i)));
+  device.unit->SetRole(1, config::Role::kActive);
+  for (int i = 0; i < 40; ++i)
+    worker.Turn();
+  CHECK(device.Dropped(DropReason::kBacklog) == 500);
+  CHECK(device.unit->counters(0).flows_created.Get() == 0);
+  CHECK(device.unit->counters(0).announced.Get() >= 1);
+  device.Inject(0, Syn(1000));
+  worker.Turn();
+  CHECK(device.unit->counters(0).flows_created.Get() == 1);
+  CHECK(device.Dropped(DropReason::kBacklog) == 500);
+  device.CheckConservation();
+  std::vector<void*> held;
+  device.unit->Drain(held);
+  for (void* const handle : held)
+    rte_pktmbuf_free(static_cast<rte_mbuf*>(handle));
   device.Sink();
   CHECK(device.ports->memory().InUse() == 0);
 }

@@ -116,9 +116,9 @@ TEST_CASE("tandemctl print: pools, drops, workers", "[tandemctl]") {
   CHECK(Printed(Parse(R"(workers { worker { worker: 0 turns: 10 busy_share: 0.5 received: 9
       forwarded: 8 dropped: 1 flows_ipv4: 3 flows_ipv4_capacity: 100 } total {} })")) ==
         "WORKER   BUSY  RECEIVED  HANDED IN  FORWARDED  CONSUMED  HELD  HANDED OFF  DROPPED  "
-        "ORIGINATED  IPV4 FLOWS  IPV6 FLOWS  CREATED\n"
+        "ORIGINATED  ANNOUNCED  IPV4 FLOWS  IPV6 FLOWS  CREATED\n"
         "0       50.0%         9          0          8         0     0           0        1  "
-        "         0       3/100         0/0        0\n");
+        "         0          0       3/100         0/0        0\n");
 }
 
 constexpr char kMirror[] = R"(mirror {
