@@ -13,6 +13,7 @@ class PairWorld(World):
     def open(self):
         self.pair = Pair(self.lab, self.build, self.file_prefix, self.workers)
         self.client = self.pair.client
+        self.spaces = self.pair.spaces
         self.devices = self.pair.devices
         self.start_device()
 
@@ -66,11 +67,10 @@ class PairWorld(World):
                     f'only on b: {[f for f in b if f not in a][:3]}')
         wait_until(equal, difference, seconds)
 
-    def take_over(self):
+    def take_over(self, **options):
         """Device a dies; b becomes active by its configuration."""
         self.pair.stop('a', kill=True)
-        self.pair.cable('a', up=False)
-        self.pair.load('b', ACTIVE)
+        self.pair.load('b', ACTIVE, **options)
         self.device = self.devices['b']
 
     def check_conservation(self):

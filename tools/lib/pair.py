@@ -70,9 +70,6 @@ class Pair:
         self.switch.run('ip', 'link', 'set', port, 'master', bridge)
 
     def start(self, which, role, workers=None, **options):
-        # The switch may still believe the group's MAC to be here: nothing announces it anew.
-        self.cable(which, up=False)
-        self.cable(which, up=True)
         self.devices[which].start(
             pair_config(which, workers or self.workers, self.file_prefix, role, **options))
 
@@ -93,11 +90,6 @@ class Pair:
         device.config_path.write_text(
             pair_config(which, self.workers, self.file_prefix, role, **options))
         device.ctl('load')
-
-    def cable(self, which, up):
-        """Plugs the device's two traffic cables in, or out: the switch forgets what it learnt there."""
-        for bridge in BRIDGES:
-            self.switch.run('ip', 'link', 'set', f'{bridge}-{which}', 'up' if up else 'down')
 
     def mirror_cable(self, up):
         self.switch.run('ip', 'link', 'set', 'mirror-a', 'up' if up else 'down')

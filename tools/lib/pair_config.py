@@ -35,8 +35,9 @@ def pool(name, port, servers=(1, 2, 3)):
     return f'pool {{\n  name: "{name}"\n{members}}}\n'
 
 
-def pair_config(which, workers, file_prefix, role, key=KEY, mirroring=True, extra=''):
+def pair_config(which, workers, file_prefix, role, key=KEY, mirroring=True, masquerade=True, extra=''):
     """Of device `which`, 'a' or 'b', with the role ACTIVE or STANDBY."""
+    mac = f'mac: "{MAC}"' if masquerade else ''
     client_ip, server_ip, mirror_ip, peer_ip, unit_id = FIXED[which]
     text = f'''# SPDX-License-Identifier: Apache-2.0
 device {{
@@ -48,7 +49,7 @@ device {{
   ipv6_flows_per_worker: 16384
   eal_args: "--file-prefix={file_prefix}-{which}"
 }}
-traffic_group {{ name: "{GROUP}" mac: "{MAC}" role: {role} }}
+traffic_group {{ name: "{GROUP}" {mac} role: {role} }}
 port {{ name: "clients" device: "net_af_packet0,iface=clients,qpairs={workers}" promiscuous: true }}
 port {{ name: "servers" device: "net_af_packet1,iface=servers,qpairs={workers}" promiscuous: true }}
 vlan {{ name: "clients" port: "clients" facing: CLIENT }}

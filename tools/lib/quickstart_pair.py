@@ -40,7 +40,6 @@ def demonstrate_pair(lab, steps):
     steps.next('kill -9 of a; b is made active: the download goes on')
     began = time.monotonic()
     pair.stop('a', kill=True)
-    pair.cable('a', up=False)
     pair.load('b', ACTIVE)
     print(f'  a is dead, b active after {time.monotonic() - began:.2f} s')
     if download.wait(60) != 0:
