@@ -32,6 +32,13 @@ uint64_t RandomSeed() {
   return (uint64_t{device()} << 32) | device();
 }
 
+// Two devices begin a group's pages in different orders; a page that is shorter than the others could
+// not take what the peer has in a whole one.
+uint32_t FlowCapacity(uint32_t configured, bool mirrors) {
+  constexpr auto kPage = static_cast<uint32_t>(kFlowsPerPage);
+  return mirrors ? (configured + kPage - 1) / kPage * kPage : configured;
+}
+
 uint64_t HashOf(std::span<const uint8_t> bytes) {
   // FNV-1a: tells equal from different over releases; nobody gains by a collision.
   uint64_t hash = 0xcbf29ce484222325;
@@ -138,8 +145,9 @@ absl::Status Daemon::StartEal(const Document& document) {
   }
   facts_.dpdk_version = io::DpdkVersion();
   facts_.started = Now();
-  facts_.flows_ipv4_per_worker = running_.device().ipv4_flows_per_worker();
-  facts_.flows_ipv6_per_worker = running_.device().ipv6_flows_per_worker();
+  const bool mirrors = running_.has_mirroring();
+  facts_.flows_ipv4_per_worker = FlowCapacity(running_.device().ipv4_flows_per_worker(), mirrors);
+  facts_.flows_ipv6_per_worker = FlowCapacity(running_.device().ipv6_flows_per_worker(), mirrors);
   return absl::OkStatus();
 }
 

@@ -161,6 +161,8 @@ uint32_t SlotPages::AllocateAt(config::TrafficGroupId group, uint32_t logical) n
   if (logical >= LogicalMax()) return kNone;
   uint32_t slot = SlotAt(group, logical);
   if (slot == kNone) {
+    // A short page that was begun for it has no such slot, and the number is not to be had twice.
+    if (SlotAt(group, logical / kPageSlots * kPageSlots) != kNone) return kNone;
     const uint32_t page = NextPage();
     if (page == kNone || SlotsOf(page) <= logical % kPageSlots) return kNone;
     BeginPage(page, group, logical / kPageSlots);

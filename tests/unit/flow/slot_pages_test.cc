@@ -162,3 +162,20 @@ TEST_CASE("slot pages: an emptied page serves another group", "[flow]") {
   CHECK(pages.GroupOf(second) == kTrafficGroupsMax);
   CHECK(pages.LogicalSlot(second) == 0);
 }
+
+TEST_CASE("slot pages: a logical page is begun once, though the slot lies beyond a short page",
+          "[flow]") {
+  constexpr uint32_t kPage = kFlowsPerPage;
+  AlignedMemory memory(SlotPages::BytesNeeded(2 * kPage + 100));
+  SlotPages pages(memory, 2 * kPage + 100);
+  REQUIRE(pages.AllocateAt(1, 0) == 0);
+  const uint32_t others = pages.AllocateAt(2, 0);
+  const uint32_t last = pages.AllocateAt(1, kPage + 50);
+  REQUIRE(last == 2 * kPage + 50);
+  pages.Free(others);  // a whole page is in the pool now
+  CHECK(pages.AllocateAt(1, kPage + 500) == kNone);
+  CHECK(pages.SlotAt(1, kPage + 50) == last);
+  CHECK(pages.LogicalSlot(last) == kPage + 50);
+  pages.Free(last);
+  CHECK(pages.AllocateAt(1, kPage + 500) != kNone);
+}
