@@ -234,6 +234,10 @@ Nanos Association::Interval() const noexcept {
 }
 
 bool Association::HelloDue(Nanos now) {
+  if (is_unsent_) {
+    is_unsent_ = false;
+    return true;
+  }
   const bool is_first = hello_at_ == 0;
   const Nanos since = now - hello_at_;
   const bool is_urgent = urgent_ > 0 && !is_refused_;

@@ -69,6 +69,8 @@ class Association {
 
   // Whether Hellos to the peer are due; call once, then send them.
   bool HelloDue(Nanos now);
+  // Nothing could be sent: they are due again at once.
+  void HelloNotSent() noexcept { is_unsent_ = true; }
   // Whether a candidate is to be answered; SignAnswer puts in its nonce and what was seen of it, and
   // returns the place of the key that it has.
   bool HasAnswer() const noexcept { return to_answer_ != nullptr; }
@@ -132,6 +134,7 @@ class Association {
   const Run* to_answer_ = nullptr;
   Nanos answered_at_ = 0;
   Nanos hello_at_ = 0;  // when the last one was sent
+  bool is_unsent_ = false;
   unsigned urgent_ = 0;
   Nanos back_off_ = kHelloEvery;
 };

@@ -119,7 +119,9 @@ void Endpoint::Impl::Sometimes(Nanos now) {
   bool vanishes = false;
   for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
     if (configured.id == 0) continue;
-    const Group& group = sessions.group(configured.id);
+    Group& group = sessions.group(configured.id);
+    NoteSilence(group.writer, now);
+    NoteSilence(group.reader, now);
     const Nanos since = group.writer.is_open ? group.writer.unanswered_since : 0;
     vanishes |= since != 0 && now - since > kUnanswered;
   }
@@ -128,7 +130,21 @@ void Endpoint::Impl::Sometimes(Nanos now) {
   const bool speaks = now - association.control_heard_at() < Association::kHelloEvery * 3 / 2;
   if (vanishes && speaks && association.is_established()) path.Suspect(now);
   const PeerState state = association.state(now);
+  if (state != shown) association.HelloSoon();
   status_changed |= state != shown || now - published_at > kSecond;
+}
+
+// Both ends of a stream say something every second.
+void Endpoint::Impl::NoteSilence(StreamEnd& end, Nanos now) {
+  uint64_t silent = 0;
+  const bool speaks = association.state(now) == PeerState::kUp;
+  for (size_t worker = 0; end.is_open && worker < end.workers.size(); ++worker) {
+    Nanos& heard_at = end.workers[worker].heard_at;
+    if (heard_at == 0 || !speaks) heard_at = now;
+    if (now - heard_at > kStreamSilence) silent |= uint64_t{1} << worker;
+  }
+  judge |= end.silent_workers != silent;
+  end.silent_workers = silent;
 }
 
 // ---- a turn -------------------------------------------------------------------------------------

@@ -122,12 +122,14 @@ std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
     const Group& group = sessions.group(configured.id);
     if (group.name_hash == 0) continue;
     const bool is_active = group.role == config::Role::kActive;
-    says.push_back({.name_hash = group.name_hash,
-                    .number = configured.id,
-                    .role = group.role,
-                    .epoch = is_active ? group.epoch : group.highest,
-                    .session = group.reader.is_open ? group.reader.terms.session : 0,
-                    .state = judged[configured.id].state});
+    says.push_back(
+        {.name_hash = group.name_hash,
+         .number = configured.id,
+         .role = group.role,
+         .epoch = is_active ? group.epoch : group.highest,
+         .session = group.reader.is_open ? group.reader.terms.session : 0,
+         // Of a peer that is not heard nothing is known; it may hear this.
+         .state = shown == PeerState::kUp ? judged[configured.id].state : SyncState::kDown});
   }
   return says;
 }
@@ -140,7 +142,7 @@ void Endpoint::Impl::SendHellos(Nanos now, FrameSink& sink) {
     const size_t end = std::min(groups.size(), done + kHelloGroupsMax);
     hello.groups.assign(groups.begin() + static_cast<ptrdiff_t>(done),
                         groups.begin() + static_cast<ptrdiff_t>(end));
-    if (!Send(hello, now, sink)) return;
+    if (!Send(hello, now, sink)) return association.HelloNotSent();
     counters.hellos_sent.Add(1);
     const KeyRing& keys = association.keys();
     if (keys.is_changing() && Send(hello, keys.wanted(), now, sink)) counters.hellos_sent.Add(1);

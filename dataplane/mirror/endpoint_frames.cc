@@ -50,19 +50,28 @@ void Endpoint::Impl::OnStream(const FrameHeader& header, const Link::Datagram& d
   slot->body_size = static_cast<uint16_t>(datagram.payload.size() - kHeaderSize - kTagSize);
   ring.Push();
   association.Heard(now);
+  found.end->workers[header.worker].heard_at = now;
   if (!IsData(header.type)) found.end->unanswered_since = 0;
 }
 
+// When the port is full, the worker behind the one that sent last is first the next time.
 bool Endpoint::Impl::SendStreams(Nanos now, FrameSink& sink) {
+  const size_t count = ports.from_worker.size();
   bool any = false;
-  for (size_t worker = 0; worker < ports.from_worker.size(); ++worker) {
+  for (size_t i = 0; i < count; ++i) {
+    const size_t worker = (first_worker + i) % count;
     FrameRing& ring = *ports.from_worker[worker];
-    for (unsigned i = 0; i < kFramesOutMax; ++i) {
-      FrameSlot* slot = ring.Front();
-      if (slot == nullptr || !SendFrame(worker, *slot, now, sink)) break;
+    unsigned sent = 0;
+    for (FrameSlot* slot = nullptr; sent < kFramesOutMax; ++sent) {
+      slot = ring.Front();
+      if (slot == nullptr) break;
+      if (!SendFrame(worker, *slot, now, sink)) {
+        first_worker = sent == 0 ? worker : (worker + 1) % count;
+        return any || sent != 0;
+      }
       ring.Pop();
-      any = true;
     }
+    any |= sent != 0;
   }
   return any;
 }

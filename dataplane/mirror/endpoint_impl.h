@@ -26,6 +26,7 @@ struct Endpoint::Impl {
   static constexpr Nanos kSometimes = 100 * kMillisecond;
   static constexpr Nanos kJudgeEvery = 10 * kMillisecond;
   static constexpr Nanos kUnanswered = kSecond;
+  static constexpr Nanos kStreamSilence = 3 * kSecond;
 
   Impl(EndpointOptions given, config::Publisher& publisher, unsigned publisher_reader,
        const config::Roles& roles, EndpointPorts ports);
@@ -38,6 +39,7 @@ struct Endpoint::Impl {
   void TakeRoles();
   void Evaluate();
   void Sometimes(Nanos now);
+  void NoteSilence(StreamEnd& end, Nanos now);
   void Translate();
   uint16_t mtu() const;       // both ways
   uint16_t body_max() const;  // of a frame that fits
@@ -98,6 +100,7 @@ struct Endpoint::Impl {
   bool evaluate = true;
   bool busy = false;
   unsigned answers = 0;
+  size_t first_worker = 0;  // whose frames are sent first
   std::array<Judgement, kTrafficGroupsMax + 1> judged{};
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims{};
   Nanos judged_at = 0;

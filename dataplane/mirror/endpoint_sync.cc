@@ -46,6 +46,9 @@ Endpoint::Impl::Judgement Endpoint::Impl::Judge(TrafficGroupId id) const {
   }
   if (!is_config_equal()) return {SyncState::kHeld, kConfigurationsDiffer};
   const SyncState state = ports.state(id, end.terms.session, snapshot->generation);
+  if (state == SyncState::kInSync && end.silent_workers != 0) {
+    return {SyncState::kLagging, "a worker's stream is silent"};
+  }
   return {state, ReasonOf(state)};
 }
 

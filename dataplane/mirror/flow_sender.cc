@@ -143,6 +143,7 @@ void FlowSender::Open(const SessionTerms& terms, Nanos now) noexcept {
   impl.announced = StreamState::kInSync;  // anything else: the first frame is due
   impl.sent_at = now;
   impl.renewed_count = 0;
+  impl.unanswered_since = 0;
   for (RangeBook* const ranges : {&impl.family4.ranges, &impl.family6.ranges}) {
     ranges->ForgetAsked();
     ranges->BeginPass(0);
@@ -234,12 +235,20 @@ void FlowSender::OnAck(const FrameHeader& ack, Nanos now) noexcept {
   if (!impl.open || ack.type != FrameType::kFlowsAck) return;
   if (ack.session != impl.terms.session && !Mutated(Mutation::kAckOfAnySession)) return;
   impl.now = now;
+  bool is_answer = false;
   const bool is_possible = impl.window.OnAck(
-      ack, now, [&impl](std::span<const Note> notes) { impl.OnAcknowledged(notes); },
+      ack, now,
+      [&](std::span<const Note> notes) {
+        is_answer = true;
+        impl.OnAcknowledged(notes);
+      },
       [&impl](std::span<const Note> notes) { impl.OnLost(notes); });
   if (!is_possible) {
     impl.counters.bad_acks.Add(1);
     return;
+  }
+  if (is_answer) {
+    impl.unanswered_since = impl.window.in_flight() == 0 ? 0 : std::max<Nanos>(now, 1);
   }
   if ((ack.flags & kAuditMismatch) != 0) impl.OnMismatch(ack.stamp);
   impl.Look();

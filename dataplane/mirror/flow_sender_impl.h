@@ -207,6 +207,8 @@ struct FlowSender::Impl {
   Nanos lag_bad_at = 0;
   Nanos looked_at = 0;
   Nanos oldest = kNever;  // change not acknowledged, when last looked
+  // When the first frame went out since one was acknowledged last; 0: none did.
+  Nanos unanswered_since = 0;
 
   Nanos pass_began = 0;
   uint32_t pass_asked = 0;   // ranges, of this pass

@@ -35,7 +35,7 @@ enum class StreamState : uint8_t {
   kSyncing = 1,   // the first pass over all slots is not acknowledged to its end
   kAuditing = 2,  // it is; digests are being compared
   kInSync = 3,    // all ranges compared equal, and the lag is within bounds
-  kLagging = 4,   // was in sync; the oldest unacknowledged change is too old
+  kLagging = 4,   // was in sync; what is not acknowledged is too old
 };
 
 // The generation of the key that sealed a frame has the upper bits of `flags`; see seal.h. It is no

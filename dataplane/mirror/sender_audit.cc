@@ -165,7 +165,9 @@ void FlowSender::Impl::UpdateState() noexcept {
     }
     renewed_count = 0;
   }
-  const Nanos lag = oldest < now ? now - oldest : 0;
+  // A peer that acknowledges nothing does not hear us, though no change may be waiting for it.
+  const Nanos since = unanswered_since == 0 ? oldest : std::min(oldest, unanswered_since);
+  const Nanos lag = since < now ? now - since : 0;
   if (lag >= kLagGood) lag_bad_at = now;
   switch (state) {
     case StreamState::kSyncing:

@@ -94,6 +94,7 @@ void FlowSender::Impl::FinishFrame(FrameSlot& out, const config::Snapshot& snaps
   out.header.stamp = static_cast<uint32_t>(now / 1000);
   announced = state;
   sent_at = now;
+  if (unanswered_since == 0) unanswered_since = std::max<Nanos>(now, 1);
   ++frames_built;
   counters.frames.Add(1);
   counters.bytes.Add(size);

@@ -225,6 +225,7 @@ void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, 
   end.is_open = true;
   end.terms = terms;
   end.unanswered_since = 0;
+  end.silent_workers = 0;
   end.workers.resize(std::max(end.workers.size(), workers));
   for (StreamEnd::PerWorker& worker : end.workers) {
     worker.sealer = Sealer();
@@ -232,6 +233,7 @@ void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, 
     worker.seals = 0;
     worker.opens = {};
     worker.sealed = 0;
+    worker.heard_at = 0;
   }
   FollowKeys(group, end);
   untold_ = true;
@@ -240,6 +242,7 @@ void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, 
 void Sessions::CloseEnd(StreamEnd& end, bool discard) {
   end.is_open = false;
   end.discard = discard;
+  end.silent_workers = 0;
 }
 
 void Sessions::FollowKeys() {

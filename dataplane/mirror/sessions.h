@@ -35,6 +35,7 @@ struct StreamEnd {
     uint32_t seals = 0;  // numbers of the pre-shared keys that they have
     KeyRing::Numbers opens{};
     uint64_t sealed = 0;   // highest number
+    Nanos heard_at = 0;    // a frame of it came last, or it was waited for first; 0: neither
     bool is_told = false;  // that it is open, by `told`
     SessionTerms told;
   };
@@ -44,6 +45,7 @@ struct StreamEnd {
   std::vector<PerWorker> workers;
   // Writer: since when frames went out without any acknowledgement; 0: none did.
   Nanos unanswered_since = 0;
+  uint64_t silent_workers = 0;  // bit w: nothing comes of worker w's stream, though the peer speaks
 };
 
 struct PeerGroup {
@@ -105,6 +107,7 @@ class Sessions {
 
   // By number, 0: persistence.
   const Group& group(config::TrafficGroupId number) const { return groups_[number]; }
+  Group& group(config::TrafficGroupId number) { return groups_[number]; }
   const PeerGroup* PeerOf(uint64_t name_hash) const;
   bool has_writer() const;
 
