@@ -2,28 +2,20 @@
 //
 // How soon the standby knows: single changes under load, and all flows of a new session.
 #include <netinet/in.h>
-#include <rte_tcp.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <deque>
-#include <iterator>
 #include <vector>
 
-#include "dataplane/base/limits.h"
-#include "dataplane/base/prng.h"
+#include "tools/bench/pair_connections.h"
 #include "tools/bench/pair_lockstep.h"
 #include "tools/bench/pair_scenarios.h"
 
 namespace tandem::bench {
 namespace {
 
-using flow::Side;
 using Part = Lockstep::Part;
-
-constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
-constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
-constexpr uint8_t kFin = RTE_TCP_FIN_FLAG;
 
 double Millis(Nanos span) {
   return static_cast<double>(span) / kMillisecond;
@@ -36,60 +28,6 @@ PairDeviceOptions Of(uint8_t unit_id, uint32_t capacity, uint16_t mtu) {
           .mtu = mtu,
           .bulk_rate = 100'000'000'000};
 }
-
-// New connections at a steady rate, each with its handshake and, some time later, its end.
-class Connections {
- public:
-  Connections(PairDevice& device, uint32_t first_flow, Nanos gap)
-      : device_(device), first_flow_(first_flow), gap_(gap) {}
-
-  // The packets due at `now`; `told(flow)` for each whose flow is established by them.
-  template <class Told>
-  std::span<const net::Packet> Due(Nanos now, const Told& told) {
-    if (began_ == 0) began_ = now;
-    size_t count = 0;
-    while (next_ * gap_ <= now - began_ && count + std::size(kSteps) <= kBurstMax) {
-      for (const Step& step : kSteps)
-        Add(step, count, told);
-      ++next_;
-    }
-    return ring_.packets().first(count);
-  }
-  uint64_t begun() const { return next_; }
-
- private:
-  static constexpr uint32_t kLife = 4096;
-  static constexpr uint32_t kNumbers = kMembers * 2048;
-  struct Step {
-    uint32_t after;
-    Side side;
-    uint8_t flags;
-    uint32_t sent;
-    uint32_t acknowledged;
-  };
-  static constexpr Step kSteps[] = {{0, Side::kClient, kSyn, 0, 0},
-                                    {8, Side::kServer, kSyn | kAck, 0, 0},
-                                    {16, Side::kClient, kAck, 0, 0},
-                                    {kLife, Side::kClient, kFin | kAck, 0, 0},
-                                    {kLife + 8, Side::kServer, kFin | kAck, 0, 1},
-                                    {kLife + 16, Side::kClient, kAck, 1, 1}};
-
-  template <class Told>
-  void Add(const Step& step, size_t& count, const Told& told) {
-    if (next_ < step.after) return;
-    const auto flow = first_flow_ + static_cast<uint32_t>((next_ - step.after) % kNumbers);
-    device_.traffic().MakePacket(ring_, count++, flow, step.side, step.flags, step.sent,
-                                 step.acknowledged);
-    if (step.after == 16) told(flow);
-  }
-
-  PairDevice& device_;
-  uint32_t first_flow_;
-  Nanos gap_;
-  Nanos began_ = 0;
-  uint64_t next_ = 0;
-  FrameRing ring_;
-};
 
 bool IsInSync(Lockstep& pair) {
   return pair.standby().unit().mirroring()->InSync(kGroup);

@@ -61,10 +61,10 @@ void Lockstep::Round(std::span<const net::Packet> packets, Nanos least) {
   now_ += longest;
 }
 
-void Lockstep::Step(Nanos span) {
+void Lockstep::Step(Nanos span, std::span<const net::Packet> packets) {
   for (Wire& wire : wires_)
     wire.SetNow(now_);
-  active_.Turn({}, now_);
+  active_.Turn(packets, now_);
   active_.unit().MirrorTurn(wires_[1].Receive(), now_, wires_[0]);
   standby_.unit().MirrorTurn(wires_[0].Receive(), now_, wires_[1]);
   standby_.Turn({}, now_);

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/base/prng.h"
 #include "tools/bench/pair_device.h"
 
 namespace tandem::bench {
@@ -25,6 +26,7 @@ class Wire : public mirror::FrameSink {
     return std::span(frames_[sent_ % kFrames].bytes).first(size);
   }
   void Commit(size_t size) override {
+    if (loss_percent_ != 0 && prng_.Below(100) < loss_percent_) return;
     Frame& frame = frames_[sent_++ % kFrames];
     frame.size = size;
     frame.arrives = now_ + kDelay;
@@ -32,6 +34,7 @@ class Wire : public mirror::FrameSink {
   }
 
   void SetNow(Nanos now) { now_ = now; }
+  void SetLoss(unsigned percent) { loss_percent_ = percent; }
   // What has arrived; gone at the next call.
   std::span<const std::span<const uint8_t>> Receive();
   uint64_t frames() const { return sent_; }
@@ -55,6 +58,8 @@ class Wire : public mirror::FrameSink {
   uint64_t shown_ = 0;
   uint64_t bytes_ = 0;
   Nanos now_ = 0;
+  unsigned loss_percent_ = 0;
+  Prng prng_{1};
 };
 
 class Lockstep {
@@ -75,7 +80,12 @@ class Lockstep {
   // A turn of each; `least` is the least that time goes on.
   void Round(std::span<const net::Packet> packets, Nanos least);
   // The same without a measurement.
-  void Step(Nanos span);
+  void Step(Nanos span, std::span<const net::Packet> packets = {});
+  // Of the wire, each way, from now on.
+  void SetLoss(unsigned percent) {
+    for (Wire& wire : wires_)
+      wire.SetLoss(percent);
+  }
 
  private:
   template <class Turn>

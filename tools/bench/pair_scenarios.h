@@ -11,5 +11,7 @@ namespace tandem::bench {
 void MeasureCost(std::string_view only);  // whose names hold it
 void MeasureLag();
 void MeasureBulk();
+// False: memory grew, or the tables differ at the end.
+bool Churn(uint64_t connections);
 
 }  // namespace tandem::bench
