@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Any bytes as the body of a flow or persistence frame whose seal was opened, and as a frame's header.
-// What is accepted keeps to its ranges, can be written, and is then read as the same.
+// Any bytes as the body of a flow, persistence or control frame whose seal was opened, and as a frame's
+// header. What is accepted keeps to its ranges, can be written, and is then read as the same; applied to
+// a shadow, and told to a writer as an acknowledgement, it leaves tables that are in order.
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -10,10 +11,12 @@
 #include <vector>
 
 #include "dataplane/base/assert.h"
+#include "dataplane/mirror/control_codec.h"
 #include "dataplane/mirror/exchange.h"
 #include "dataplane/mirror/flow_batch.h"
 #include "dataplane/mirror/frame.h"
 #include "dataplane/mirror/persist_batch.h"
+#include "tests/unit/mirror/stream_rig.h"
 
 namespace {
 
@@ -124,6 +127,84 @@ void CheckRecords(std::span<const uint8_t> body) {
   TANDEM_ASSERT(std::vector(reader.rows().begin(), reader.rows().end()) == once);
 }
 
+void CheckControl(std::span<const uint8_t> body) {
+  const ControlMessage message = DecodeControl(body);
+  if (std::holds_alternative<std::monostate>(message)) return;
+  std::vector<uint8_t> once(kMirrorMtuMax + 64);
+  std::vector<uint8_t> twice(once.size());
+  once.resize(EncodeControl(message, once));
+  TANDEM_ASSERT(!once.empty());
+  twice.resize(EncodeControl(DecodeControl(once), twice));
+  TANDEM_ASSERT(once == twice);
+}
+
+// ---- applied --------------------------------------------------------------------------------------
+
+// A stream whose shadow the inputs are applied to, one after the other, each in a session of its own.
+test::StreamRig& TheRig() {
+  static const auto rig = [] {
+    auto made = std::make_unique<test::StreamRig>(
+        test::StreamRig::Options{.capacity4 = kFlowsPerPage + 100, .capacity6 = kFlowsPerPage});
+    for (uint32_t client = 0; client < 50; ++client)
+      made->Create<flow::FlowHot4>(client);
+    return made;
+  }();
+  return *rig;
+}
+
+template <class Hot>
+void CheckTable(flow::FlowTable<Hot>& table) {
+  uint32_t live = 0;
+  for (uint32_t slot = 0; slot < table.pages().SlotsTouched(); ++slot) {
+    if (!table.IsLive(slot) || table.pages().GroupOf(slot) != test::kGroup) continue;
+    ++live;
+    const Hot& hot = table.hot(slot);
+    TANDEM_ASSERT((hot.common.flags & flow::kShadow) != 0);
+    TANDEM_ASSERT(table.FindOne(hot.client, hot.common.protocol).slot == slot);
+  }
+  TANDEM_ASSERT(live == table.size());
+}
+
+void CheckApplied(std::span<const uint8_t> body) {
+  test::StreamRig& rig = TheRig();
+  static FrameSlot frame;
+  rig.now += kMillisecond;
+  rig.OpenReceiver();
+  frame.header = {.type = FrameType::kFlows,
+                  .flags = static_cast<uint16_t>(StreamState::kSyncing),
+                  .epoch = rig.terms.epoch,
+                  .session = rig.terms.session,
+                  .sequence = 1,
+                  .floor = 1,
+                  .dictionary = rig.translation->version};
+  frame.body_size = static_cast<uint16_t>(body.size());
+  std::copy(body.begin(), body.end(), frame.body.begin());
+  rig.receiver.Apply(frame, *rig.translation, *rig.reader_snapshot, rig.now);
+  while (rig.receiver.Tidy(rig.translation.get(), *rig.reader_snapshot, 1024)) {
+  }
+  CheckTable(rig.reader.flows4);
+  CheckTable(rig.reader.flows6);
+  TANDEM_ASSERT(rig.receiver.counters().flows.Get() ==
+                rig.reader.flows4.size() + rig.reader.flows6.size());
+}
+
+// The writer goes on whatever its peer says that it has.
+void CheckAcknowledged(std::span<const uint8_t> bytes) {
+  test::StreamRig& rig = TheRig();
+  static FrameSlot frame;
+  FrameHeader ack;
+  if (!ReadHeader(bytes, ack)) return;
+  rig.sender.Open(rig.terms, rig.now);
+  for (int i = 0; i < 3; ++i)
+    static_cast<void>(rig.sender.Build(frame, *rig.writer_snapshot, rig.now += kMillisecond));
+  ack.type = FrameType::kFlowsAck;
+  ack.session = rig.terms.session;
+  rig.sender.OnAck(ack, rig.now);
+  rig.sender.OnClock(rig.now += kSecond);
+  TANDEM_ASSERT(rig.sender.first_in_flight() <= rig.sender.next_frame());
+  TANDEM_ASSERT(rig.writer.flows4.size() == 50);
+}
+
 void CheckHeader(std::span<const uint8_t> frame) {
   FrameHeader header;
   if (!ReadHeader(frame, header)) return;
@@ -138,6 +219,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size > kBodyMax) return 0;
   CheckBody({data, size});
   CheckRecords({data, size});
+  CheckControl({data, size});
   CheckHeader({data, size});
+  CheckApplied({data, size});
+  CheckAcknowledged({data, size});
   return 0;
 }
