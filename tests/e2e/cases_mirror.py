@@ -141,7 +141,7 @@ def case_take_over(world):
 
 
 def case_take_over_in_transfer(world):
-    """Mirror: a download survives the death of the active"""
+    """Mirror: row 14: a download survives the death of the active, whatever its windows are by then"""
     failure = []
 
     def download():
@@ -161,7 +161,7 @@ def case_take_over_in_transfer(world):
 
 
 def case_other_platform(world):
-    """Mirror: a peer with another number of workers: no flows, said once, persistence all the same"""
+    """Mirror: row 16: a peer with another number of workers: no flows, said once, but persistence"""
     world.pair.stop('b')
     world.pair.start('b', STANDBY, workers=world.workers + 1)
     wait_until(lambda: 'workers' in world.pair.mirror('a').get('incompatible', ''),
@@ -215,7 +215,7 @@ def case_another_key(world):
 
 
 def case_configured_later(world):
-    """Mirror: a virtual that the standby does not have yet: flows wait there and are bound later"""
+    """Mirror: row 17: a virtual that the standby does not have yet: flows wait and are bound later"""
     from pair_config import virtual
     extra = virtual('late', 90, 'web')
     world.pair.load('a', ACTIVE, extra=extra)

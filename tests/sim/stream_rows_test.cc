@@ -165,6 +165,19 @@ TEST_CASE("row 11: nothing of a session survives a reconnect at any point") {
   });
 }
 
+TEST_CASE("row 12: clocks that jump, and devices that begin again at an earlier time") {
+  Play(Calm(12, 200), [](StreamWorld& world) {
+    world.SetFaults({.loss_percent = 5, .jitter = kMillisecond});
+    for (unsigned round = 0; round < 40; ++round) {
+      Steps(world, 150, 200'000, 5);
+      world.JumpClock(round % 2, world.chance().Span(0, 3600 * kSecond));
+      Steps(world, 50, 200'000, 5);
+      if (round % 8 == 7) world.Restart(round / 8 % 2);
+      if (round % 10 == 9) world.Settle();
+    }
+  });
+}
+
 TEST_CASE("row 24: one direction that is deaf is noticed within five seconds") {
   for (const unsigned deaf : {0U, 1U}) {
     Play(Calm(24 + deaf, 100), [&](StreamWorld& world) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dataplane/base/assert.h"
 #include "dataplane/unit/mirroring.h"
 
 namespace tandem::test {
@@ -17,8 +18,9 @@ RigOptions OptionsOf(const PairOptions& options, unsigned device) {
 }  // namespace
 
 Pair::Pair(std::string_view config0, std::string_view config1, const PairOptions& options)
-    : prng_(options.seed),
-      loss_percent_(options.loss_percent),
+    : options_(options),
+      prng_(options.seed),
+      loss_percent_{options.loss_percent, options.loss_percent},
       rigs_{std::make_unique<Rig>(config0, OptionsOf(options, 0)),
             std::make_unique<Rig>(config1, OptionsOf(options, 1))} {
   if (options.is_direct) direct_ = std::make_unique<DirectWire>(*rigs_[0], *rigs_[1]);
@@ -26,8 +28,18 @@ Pair::Pair(std::string_view config0, std::string_view config1, const PairOptions
 
 Pair::~Pair() = default;
 
+void Pair::Restart(unsigned device, std::string_view config) {
+  TANDEM_ASSERT(direct_ == nullptr);
+  RigOptions options = OptionsOf(options_, device);
+  options.seed += 2 * 1000 * ++restarts_;
+  options.start = rigs_[device]->now();
+  rigs_[device] = nullptr;  // one after the other, as on one machine
+  rigs_[device] = std::make_unique<Rig>(config, options);
+  under_way_[device].clear();
+}
+
 void Pair::Exchange() {
-  if (direct_ != nullptr) return direct_->Exchange(loss_percent_, prng_);
+  if (direct_ != nullptr) return direct_->Exchange(loss_percent_[0], prng_);
   for (unsigned device = 0; device < 2; ++device) {
     std::vector<Bytes> arrived;
     arrived.swap(under_way_[device]);
@@ -36,7 +48,10 @@ void Pair::Exchange() {
     rigs_[device]->unit().MirrorTurn(frames, rigs_[device]->now(), sinks_[device]);
     frames_[device] += sinks_[device].frames.size();
     for (Bytes& frame : sinks_[device].frames) {
-      if (prng_.Below(100) >= loss_percent_) under_way_[1 - device].push_back(std::move(frame));
+      if (prng_.Below(100) < loss_percent_[device]) continue;
+      if (passes_ == nullptr || passes_(device, frame)) {
+        under_way_[1 - device].push_back(std::move(frame));
+      }
     }
   }
 }

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -55,7 +56,14 @@ class Pair {
 
   Rig& rig(unsigned device) { return *rigs_[device]; }
   // Of the wire, each way, from now on. 100: cut.
-  void SetLoss(unsigned percent) { loss_percent_ = percent; }
+  void SetLoss(unsigned percent) { loss_percent_ = {percent, percent}; }
+  // Of what `device` sends.
+  void SetLossFrom(unsigned device, unsigned percent) { loss_percent_[device] = percent; }
+  // Whether a frame that `device` sends passes; nullptr: every one. Without endpoints it is not asked.
+  using Filter = std::function<bool(unsigned device, std::span<const uint8_t> frame)>;
+  void SetFilter(Filter passes) { passes_ = std::move(passes); }
+  // The device ends as a crash would end it, and begins anew with empty tables. Not without endpoints.
+  void Restart(unsigned device, std::string_view config);
 
   // Turns of everything, a step of time apart.
   void Advance(Nanos span, Nanos step = 200'000);
@@ -74,8 +82,11 @@ class Pair {
  private:
   void Exchange();
 
+  PairOptions options_;
   Prng prng_;
-  unsigned loss_percent_;
+  std::array<unsigned, 2> loss_percent_;  // by sender
+  Filter passes_;
+  unsigned restarts_ = 0;
   std::array<std::unique_ptr<Rig>, 2> rigs_;
   std::unique_ptr<DirectWire> direct_;
   std::array<std::vector<Bytes>, 2> under_way_;  // by receiver

@@ -285,6 +285,37 @@ def rule_drop_reasons(tree):
             yield f'{header}:1: no golden case counts {name}'
 
 
+# Failures of mirroring that others shipped, by their number in tests/README.md.
+MIRROR_ROWS = [*range(1, 19), *range(24, 35)]
+
+
+def rule_mirror_rows(tree):
+    """Every failure of mirroring in tests/README.md has a test that is named after its row."""
+    readme = 'tests/README.md'
+    if readme not in tree.texts:
+        return
+    tests = {}  # row -> files with a test of it
+    named = re.compile(r'TEST_CASE\(\s*"row (\d+): |"""Mirror: row (\d+): ')
+    for path, text in tree.texts.items():
+        if re.match(r'tests/(.*_test\.cc|e2e/cases_.*\.py)$', path):
+            for match in named.finditer(text):
+                tests.setdefault(int(match.group(1) or match.group(2)), set()).add(path)
+    listed = {}  # row -> line number, files
+    for _, number, line in tree.lines(f'^{readme}$'):
+        match = re.match(r'\| (\d+) \|.*\|([^|]+)\|$', line)
+        if match:
+            files = {f'tests/{name}' for name in re.findall(r'`([^`]+)`', match.group(2))}
+            listed[int(match.group(1))] = number, files
+    for row in sorted({*MIRROR_ROWS, *listed}):
+        number, files = listed.get(row, (1, set()))
+        if row not in listed:
+            yield f'{readme}:1: row {row} is not in the table'
+        if row not in tests:
+            yield f'{readme}:{number}: row {row} has no test'
+        for path in sorted(files - tests.get(row, set())):
+            yield f'{readme}:{number}: {path} has no test of row {row}'
+
+
 RULES = {name.removeprefix('rule_').replace('_', '-'): function
          for name, function in list(globals().items()) if name.startswith('rule_')}
 

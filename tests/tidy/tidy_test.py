@@ -3,10 +3,20 @@
 
 import unittest
 
-from tidy import BANNED, LINES_MAX, RULES, SPDX, Tree
+from tidy import BANNED, LINES_MAX, MIRROR_ROWS, RULES, SPDX, Tree
 
 MARK = 'TO' + 'DO'
 HOME = '/ho' + 'me/somebody'
+
+# A table of rows and their tests, one in a file; both without the row that is left out.
+def rows_tree(without_line=0, without_test=0):
+    table = ''.join(f'| {row} | it failed | `a_test.cc` |\n' for row in MIRROR_ROWS
+                    if row != without_line)
+    tests = ''.join(f'TEST_CASE(\n    "row {row}: it works", "[a]") {{}}\n' for row in MIRROR_ROWS
+                    if row != without_test)
+    return {'tests/README.md': f'| row | failed | test |\n|---|---|---|\n{table}',
+            'tests/a_test.cc': f'// {SPDX}\n{tests}', 'tests/meson.build': f"# {SPDX}\n'a_test.cc'\n"}
+
 
 # rule -> trees that must be reported, each with the words the report must hold.
 BAD = {
@@ -79,6 +89,11 @@ BAD = {
         ({'dataplane/base/drop_reason.h': 'X(kLand, "land", "h")\nX(kNoFlow, "no_flow", "h")\n',
           'tests/golden/land/counters.txt': 'drop.land 1\n'}, 'counts no_flow'),
     ],
+    'mirror-rows': [
+        (rows_tree(without_test=MIRROR_ROWS[3]), f'row {MIRROR_ROWS[3]} has no test'),
+        (rows_tree(without_test=MIRROR_ROWS[-1]), f'a_test.cc has no test of row {MIRROR_ROWS[-1]}'),
+        (rows_tree(without_line=17), 'row 17 is not in the table'),
+    ],
 }
 
 # Trees that every rule must accept.
@@ -98,6 +113,7 @@ GOOD = [
     {'dataplane/base/assert.h': f'// {SPDX}\n#pragma once\nvoid F() {{ std::fprintf(stderr, "x"); }}\n'},
     {'tests/golden/x/out.txt': 'trailing \n', 'tests/golden/x/counters.txt': 'drop.land 1\n',
      'dataplane/base/drop_reason.h': f'// {SPDX}\n#pragma once\n  X(kLand, "land", "help")\n'},
+    rows_tree(),
 ]
 
 

@@ -172,7 +172,7 @@ TEST_CASE("endpoint: roles change hands, and the epoch counts up", "[mirror]") {
   CHECK(std::string(world.a.group().reason) == "both are standby");
 }
 
-TEST_CASE("endpoint: platforms that differ mirror persistence only, and keep quiet", "[mirror]") {
+TEST_CASE("row 16: platforms that differ mirror persistence only, and keep quiet", "[mirror]") {
   World world;
   world.b.options.fingerprint.workers = 1;
   world.b.options.fingerprint.reta_hash = 0x10;
@@ -227,7 +227,7 @@ TEST_CASE("endpoint: strangers, twins and other keys are kept out", "[mirror]") 
   }
 }
 
-TEST_CASE("endpoint: the path's size is found, and found again", "[mirror]") {
+TEST_CASE("row 27: the path's size is found, and found again", "[mirror]") {
   World world;
   world.a.options.mirroring.mtu = 9000;
   world.b.options.mirroring.mtu = 9000;

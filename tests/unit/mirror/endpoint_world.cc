@@ -88,11 +88,13 @@ const EndpointStatus::Group& Device::group(size_t index) const {
 }
 
 std::span<uint8_t> Device::Begin(size_t size) {
+  if (room == 0) return {};
   begun_.assign(size, 0);
   return begun_;
 }
 
 void Device::Commit(size_t size) {
+  if (room != UINT32_MAX) --room;
   begun_.resize(size);
   sent.push_back(begun_);
 }
@@ -112,6 +114,7 @@ void Device::Work(unsigned worker) {
     Take(worker, *slot);
     to_worker_[worker]->Pop();
   }
+  Answer(worker);
 }
 
 void Device::Take(unsigned index, const FrameSlot& slot) {
@@ -155,22 +158,38 @@ void Device::Take(unsigned index, const FrameSlot& slot) {
     return;
   }
   ++stream.came;
-  FrameSlot* answer = from_worker_[index]->Free();
-  if (answer == nullptr) return;
-  answer->cargo = Cargo::kFrame;
-  answer->group = slot.group;
-  answer->body_size = 0;
-  answer->header = {.type = slot.group == 0 ? FrameType::kPersistAck : FrameType::kFlowsAck,
-                    .epoch = reader.terms.epoch,
-                    .session = reader.terms.session,
-                    .sequence = ++reader.sent,
-                    .floor = slot.header.sequence};
-  from_worker_[index]->Push();
+  stream.unanswered = slot.header.sequence;
+}
+
+// One acknowledgement for all that came; when there is room for it.
+void Device::Answer(unsigned index) {
+  for (auto& [group, reader] : workers[index].readers) {
+    if (reader.unanswered == 0 || !reader.is_open) continue;
+    FrameSlot* answer = from_worker_[index]->Free();
+    if (answer == nullptr) return;
+    answer->cargo = Cargo::kFrame;
+    answer->group = static_cast<config::TrafficGroupId>(group);
+    answer->body_size = 0;
+    answer->header = {.type = group == 0 ? FrameType::kPersistAck : FrameType::kFlowsAck,
+                      .epoch = reader.terms.epoch,
+                      .session = reader.terms.session,
+                      .sequence = ++reader.sent,
+                      .floor = reader.unanswered};
+    reader.unanswered = 0;
+    from_worker_[index]->Push();
+  }
 }
 
 void Device::Write(size_t size) {
+  ++writes_;
   for (unsigned i = 0; i < workers.size(); ++i) {
-    for (auto& [group, writer] : workers[i].writers) {
+    std::map<unsigned, StubStream>& writers = workers[i].writers;
+    for (size_t k = 0; k < writers.size(); ++k) {
+      // Each is first in its turn: there may be room for one alone.
+      const auto at =
+          std::next(writers.begin(), static_cast<std::ptrdiff_t>((writes_ + k) % writers.size()));
+      const unsigned group = at->first;
+      StubStream& writer = at->second;
       FrameSlot* slot = writer.is_open ? from_worker_[i]->Free() : nullptr;
       if (slot == nullptr) continue;
       slot->cargo = Cargo::kFrame;

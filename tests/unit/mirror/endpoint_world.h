@@ -29,9 +29,10 @@ struct WireFaults {
 struct StubStream {
   bool is_open = false;
   SessionTerms terms;
-  uint64_t sent = 0;      // writer: frames written
-  uint64_t answered = 0;  // writer: acknowledgements that came
-  uint64_t came = 0;      // reader: frames of this session
+  uint64_t sent = 0;        // writer: frames written
+  uint64_t answered = 0;    // writer: acknowledgements that came
+  uint64_t came = 0;        // reader: frames of this session
+  uint64_t unanswered = 0;  // reader: number of the last one that came
 };
 
 struct StubWorker {
@@ -65,6 +66,7 @@ class Device : public FrameSink {
   config::Roles roles;
   std::vector<std::string> groups = {"traffic-group-1"};
   SyncState streams = SyncState::kSyncing;  // what the workers say, of every group
+  unsigned room = UINT32_MAX;  // frames that the port takes; by default it takes all
   std::unique_ptr<Endpoint> endpoint;
   std::vector<StubWorker> workers;
   std::unique_ptr<const Translation> translation;
@@ -75,10 +77,12 @@ class Device : public FrameSink {
  private:
   void Work(unsigned worker);
   void Take(unsigned worker, const FrameSlot& slot);
+  void Answer(unsigned worker);
 
   config::Publisher publisher_;
   std::vector<std::unique_ptr<FrameRing>> to_worker_, from_worker_;
   uint64_t generation_ = 0;
+  size_t writes_ = 0;
   std::vector<uint8_t> begun_;
   mutable std::shared_ptr<const EndpointStatus> shown_;
 };

@@ -9,7 +9,7 @@
 
 namespace tandem::mirror::test {
 
-TEST_CASE("a stream allocates nothing", "[mirror]") {
+TEST_CASE("row 32: a stream allocates nothing, whatever it has to repeat", "[mirror]") {
   StreamRig rig({.seed = 3});
   rig.around_call = &tandem::test::GuardAllocations;
   rig.to_reader = {.loss = 0.1, .duplicates = 0.05, .delay = 50'000, .jitter = 200'000};

@@ -589,7 +589,7 @@ TEST_CASE("flows of objects that are not configured wait for them", "[mirror]") 
   CHECK(live() == 0);
 }
 
-TEST_CASE("a million flows that come and go leave no trace", "[mirror]") {
+TEST_CASE("row 6: a million flows that come and go leave no trace", "[mirror]") {
   StreamRig rig({.seed = 14, .body_max = 8900});
   rig.to_reader = kBad;
   rig.to_writer = kBad;

@@ -133,7 +133,7 @@ TEST_CASE("commit strict: for every released answer the flow is on the peer, wha
   CHECK(released == 200);
 }
 
-TEST_CASE("commit: what follows a held packet stays behind it", "[unit]") {
+TEST_CASE("row 18: what follows a held packet stays behind it", "[unit]") {
   Network network("mirror_commit: STRICT");
   network.pair.SetLoss(100);
   network.Syn(1000);
