@@ -38,13 +38,24 @@ bool IsAcknowledged(Context& context, const mirror::FlowSender& sender, Entry& e
   return sender.first_in_flight() >= entry.frames_below;
 }
 
+// A flow that goes on may have got a new birth (mirror/flow_sender.h).
+template <class Hot>
+bool IsOver(Context& context, const Entry& entry) {
+  const auto& table = context.flows<Hot>().table;
+  return !table.IsLive(entry.slot) ||
+         (flow::BirthOf(table.register_of(entry.slot)) != entry.birth &&
+          table.cold(entry.slot).created != entry.created);
+}
+
+bool IsOver(Context& context, const Entry& entry) {
+  return entry.is_ipv6 ? IsOver<flow::FlowHot6>(context, entry)
+                       : IsOver<flow::FlowHot4>(context, entry);
+}
+
 template <class Hot>
 bool MayGo(Context& context, Entry& entry) {
+  if (IsOver<Hot>(context, entry)) return true;
   auto& table = context.flows<Hot>().table;
-  // The flow is over: what the packet is now, processing it will say.
-  if (!table.IsLive(entry.slot) || flow::BirthOf(table.register_of(entry.slot)) != entry.birth) {
-    return true;
-  }
   const flow::FlowCommon& common = table.hot(entry.slot).common;
   const config::Virtual* virtual_server = VirtualOf(context, common);
   if (virtual_server == nullptr || (common.flags & flow::kMirrored) == 0) return true;
@@ -106,23 +117,32 @@ bool HoldForCommit(Context& context, const Work& work, flow::FlowRef ref) noexce
     Drop(context, work.packet, DropReason::kCommitFull);
     return true;
   }
-  context.commit.Add({work.packet, ref.slot, Hot::kIsIpv6,
-                      flow::BirthOf(table.register_of(ref.slot)), context.now});
+  context.commit.Add({.packet = work.packet,
+                      .slot = ref.slot,
+                      .is_ipv6 = Hot::kIsIpv6,
+                      .birth = flow::BirthOf(table.register_of(ref.slot)),
+                      .created = table.cold(ref.slot).created,
+                      .since = context.now});
   context.counters.held.Add(1);
   context.counters.commit_held.Add(1);
   return true;
 }
 
-size_t ReleaseCommitted(Context& context, std::span<net::Packet> packets) noexcept {
-  size_t count = 0;
+void ReleaseCommitted(Context& context, Released& released) noexcept {
+  released.committed_count = released.orphaned_count = 0;
   context.commit.Settle(
-      packets.size(),
+      kBurstMax,
       [&](Entry& entry) {
         return entry.is_ipv6 ? MayGo<flow::FlowHot6>(context, entry)
                              : MayGo<flow::FlowHot4>(context, entry);
       },
-      [&](const net::Packet& packet) { packets[count++] = packet; });
-  return count;
+      [&](const Entry& entry) {
+        if (IsOver(context, entry)) {
+          released.orphaned[released.orphaned_count++] = entry.packet;
+        } else {
+          released.committed[released.committed_count++] = entry.packet;
+        }
+      });
 }
 
 template bool HoldForCommit<flow::FlowHot4>(Context&, const Work&, flow::FlowRef) noexcept;

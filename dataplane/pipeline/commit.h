@@ -17,8 +17,8 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 
+#include "dataplane/base/limits.h"
 #include "dataplane/base/time.h"
 #include "dataplane/flow/register.h"
 #include "dataplane/flow/table.h"
@@ -38,6 +38,7 @@ class CommitQueue {
     uint32_t slot = 0;
     bool is_ipv6 = false;
     flow::Birth birth = 0;
+    Tick created = 0;  // the flow
     Nanos since = 0;
     // Once the slot was seen not dirty: every frame built by then had a lower number.
     uint64_t frames_below = 0;  // 0: dirty when last seen
@@ -51,7 +52,7 @@ class CommitQueue {
   void Add(const Entry& entry) noexcept;  // REQUIRES: HasRoom()
 
   // In order of arrival: takes out up to `budget` entries for which `may_go(Entry&)` is true, and hands
-  // their packets to `go`. A packet never overtakes another of its flow.
+  // them to `go`. A packet never overtakes another of its flow.
   template <class MayGo, class Go>
   void Settle(size_t budget, MayGo&& may_go, Go&& go) noexcept {
     size_t kept = 0;
@@ -65,7 +66,7 @@ class CommitQueue {
       }
       --budget;
       --per_slot_[FilterOf(entry.slot, entry.is_ipv6)];
-      go(entry.packet);
+      go(entry);
     }
     count_ = kept;
   }
@@ -73,7 +74,8 @@ class CommitQueue {
   template <class Take>
   void TakeAll(Take&& take) {
     Settle(
-        count_, [](const Entry&) { return true; }, take);
+        count_, [](const Entry&) { return true; },
+        [&take](const Entry& entry) { take(entry.packet); });
   }
 
  private:
@@ -92,7 +94,15 @@ class CommitQueue {
 template <class Hot>
 [[nodiscard]] bool HoldForCommit(Context& context, const Work& work, flow::FlowRef ref) noexcept;
 
-// The packets that may go now, at most packets.size(); the caller processes them. Returns how many.
-size_t ReleaseCommitted(Context& context, std::span<net::Packet> packets) noexcept;
+// The packets that may go now, at most kBurstMax; the caller processes them: those that were waited for,
+// which are not held again, and those whose flow is over meanwhile, like any other, for their keys may
+// be another flow's by now.
+struct Released {
+  std::array<net::Packet, kBurstMax> committed;
+  std::array<net::Packet, kBurstMax> orphaned;
+  size_t committed_count = 0;
+  size_t orphaned_count = 0;
+};
+void ReleaseCommitted(Context& context, Released& released) noexcept;
 
 }  // namespace tandem::pipeline

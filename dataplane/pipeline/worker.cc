@@ -139,11 +139,12 @@ void Worker::ReleaseHeld() noexcept {
 }
 
 void Worker::ReleaseForCommit() noexcept {
-  std::array<net::Packet, kBurstMax> ready;
-  const size_t count = ReleaseCommitted(context_, ready);
+  Released released;
+  ReleaseCommitted(context_, released);
   context_.committing = true;
-  ProcessBurst({ready.data(), count}, Origin::kHeld);
+  ProcessBurst({released.committed.data(), released.committed_count}, Origin::kHeld);
   context_.committing = false;
+  ProcessBurst({released.orphaned.data(), released.orphaned_count}, Origin::kHeld);
 }
 
 }  // namespace tandem::pipeline
