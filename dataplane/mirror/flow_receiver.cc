@@ -31,9 +31,9 @@ void FlowReceiver::Open(const SessionTerms& terms, Nanos now) noexcept {
   impl.mismatch_count = 0;
   impl.discarding = false;
   for (uint32_t page = 0; page < impl.family4.page_count; ++page)
-    impl.family4.notes[page].touched = 0;
+    impl.family4.notes[page].touched = impl.family4.notes[page].closed = 0;
   for (uint32_t page = 0; page < impl.family6.page_count; ++page)
-    impl.family6.notes[page].touched = 0;
+    impl.family6.notes[page].touched = impl.family6.notes[page].closed = 0;
   impl.BeginWalk();
   impl.counters.session.Set(terms.session);
   impl.counters.flows.Set(0);

@@ -38,6 +38,9 @@ struct FlowReceiver::Impl {
     uint64_t touched = 0;  // highest number seen when a row of it was applied last
     Nanos touched_at = 0;
     bool held = false;
+    // While the page was not begun and there was none for it, closes were taken in by frames up to this
+    // number: what older frames say of its slots is over.
+    uint64_t closed = 0;
   };
 
   template <class Hot>
@@ -134,6 +137,8 @@ struct FlowReceiver::Impl {
   uint32_t BeginPageOf(uint32_t logical, const Frame& frame) noexcept;
   template <class Hot>
   bool IsBlocked(uint32_t slot) noexcept;
+  template <class Hot>
+  bool IsOvertaken(uint32_t logical, uint32_t slot, const Frame& frame) noexcept;
   template <class Hot>
   Outcome Insert(const CreateRow<Hot>& row, const Frame& frame) noexcept;
   enum class Conflict : uint8_t { kGone, kRowLoses, kLater, kRefused };

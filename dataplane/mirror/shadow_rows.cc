@@ -30,7 +30,9 @@ void FlowReceiver::Impl::HoldPage(uint32_t logical, const Frame& frame) noexcept
     family.table.pages().Hold(family.SlotAt(logical));
     ++family.pages_held;
   }
-  note = {.touched = std::max(newest, frame.sequence), .touched_at = frame.now, .held = true};
+  note.touched = std::max(newest, frame.sequence);
+  note.touched_at = frame.now;
+  note.held = true;
 }
 
 // The slot, its page begun and held; kNoSlot: there is no page for it.
@@ -52,6 +54,13 @@ bool FlowReceiver::Impl::IsBlocked(uint32_t slot) noexcept {
   if (!is_ours && !flow::IsMirrorDirty(family.table.cold(slot).mirror_link)) return false;
   counters.blocked.Add(1);
   return true;
+}
+
+// The frame is older than a close that left no trace in the slot.
+template <class Hot>
+bool FlowReceiver::Impl::IsOvertaken(uint32_t logical, uint32_t slot, const Frame& frame) noexcept {
+  if (frame.sequence >= Of<Hot>().notes[logical / kFlowsPerPage].closed) return false;
+  return slot == kNoSlot || ValueOf<Hot>(slot) == 0;
 }
 
 // A walk that has passed the slot has counted it already.
@@ -201,6 +210,7 @@ FlowReceiver::Impl::Outcome FlowReceiver::Impl::ApplyCreate(const CreateRow<Hot>
                                                             const Frame& frame) noexcept {
   Family<Hot>& family = Of<Hot>();
   const uint32_t slot = family.SlotAt(row.slot);
+  if (IsOvertaken<Hot>(row.slot, slot, frame)) return Outcome::kLater;
   if (slot != kNoSlot) {
     if (IsBlocked<Hot>(slot)) return Outcome::kLater;
     const Register held = ValueOf<Hot>(slot);
@@ -252,9 +262,13 @@ FlowReceiver::Impl::Outcome FlowReceiver::Impl::ApplyClose(const CloseRow& row,
   uint32_t slot = family.SlotAt(row.slot);
   if (slot == kNoSlot) {
     slot = BeginPageOf<Hot>(row.slot, frame);
+    // The slot is free as it is. To wait for room would have both devices wait for each other, when
+    // each has its last page held by closes that the other has no page for.
     if (slot == kNoSlot) {
-      counters.no_room.Add(1);
-      return Outcome::kLater;
+      uint64_t& closed = family.notes[row.slot / kFlowsPerPage].closed;
+      closed = std::max(closed, frame.sequence);
+      counters.closes.Add(1);
+      return Outcome::kSettled;
     }
   }
   if (IsBlocked<Hot>(slot)) return Outcome::kLater;

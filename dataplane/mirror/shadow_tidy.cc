@@ -95,7 +95,7 @@ void FlowReceiver::Impl::TidyPages(unsigned pages) noexcept {
       uint32_t& link = table.cold(i).mirror_link;
       if (link >= flow::kMirrorSession) link = 0;
     }
-    note = {};
+    note = {.closed = note.closed};
     --family.pages_held;
     table.pages().Unhold(slot);
     return;  // so much for one call
