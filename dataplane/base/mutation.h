@@ -30,7 +30,7 @@ namespace tandem {
   X(kBirthRestarts, "a takeover does not raise the births above those it took over")  \
   X(kEarlyUpdate, "an update of a flow not there is acknowledged")                    \
   X(kPageNotHeld, "a page goes back to the pool while its slots are still spoken of") \
-  X(kPersistUnordered, "persistence frames are applied in any order")                 \
+  X(kPersistUnordered, "persistence frames are applied whenever they come")           \
   X(kNoUnmirror, "the peer is not told that a flow is mirrored no more")
 
 enum class Mutation : uint8_t {

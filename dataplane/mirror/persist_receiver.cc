@@ -107,7 +107,8 @@ void PersistReceiver::Apply(const FrameSlot& slot, const Translation& translatio
   Stream& stream = impl.streams[header.worker];
   stream.is_ack_due = true;
   stream.window.Advance(header.floor);
-  if (!stream.window.IsNew(header.sequence)) return;
+  const bool is_new = stream.window.IsNew(header.sequence);
+  if (!is_new && !Mutated(Mutation::kPersistUnordered)) return;
   if (header.sequence > stream.newest) {
     stream.newest = header.sequence;
     stream.stamp = header.stamp;
@@ -126,7 +127,7 @@ void PersistReceiver::Apply(const FrameSlot& slot, const Translation& translatio
   }
   if (!impl.ApplyFrame(slot, {translation, snapshot, TickOf(now), header.worker})) return;
   stream.applied = header.sequence;
-  stream.window.Accept(header.sequence);
+  if (is_new) stream.window.Accept(header.sequence);
   impl.counters.frames.Add(1);
   const bool is_in_sync =
       (header.flags & kStateMask) == static_cast<uint16_t>(StreamState::kInSync);

@@ -44,6 +44,7 @@ SHOWS_IN = {
     'kBirthRestarts': (WHOLE, 1),
     'kEarlyUpdate': (SMALL, 24),
     'kPageNotHeld': (SMALL, 1),
+    'kPersistUnordered': ('small world: records', 1),
     'kNoUnmirror': (WHOLE, 14),
 }
 

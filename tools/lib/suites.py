@@ -46,7 +46,7 @@ def run_build(directory, tally, targets=()):
     return True
 
 
-def run_meson(directory, arguments, environment, tally):
+def run_meson(directory, arguments, environment, tally, what='suites'):
     """Runs meson's tests of `directory`; every result but OK is a failure, a skip too."""
     began = time.monotonic()
     log_path = directory / 'meson-logs' / 'testlog.json'
@@ -62,7 +62,7 @@ def run_meson(directory, arguments, environment, tally):
         print((result.get('stdout', '') + result.get('stderr', ''))[-4000:])
     if not results:
         print(f'FAILED {directory.name}: meson ran no test')
-    tally.add(f'suites of {directory.name}', len(results) - len(failures),
+    tally.add(f'{what} of {directory.name}', len(results) - len(failures),
               len(failures) if results else 1, began)
 
 
@@ -93,8 +93,10 @@ def main():
         sanitized = run_build(ASAN, tally)
         if sanitized:
             # These two run no program of ours.
-            run_meson(ASAN, ['--no-suite', 'tidy', '--no-suite', 'model',
+            run_meson(ASAN, ['--no-suite', 'tidy', '--no-suite', 'model', '--no-suite', 'mutation',
                              '--timeout-multiplier', '4'], SANITIZER_ENVIRONMENT, tally)
+            run_meson(ASAN, ['--suite', 'mutation', '--timeout-multiplier', '4'],
+                      SANITIZER_ENVIRONMENT, tally, 'mutation gate')
         if run_build(TSAN, tally, THREADED.values()):
             run_meson(TSAN, [*THREADED, '--timeout-multiplier', '10'],
                       {'TSAN_OPTIONS': 'halt_on_error=1'}, tally)
