@@ -153,7 +153,7 @@ Hello GoldenHello() {
                    .role = config::Role::kStandby,
                    .epoch = 3,
                    .session = 18,
-                   .in_sync = true}};
+                   .state = SyncState::kInSync}};
   hello.seen = 42;
   return hello;
 }

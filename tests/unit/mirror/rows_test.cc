@@ -13,14 +13,6 @@ namespace {
 using flow::FlowHot4;
 using flow::FlowHot6;
 
-void CheckEqual(StreamRig& rig) {
-  rig.Run(kMillisecond);
-  REQUIRE(rig.RunUntil([&rig] { return rig.IsQuiet(); }));
-  REQUIRE(rig.RunUntilInSync());
-  CHECK(rig.Difference() == "");
-  CHECK(rig.sender.counters().audit_mismatches.Get() == 0);
-}
-
 }  // namespace
 
 TEST_CASE("row 2: a frame that was lost comes whole the second time, at every size", "[mirror]") {
