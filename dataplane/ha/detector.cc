@@ -54,7 +54,7 @@ bool Detector::OnHeartbeat(const Heartbeat& heartbeat, unsigned path, Nanos now)
   }
   Judge(now);
   const bool is_known_run = heartbeat.incarnation == peer->incarnation;
-  if (!Accept(*peer, heartbeat) || heartbeat.sequence <= peer->path_sequence[path]) {
+  if (!Accept(*peer, heartbeat, now) || heartbeat.sequence <= peer->path_sequence[path]) {
     counters_.old.Add(1);
     return false;
   }
@@ -82,11 +82,13 @@ bool Detector::OnHeartbeat(const Heartbeat& heartbeat, unsigned path, Nanos now)
   return true;
 }
 
-// Of the present run, or of another one when the present one has gone: what an earlier run said may
-// come late, but then the present one is heard as well.
-bool Detector::Accept(Peer& peer, const Heartbeat& heartbeat) {
+// Of the present run; or of another one, when the present one has gone, or when this one has heard us
+// later: what an earlier run said may come late, and in a queue behind it what the present one says.
+bool Detector::Accept(Peer& peer, const Heartbeat& heartbeat, Nanos now) {
   if (heartbeat.incarnation == peer.incarnation) return true;
-  if (peer.is_alive) return false;
+  const Heard* us = FindUs(heartbeat);
+  const bool is_later = us != nullptr && us->stamp > peer.confirmed && us->stamp <= now;
+  if (peer.is_alive && !is_later) return false;
   peer.incarnation = heartbeat.incarnation;
   peer.sequence = 0;
   peer.stamp = 0;
@@ -104,11 +106,17 @@ Nanos Detector::DetectionOf(const Heartbeat& heartbeat) const {
   return std::max(detection_, heartbeat.interval * heartbeat.multiplier);
 }
 
-void Detector::TakeHeard(Peer& peer, const Heartbeat& heartbeat, Nanos now) {
+// What it says of this run of this device.
+const Heard* Detector::FindUs(const Heartbeat& heartbeat) const {
   const auto us = std::ranges::find_if(heartbeat.heard, [&](const Heard& heard) {
     return heard.device == self_ && heard.incarnation == incarnation_;
   });
-  peer.hears_us = us != heartbeat.heard.end();
+  return us == heartbeat.heard.end() ? nullptr : &*us;
+}
+
+void Detector::TakeHeard(Peer& peer, const Heartbeat& heartbeat, Nanos now) {
+  const Heard* us = FindUs(heartbeat);
+  peer.hears_us = us != nullptr;
   peer.hears_on = peer.hears_us ? us->paths : 0;
   peer.sent_after = 0;
   // A stamp from the future is none of ours.

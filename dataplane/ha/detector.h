@@ -5,7 +5,7 @@
 //
 // A peer is alive while any path was heard within the longer of our detection time and its own, and it
 // did not say goodbye. Heartbeats are told apart by run (incarnation) and number: an older number adds
-// nothing, nor does a run that another one came after.
+// nothing, nor does another run while the present one is alive, unless that one has heard us later.
 //
 // Pure. Thread safety: none; the mirror thread.
 #pragma once
@@ -107,7 +107,8 @@ class Detector {
 
  private:
   Peer* Mutable(DeviceId device);
-  bool Accept(Peer& peer, const Heartbeat& heartbeat);
+  bool Accept(Peer& peer, const Heartbeat& heartbeat, Nanos now);
+  const Heard* FindUs(const Heartbeat& heartbeat) const;
   void TakeGroups(Peer& peer, const Heartbeat& heartbeat, Nanos now);
   void TakeHeard(Peer& peer, const Heartbeat& heartbeat, Nanos now);
   Nanos DetectionOf(const Heartbeat& heartbeat) const;

@@ -292,8 +292,9 @@ void Group::Grant(const Around& around) {
 
 void Group::EvaluateGranted(const Around& around) {
   // By the device's own word: another one may have given it an epoch of this number.
-  if (claim_.epoch == hand_over_.epoch && claim_.by != nullptr &&
-      claim_.by->says.given_by == around.settings.self) {
+  const bool is_ours = claim_.epoch == hand_over_.epoch && claim_.by != nullptr &&
+                       claim_.by->says.given_by == around.settings.self;
+  if (is_ours) {
     EndSwitch(around);
     Follow(claim_.epoch, true, around);
     Answer(true, "handed over", around);

@@ -115,7 +115,8 @@ bool Group::TakeGrant(const Around& around) {
     if (go.incarnation != around.incarnation || go.session != shadow_.session) continue;
     if (group->says.epoch != followed_) continue;
     const Nanos until = group->sent_after + ShortOf(go.holds);
-    if (group->sent_after == 0 || around.now >= until) continue;
+    const bool holds = group->sent_after != 0 && around.now < until;
+    if (!holds) continue;
     clock_ = std::max(clock_, go.epoch.ballot());
     around.ballots.Saw(clock_);
     if (!around.ballots.MayUse(go.epoch.ballot())) continue;

@@ -1,70 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who is active for one traffic group, of two devices. The rules that whoever sets config::Roles has to
- * keep: each turn of being active has an epoch of its own, ballot * 2 + device, higher than all the
- * device has seen and kept through restarts; who hears of a higher one stands by. Hellos are lost, late
- * and out of order; the peer may be taken for dead wrongly (MAXB times); devices crash (CR times).
+ * Who is active for one traffic group, of N devices (dataplane/ha/README.md, Epochs). Each turn of
+ * being active has an epoch of its own, ballot and device, minted above all that the device knows of;
+ * a ballot is used when a reserve at least as high is on disk, and after a crash the reserve counts as
+ * used, while everything else is forgotten. Heartbeats tell whether the sender acts, its epoch (else the
+ * highest that it knew anybody to act in), and its highest ballot; they are lost and late. Those out of
+ * order are dropped by their numbers (dataplane/ha/detector.h).
+ * A peer may be taken for dead wrongly. Who acts and hears of a higher epoch stands by when somebody acts
+ * in it, and else renews its own.
  *
- * P1 No two active devices share an epoch.     P2 No epoch is used for two turns.
- * P3 When both know of the same epoch, one at most is active.
- * P4 No device stays active that knows of a higher epoch than its own.
+ * P1 No epoch is used for two turns, nor by two devices.  P2 The epochs of a device go up, through crashes.
+ * P3 Nobody acts who was told, in this run, by one that acts in a higher epoch.
  *
- * Mistakes that must be found: BUG_NOID (epochs without the device), BUG_NOPERSIST (forgotten in a
- * crash), BUG_NODEMOTE. Larger scope without an error: MAXB=4, 2.4 million states.
+ * Mistakes that must be found: BUG_NOID (epochs without the device), BUG_NORESERVE (a ballot is used
+ * before the disk has it), BUG_NOPERSIST (the reserve is forgotten in a crash), BUG_NODEMOTE.
  */
-#ifndef MAXB
-#define MAXB 4
+#ifndef N
+#define N 2
 #endif
-#ifndef CR
-#define CR 1
+#ifndef MINTS
+#define MINTS 3
 #endif
-byte ep[2];              /* highest epoch seen, kept through crashes */
-bool act[2]; byte my[2]; /* my[i]: the epoch under which i is active */
-byte crashes=0; byte tmo=0;
-bool used[32];
-chan c0=[2] of {byte,bool}; chan c1=[2] of {byte,bool}; /* hello: epoch, isactive ; c0 -> node0 */
-inline nextb(i,e){
+#ifndef CRASHES
+#define CRASHES 1
+#endif
+#ifndef BLOCK
+#define BLOCK 1
+#endif
 #ifdef BUG_NOID
- e = ((ep[i]/2)+1)*2
+#define EPOCH(b,i) ((b)*4+1)
 #else
- e = ((ep[i]/2)+1)*2+i
+#define EPOCH(b,i) ((b)*4+(i)+1)
 #endif
-}
-inline hello(i){ if :: i==0 && nfull(c1) -> c1!ep[0],act[0] :: i==0 && full(c1) -> skip :: i==1 && nfull(c0) -> c0!ep[1],act[1] :: i==1 && full(c0) -> skip fi }
-proctype node(byte i){ byte e; bool a;
- do
- :: !act[i] && tmo<MAXB -> atomic{ tmo++; nextb(i,e); assert(e<32);
-#ifndef BUG_NOPERSIST
-      assert(!used[e]
-#ifdef BUG_NOID
-       || true
-#endif
-      );
+#ifdef BUG_NORESERVE
+#define DURABLE(i) true
 #else
-      assert(!used[e]);
+#define DURABLE(i) (reserve[i]>clock[i])
 #endif
-      used[e]=true; ep[i]=e; my[i]=e; act[i]=true; hello(i) }
- :: atomic{ (i==0 && nfull(c1)) || (i==1 && nfull(c0)) -> hello(i) }
- :: atomic{ (i==0 && nempty(c0)) || (i==1 && nempty(c1)) ->
-       if :: i==0 -> c0?e,a :: i==1 -> c1?e,a fi;
-       if :: e>ep[i] -> ep[i]=e;
-#ifndef BUG_NODEMOTE
-             act[i]=false
-#endif
-          :: e<=ep[i] -> skip fi }
- :: crashes<CR -> atomic{ crashes++; act[i]=false;
+byte clock[N], reserve[N], floor[N], mine[N], told[N], last[N]; bool acts[N];
+bool used[64]; byte mints=0, crashes=0;
+/* the heartbeats under way from a device to another one: acts, epoch, ballot */
+chan wire[N*N] = [1] of {bool, byte, byte};
+inline mint(i) {
+  clock[i]++; mine[i]=EPOCH(clock[i],i); mints++;
+  assert(!used[mine[i]]); used[mine[i]]=true;
+  assert(mine[i]>last[i]); last[i]=mine[i];
+  acts[i]=true; if :: mine[i]>floor[i] -> floor[i]=mine[i] :: else -> skip fi }
+proctype node(byte i) { bool a; byte e, b, j; do
+  :: atomic{ !acts[i] && mints<MINTS && DURABLE(i) -> mint(i) }          /* takes over */
+  :: atomic{ reserve[i]<=clock[i] -> reserve[i]=clock[i]+BLOCK }         /* the disk, some time */
+  :: atomic{ crashes<CRASHES -> crashes++; acts[i]=false; floor[i]=0; told[i]=0; mine[i]=0;
 #ifdef BUG_NOPERSIST
-      ep[i]=0
+       clock[i]=0; reserve[i]=0
+#else
+       clock[i]=reserve[i]
 #endif
-      }
- od }
-proctype net(){ byte e; bool a;
- do :: atomic{ nempty(c0) -> c0?e,a } :: atomic{ nempty(c1) -> c1?e,a }
-    :: atomic{ nempty(c0) -> c0?e,a; c0!e,a } :: atomic{ nempty(c1) -> c1?e,a; c1!e,a } od }
-proctype mon(){ do
- :: atomic{ act[0] && act[1] -> assert(my[0]!=my[1]) }
- :: atomic{ ep[0]==ep[1] -> assert(!(act[0]&&act[1])) }   /* P3: views equal => single active */
- :: atomic{ act[0] && act[1] && my[0]<my[1] && ep[0]>=my[1] -> assert(false) } /* knows of a higher epoch yet active */
- :: atomic{ act[0] && act[1] && my[1]<my[0] && ep[1]>=my[0] -> assert(false) }
- od }
-init { atomic { run node(0); run node(1); run net(); run mon() } }
+     }
+  :: atomic{ j=0; do :: j<N-1 -> j++ :: break od;
+       if :: j!=i && nfull(wire[i*N+j]) -> if :: acts[i] -> e=mine[i] :: else -> e=floor[i] fi; wire[i*N+j]!acts[i],e,clock[i]
+          :: else -> skip fi; j=0; e=0 }
+  :: atomic{ j=0; do :: j<N-1 -> j++ :: break od;
+       if :: j!=i && nempty(wire[j*N+i]) -> wire[j*N+i]?a,e,b;
+             if :: b>clock[i] -> clock[i]=b :: else -> skip fi;
+             if :: a && e>told[i] -> told[i]=e :: else -> skip fi;
+             if :: e>floor[i] -> floor[i]=e :: else -> skip fi;
+             if
+#ifndef BUG_NODEMOTE
+             :: acts[i] && a && e>mine[i] -> acts[i]=false
+#endif
+             :: acts[i] && !a && e>mine[i] && mints<MINTS && DURABLE(i) -> mint(i) /* renews */
+             :: else -> skip fi;
+             assert(!acts[i] || told[i]<=mine[i])
+          :: else -> skip fi; j=0; a=false; e=0; b=0 }
+  od }
+/* loses */
+proctype net() { bool a; byte e, b, j; do
+  :: atomic{ j=0; do :: j<N*N-1 -> j++ :: break od;
+       if :: nempty(wire[j]) -> wire[j]?a,e,b :: else -> skip fi; j=0; a=false; e=0; b=0 }
+  od }
+init { atomic { byte i=0; do :: i<N -> run node(i); i++ :: else -> break od; run net() } }

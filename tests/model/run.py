@@ -36,8 +36,8 @@ MODELS = {
         ['BUG_ORDER', 'BUG_ORDER BUSY=1', 'BUG_OVERTAKENACKED', 'BUG_LOST', 'BUG_MARK',
          'BUG_RENDEREDTWICE', 'BUG_NOSWEEP SESSIONS=1', 'BUG_ACKNOSESS SESSIONS=1']),
     'epoch': (
-        ['MAXB=2'],
-        ['BUG_NOID', 'BUG_NOPERSIST', 'BUG_NODEMOTE']),
+        ['MINTS=3'],
+        ['BUG_NOID', 'BUG_NORESERVE', 'BUG_NOPERSIST', 'BUG_NODEMOTE']),
     'failover': (
         ['OPS=1'],
         ['BUG_GOEPOCH', 'BUG_NODISCARD', 'BUG_SAMESESSION', 'BUG_GODIRTY', 'REACH']),

@@ -44,9 +44,17 @@ void HaWorld::OnAction(HaNode& node, const Action& action) {
     case Kind::kAnswer:
       last_answer_ = action.reason;
       break;
+    case Kind::kFollow: {
+      const unsigned group = action.group - 1U;
+      const auto taken = taken_[group].find(action.epoch.bits());
+      if (action.is_warm &&
+          (taken == taken_[group].end() || taken->second != node.mirror(group).table)) {
+        Violate("T5: %u keeps its table of group %u, and it is another", node.id(), group + 1);
+      }
+      break;
+    }
     case Kind::kDropBacklog:
     case Kind::kMirrorTo:
-    case Kind::kFollow:
     case Kind::kFreeze:
     case Kind::kUnfreeze:
     case Kind::kForwardStrays:
@@ -84,6 +92,8 @@ void HaWorld::OnActive(HaNode& node, const Action& action) {
     Violate("T3: %u group %u acts below an epoch that it was told of", node.id(), group + 1);
   acted = epoch;
   ++activations_;
+  if (is_new) taken_[group][epoch.bits()] = node.mirror(group).table;
+  if (is_new && !is_renewal && !epoch.is_planned()) CheckTaken(node, group);
 
   if (epoch.is_planned() && !resumes) {
     const auto given = given_[group].find(epoch.bits());
@@ -122,6 +132,7 @@ void HaWorld::CheckStep() {
       }
     }
   }
+  NoteForwarding();
   for (unsigned group = 0; group < kHaGroups; ++group) {
     CheckDual(group);
     for (unsigned device = 0; device < devices(); ++device) {
@@ -139,6 +150,32 @@ void HaWorld::CheckStep() {
         Violate("T9: %u announced group %u only %u times", node.id(), group + 1, turn.announced);
       }
     }
+  }
+}
+
+void HaWorld::NoteForwarding() {
+  const auto note = [&](Nanos& since, bool holds) {
+    since = holds ? (since == 0 ? now_ : since) : 0;
+  };
+  for (unsigned from = 0; from < devices(); ++from) {
+    for (unsigned group = 0; group < kHaGroups; ++group)
+      note(forwards_since_[from][group], nodes_[from]->ForwardsFor(group, now_));
+    for (unsigned to = 0; to < devices(); ++to)
+      note(audible_since_[{from, to}], nodes_[from]->IsRunning(now_) && CanHear(from, to));
+  }
+}
+
+// By itself, in a new epoch.
+void HaWorld::CheckTaken(const HaNode& node, unsigned group) const {
+  const unsigned device = node.id() - 1U;
+  const Nanos enough = options_.settings.detection() + 20 * kMillisecond;
+  for (unsigned other = 0; other < devices(); ++other) {
+    const auto audible = audible_since_.find({other, device});
+    if (other == device || audible == audible_since_.end() || audible->second == 0) continue;
+    const Nanos since =
+        std::max({audible->second, forwards_since_[other][group], node.booted_at()});
+    if (forwards_since_[other][group] != 0 && now_ > since + enough)
+      Violate("T10: %u takes group %u from %u, which is well", node.id(), group + 1, other + 1);
   }
 }
 

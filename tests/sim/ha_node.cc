@@ -47,8 +47,15 @@ void HaNode::Give(const ha::Event& event, Nanos now) {
   ha::Actions actions;
   device_->Step(event, Clock(now), actions);
   size_t performed = actions.size();
-  const bool crashes = !actions.empty() && crash_one_in_ != 0 && chance_.OneIn(crash_one_in_);
+  bool crashes = !actions.empty() && crash_one_in_ != 0 && chance_.OneIn(crash_one_in_);
   if (crashes) performed = chance_.Below(static_cast<uint32_t>(actions.size()) + 1);
+  if (crash_after_ && *crash_after_ <= actions.size() && !actions.empty()) {
+    crashes = true;
+    performed = *crash_after_;
+    crash_after_.reset();
+  } else if (crash_after_) {
+    *crash_after_ -= static_cast<unsigned>(actions.size());
+  }
   for (size_t i = 0; i < performed; ++i)
     Perform(actions[i], now);
   if (crashes) Crash(now, now + chance_.Span(0, 2 * kSecond));

@@ -75,6 +75,8 @@ class HaNode {
   // Facts that reached the disk.
   void TurnDisk(Nanos now);
   void SetDisk(Nanos delay_max) { disk_delay_max_ = delay_max; }
+  // After so many more actions; once.
+  void CrashAfter(unsigned actions) { crash_after_ = actions; }
   // One of so many lists of actions ends in a crash; 0: none.
   void SetCrashOneIn(uint32_t n) { crash_one_in_ = n; }
 
@@ -119,6 +121,7 @@ class HaNode {
   Nanos ran_since_ = 0;
   Nanos last_transition_ = 0;
   uint32_t crash_one_in_ = 0;
+  std::optional<unsigned> crash_after_;
   Nanos disk_delay_max_ = 20 * kMillisecond;
   std::deque<Write> writes_;
   uint32_t disk_ballot_ = 0;

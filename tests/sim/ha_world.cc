@@ -65,6 +65,7 @@ HaWorld::HaWorld(const HaOptions& options, Journal& journal)
   acted_.resize(options.devices);
   told_.resize(options.devices);
   turns_.resize(options.devices);
+  forwards_since_.resize(options.devices);
   stopped_until_.resize(options.devices);
   heard_back_.resize(options.devices);
   for (auto& node : nodes_)

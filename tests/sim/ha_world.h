@@ -15,6 +15,7 @@
 // T7 A device that was stopped forwards nothing before it heard a peer or waited.
 // T8 With a witness, at no moment do two forward.
 // T9 Who becomes active announces, at once and four times more.
+// T10 Nobody takes a group from a device that forwards and that it could hear all the time.
 #pragma once
 
 #include <array>
@@ -123,6 +124,8 @@ class HaWorld {
   void OnActive(HaNode& node, const ha::Action& action);
   void CheckStep();
   void CheckDual(unsigned group);
+  void NoteForwarding();
+  void CheckTaken(const HaNode& node, unsigned group) const;
   void CheckStopped(unsigned device, unsigned group);
   bool CanHear(unsigned from, unsigned to) const;
 
@@ -165,7 +168,10 @@ class HaWorld {
     ha::DeviceId target = 0;
     uint64_t table = 0;
   };
-  std::array<std::map<uint32_t, Given>, kHaGroups> given_;  // by the granted epoch
+  std::array<std::map<uint32_t, Given>, kHaGroups> given_;     // by the granted epoch
+  std::array<std::map<uint32_t, uint64_t>, kHaGroups> taken_;  // table at the beginning of a turn
+  std::vector<std::array<Nanos, kHaGroups>> forwards_since_;   // 0: does not
+  std::map<Pair, Nanos> audible_since_;                        // of `first` by `second`; 0: is not
   std::array<uint64_t, kHaGroups> announcements_{};
   uint64_t switchovers_ = 0;
   uint64_t activations_ = 0;

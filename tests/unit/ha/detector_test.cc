@@ -111,6 +111,20 @@ TEST_CASE("detector: another run counts when the present one is gone") {
   CHECK_FALSE(detector.Find(2)->was_back);
 }
 
+TEST_CASE("detector: another run counts at once when it has heard us later") {
+  Detector detector(TwoPaths(), kOurs, kBegin);
+  const auto from = [&](uint64_t run, uint64_t sequence, Nanos stamp) {
+    Heartbeat heartbeat = From(2, sequence, run);
+    heartbeat.heard.push_back({.device = 1, .incarnation = kOurs, .stamp = stamp});
+    return heartbeat;
+  };
+  CHECK(detector.OnHeartbeat(from(kRun, 100, kBegin), 0, kBegin + kMillisecond));
+  CHECK_FALSE(detector.OnHeartbeat(from(kRun + 1, 1, kBegin), 0, kBegin + 2 * kMillisecond));
+  CHECK(detector.OnHeartbeat(from(kRun + 1, 2, kBegin + 1), 0, kBegin + 3 * kMillisecond));
+  CHECK(detector.Find(2)->incarnation == kRun + 1);
+  CHECK_FALSE(detector.OnHeartbeat(from(kRun, 101, kBegin), 0, kBegin + 4 * kMillisecond));
+}
+
 TEST_CASE("detector: the same run heard again after silence is a path that healed") {
   Detector detector(TwoPaths(), kOurs, kBegin);
   detector.OnHeartbeat(From(2, 1), 0, kBegin);
