@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/mirror/stream_rig.h"
 
-#include <catch2/catch.hpp>
-
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -341,15 +339,5 @@ template void StreamRig::Change<FlowHot4>(uint32_t, bool);
 template void StreamRig::Change<FlowHot6>(uint32_t, bool);
 template void StreamRig::Close<FlowHot4>(uint32_t);
 template void StreamRig::Close<FlowHot6>(uint32_t);
-
-void CheckEqual(StreamRig& rig, uint64_t mismatches) {
-  rig.Run(kMillisecond);  // levels are brought up to date now and then
-  REQUIRE(rig.RunUntil([&rig] { return rig.IsQuiet(); }));
-  REQUIRE(rig.RunUntilInSync());
-  CHECK(rig.Difference() == "");
-  CHECK(rig.Impossible() == "");
-  CHECK(rig.sender.counters().audit_mismatches.Get() == mismatches);
-  CHECK(rig.receiver.counters().audit_mismatches.Get() == mismatches);
-}
 
 }  // namespace tandem::mirror::test

@@ -149,7 +149,4 @@ class StreamRig {
   std::map<std::pair<bool, uint32_t>, flow::Register> seen_dead_;
 };
 
-// What must hold whatever happened before: in sync soon, and equal.
-void CheckEqual(StreamRig& rig, uint64_t mismatches = 0);
-
 }  // namespace tandem::mirror::test

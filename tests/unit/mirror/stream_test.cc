@@ -3,7 +3,7 @@
 // A writer and a reader of a flow stream, over links of all kinds: the shadow equals the flows.
 #include <catch2/catch.hpp>
 
-#include "tests/unit/mirror/stream_rig.h"
+#include "tests/unit/mirror/stream_check.h"
 
 namespace tandem::mirror::test {
 namespace {

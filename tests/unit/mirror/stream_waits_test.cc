@@ -3,7 +3,7 @@
 // Changes that the peer need not know at once: they wait for what comes next, and no longer.
 #include <catch2/catch.hpp>
 
-#include "tests/unit/mirror/stream_rig.h"
+#include "tests/unit/mirror/stream_check.h"
 
 namespace tandem::mirror::test {
 

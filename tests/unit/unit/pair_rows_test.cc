@@ -133,6 +133,9 @@ TEST_CASE("row 7: a first pass that is cut short, whatever happens then, is not 
   if (what == 2) network.pair.Restart(1, PairConfigOf(1, mirror, 300));
   if (what == 3) network.pair.SetLoss(100);
   stays_out(4 * kSecond);
+  // The other one is configured alike; until then the group is held.
+  if (what == 0) REQUIRE(network.pair.rig(1).Reload(PairConfigOf(1, mirror, 250)).ok());
+  if (what == 1) REQUIRE(network.pair.rig(0).Reload(PairConfigOf(0, mirror, 250)).ok());
   is_cut = false;
   network.pair.SetLoss(0);
   AdvanceTruthfully(network, kSecond);
