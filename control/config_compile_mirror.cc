@@ -106,6 +106,11 @@ uint32_t MirrorGeneration(const config::Snapshot* previous, const config::Snapsh
     if (before == nullptr) continue;
     same = same && MirroredOf(*previous, *before) == MirroredOf(next, virtual_server);
   }
+  for (const config::Persistence& profile : next.persistences) {
+    const config::Persistence* before =
+        profile.id != 0 ? previous->FindPersistence(profile.id) : nullptr;
+    same = same && (before == nullptr || before->mirror == profile.mirror);
+  }
   return previous->mirror_generation + (same ? 0 : 1);
 }
 

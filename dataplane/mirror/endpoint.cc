@@ -113,22 +113,29 @@ uint16_t Endpoint::Impl::body_max() const {
   return static_cast<uint16_t>(mtu() - link.ip_overhead() - kHeaderSize - kTagSize);
 }
 
+// Records are told in vain while this device lacks what they name. What was missed since the last look
+// may have been missed under the configuration of then.
+void Endpoint::Impl::LookForMissedRecords() {
+  const uint64_t missed = ports.records_missed ? ports.records_missed() : 0;
+  if (missed != records_missed) missed_generation = looked_generation;
+  records_missed = missed;
+  looked_generation = snapshot->generation;
+  if (!missed_generation || *missed_generation == snapshot->generation) return;
+  missed_generation.reset();
+  sessions.RenewRecords();
+  evaluate = true;
+}
+
 void Endpoint::Impl::Sometimes(Nanos now) {
   if (sometimes_at != 0 && now - sometimes_at < kSometimes) return;
   sometimes_at = now;
-  bool vanishes = false;
+  LookForMissedRecords();
   for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
     if (configured.id == 0) continue;
     Group& group = sessions.group(configured.id);
     NoteSilence(group.writer, now);
     NoteSilence(group.reader, now);
-    const Nanos since = group.writer.is_open ? group.writer.unanswered_since : 0;
-    vanishes |= since != 0 && now - since > kUnanswered;
   }
-  const Nanos persist_since = sessions.group(0).writer.unanswered_since;
-  vanishes |= persist_since != 0 && now - persist_since > kUnanswered;
-  const bool speaks = now - association.control_heard_at() < Association::kHelloEvery * 3 / 2;
-  if (vanishes && speaks && association.is_established()) path.Suspect(now);
   const PeerState state = association.state(now);
   if (state != shown) association.HelloSoon();
   status_changed |= state != shown || now - published_at > kSecond;

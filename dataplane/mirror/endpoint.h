@@ -8,7 +8,8 @@
 // persistence always run; those of flows only when the platforms' fingerprints are equal. A mismatch
 // is found once, said once (`incompatible` of Status), and Hellos slow down to one a minute; nothing
 // else happens until one side changes. Each group's session is chosen by its standby: a new one when
-// the standby is new, when the writer's epoch changed, or when either device's incarnation did. A peer
+// the standby is new, when the writer's epoch changed, or when either device's incarnation did; that of
+// persistence also when a new configuration may have what records named in vain. A peer
 // that is silent keeps its sessions: when it speaks again with the same incarnation, streams go on
 // with what is dirty.
 //
@@ -135,6 +136,9 @@ struct EndpointPorts {
   // How far this device's end of the group's streams is, over all workers: of that session, under the
   // configuration of that generation.
   std::function<SyncState(config::TrafficGroupId, uint32_t session, uint64_t generation)> state;
+  // How many copies of records this device did not keep because its configuration lacked something
+  // that they name; counts up. Not set: none ever.
+  std::function<uint64_t()> records_missed;
 };
 
 class Endpoint {

@@ -96,7 +96,8 @@ void Endpoint::Impl::SendDue(Nanos now, FrameSink& sink) {
   // Nothing is learnt about the path from a peer that does not speak at all.
   if (now - association.control_heard_at() > Association::kSilence) return;
   const uint16_t before = path.mtu();
-  if (const uint16_t size = path.Due(now); size != 0) SendProbe(size, now, sink);
+  if (const uint16_t size = path.Due(now, association.heard_at()); size != 0)
+    SendProbe(size, now, sink);
   if (path.mtu() != before) {
     association.HelloSoon();
     evaluate = true;

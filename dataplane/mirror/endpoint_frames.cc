@@ -8,14 +8,6 @@
 #include "dataplane/mirror/endpoint_impl.h"
 
 namespace tandem::mirror {
-namespace {
-
-bool IsData(FrameType type) {
-  return type == FrameType::kFlows || type == FrameType::kPersist;
-}
-
-}  // namespace
-
 void Endpoint::Impl::OnStream(const FrameHeader& header, const Link::Datagram& datagram,
                               Nanos now) {
   if (datagram.destination_port != kControlPort + header.group) {
@@ -51,7 +43,6 @@ void Endpoint::Impl::OnStream(const FrameHeader& header, const Link::Datagram& d
   ring.Push();
   association.Heard(now);
   found.end->workers[header.worker].heard_at = now;
-  if (!IsData(header.type)) found.end->unanswered_since = 0;
 }
 
 // When the port is full, the worker behind the one that sent last is first the next time.
@@ -104,7 +95,6 @@ bool Endpoint::Impl::SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameS
   }
   link.CommitDatagram(static_cast<uint16_t>(kSourcePorts | worker),
                       static_cast<uint16_t>(kControlPort + header.group), size, sink);
-  if (IsData(header.type) && end->unanswered_since == 0) end->unanswered_since = now;
   return true;
 }
 

@@ -25,7 +25,6 @@ struct Endpoint::Impl {
   static constexpr uint16_t kSourcePorts = 0xc000;  // and the worker
   static constexpr Nanos kSometimes = 100 * kMillisecond;
   static constexpr Nanos kJudgeEvery = 10 * kMillisecond;
-  static constexpr Nanos kUnanswered = kSecond;
   static constexpr Nanos kStreamSilence = 3 * kSecond;
 
   Impl(EndpointOptions given, config::Publisher& publisher, unsigned publisher_reader,
@@ -40,6 +39,7 @@ struct Endpoint::Impl {
   void Evaluate();
   void Sometimes(Nanos now);
   void NoteSilence(StreamEnd& end, Nanos now);
+  void LookForMissedRecords();
   void Translate();
   uint16_t mtu() const;       // both ways
   uint16_t body_max() const;  // of a frame that fits
@@ -104,7 +104,10 @@ struct Endpoint::Impl {
   std::array<Judgement, kTrafficGroupsMax + 1> judged{};
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims{};
   Nanos judged_at = 0;
-  bool judge = true;  // something changed that matters to it
+  bool judge = true;                          // something changed that matters to it
+  uint64_t records_missed = 0;                // as far as looked at
+  uint64_t looked_generation = 0;             // configuration then
+  std::optional<uint64_t> missed_generation;  // the configuration that lacked what was missed
   Nanos sometimes_at = 0;
   PeerState shown = PeerState::kDown;
   Nanos published_at = 0;

@@ -77,12 +77,14 @@ void PersistReceiver::Open(const SessionTerms& terms, Nanos) noexcept {
   impl.is_open = true;
   impl.streams.fill(Stream());
   impl.is_sweeping = false;
+  impl.counters.session.Set(terms.session);
   impl.ShowState();
 }
 
 void PersistReceiver::Close() noexcept {
   impl_->is_open = false;
   impl_->is_sweeping = false;
+  impl_->counters.session.Set(0);
   impl_->ShowState();
 }
 

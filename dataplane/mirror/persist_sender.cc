@@ -123,7 +123,10 @@ Verdict PersistSender::Impl::RenderRecord(Record& record, unsigned bucket_flags,
     Drop(record, persist::kMirror);
     if (profile->mirror) record.flags |= persist::kMirror;
   }
-  if (!is_told) {
+  // Mirrored no more: the peer is to forget it.
+  const bool is_withdrawn = !is_told && profile != nullptr && !profile->mirror &&
+                            roles.IsActive(record.group) && (record.flags & persist::kTold) != 0;
+  if (!is_told && !is_withdrawn) {
     Drop(record, persist::kDirty);
     return Verdict::kKeep;
   }
@@ -131,12 +134,13 @@ Verdict PersistSender::Impl::RenderRecord(Record& record, unsigned bucket_flags,
   if ((record.flags & persist::kDirty) == 0) return Verdict::kKeep;
   const auto idle = static_cast<uint32_t>(std::max(0, TicksBetween(record.last_used, now)));
   // Room was made sure of.
-  static_cast<void>(writer.Add({.is_gone = !record.is_live(),
+  const bool is_gone = is_withdrawn || !record.is_live();
+  static_cast<void>(writer.Add({.is_gone = is_gone,
                                 .key = record.key,
                                 .member = record.member,
                                 .virtual_id = record.virtual_id,
                                 .idle_ticks = idle}));
-  (record.is_live() ? counters.upserts : counters.expires).Add(1);
+  (is_gone ? counters.expires : counters.upserts).Add(1);
   Drop(record, persist::kDirty);
   record.flags |= persist::kTelling | persist::kTold;
   record.told_when = static_cast<uint16_t>(now >> persist::kToldShift);
@@ -195,6 +199,8 @@ void PersistSender::Impl::Acknowledged(Note note) noexcept {
         const bool is_current =
             (record.flags & persist::kTelling) != 0 && (record.flags & persist::kDirty) == 0;
         Drop(record, persist::kTelling);
+        // A withdrawn one.
+        if (is_current && (record.flags & persist::kMirror) == 0) Drop(record, persist::kTold);
         return is_current && !record.is_live() ? Verdict::kForget : Verdict::kKeep;
       })) {
     return Lost(note);
@@ -251,12 +257,14 @@ void PersistSender::Open(const SessionTerms& terms, Nanos now) noexcept {
   impl.built_at = 0;
   impl.state = StreamState::kSyncing;
   impl.roles_changes = impl.roles.changes();
+  impl.counters.session.Set(terms.session);
   impl.BeginPass(kWhole | kFresh);
   impl.UpdateState(now);
 }
 
 void PersistSender::Close() noexcept {
   impl_->is_open = false;
+  impl_->counters.session.Set(0);
   impl_->UpdateState(0);
 }
 

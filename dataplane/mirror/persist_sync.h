@@ -65,7 +65,9 @@ struct PersistCounters {
   // Level, sender: buckets in flight and of the pass to come, and 1 when there may be more, or the peer
   // does not know yet that it is in sync.
   Counter pending;
-  Counter state;  // level: StreamState, of a receiver's streams the worst; 0: no session
+  // Level: StreamState, of a receiver's streams the worst; 0: no session.
+  Counter state;
+  Counter session;  // level; 0: none
 };
 
 class PersistSender {

@@ -224,7 +224,6 @@ void Sessions::MatchPersistence(const Situation& situation) {
 void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, size_t workers) {
   end.is_open = true;
   end.terms = terms;
-  end.unanswered_since = 0;
   end.silent_workers = 0;
   end.workers.resize(std::max(end.workers.size(), workers));
   for (StreamEnd::PerWorker& worker : end.workers) {

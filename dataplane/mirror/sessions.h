@@ -43,8 +43,6 @@ struct StreamEnd {
   bool discard = false;  // when it closes
   SessionTerms terms;
   std::vector<PerWorker> workers;
-  // Writer: since when frames went out without any acknowledgement; 0: none did.
-  Nanos unanswered_since = 0;
   uint64_t silent_workers = 0;  // bit w: nothing comes of worker w's stream, though the peer speaks
 };
 
@@ -79,6 +77,8 @@ class Sessions {
   // The peer: another run of it, what it says now.
   void NewPeer(const Nonce& nonce, unsigned workers);
   void OnHello(const std::vector<GroupSays>& groups);
+  // The next Evaluate begins to read all records anew.
+  void RenewRecords() { CloseEnd(groups_[0].reader, false); }
 
   struct Situation {
     const config::Snapshot* snapshot = nullptr;

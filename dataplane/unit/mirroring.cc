@@ -8,6 +8,7 @@ namespace tandem::unit {
 
 mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCounts& live,
                                            persist::Table& records, const config::Roles& roles) {
+  records_ = &records;
   const auto index = static_cast<unsigned>(workers_.size());
   workers_.push_back(std::make_unique<mirror::WorkerMirror>(index, tables, live, records, roles));
   return *workers_.back();
@@ -28,6 +29,7 @@ void Mirroring::Start(mirror::EndpointOptions options, unsigned reader,
   ports.state = [this](config::TrafficGroupId group, uint32_t session, uint64_t generation) {
     return StateIn(group, session, generation);
   };
+  ports.records_missed = [this] { return RecordsMissed(); };
   publisher_.Online(reader);
   endpoint_ =
       std::make_unique<mirror::Endpoint>(options, publisher_, reader, roles, std::move(ports));
@@ -66,6 +68,14 @@ mirror::SyncState Mirroring::StateIn(config::TrafficGroupId group, uint32_t sess
   for (const auto& worker : workers_)
     state = WorseOf(state, worker->claim(group).In(session, generation));
   return state;
+}
+
+// Rows that named something unknown, and what control deleted because it names something deleted.
+uint64_t Mirroring::RecordsMissed() const noexcept {
+  uint64_t missed = records_->counters(records_->workers()).deleted.Get();
+  for (const auto& worker : workers_)
+    missed += worker->persist_receiver().counters().unknown.Get();
+  return missed;
 }
 
 bool Mirroring::InSync(config::TrafficGroupId group) const noexcept {

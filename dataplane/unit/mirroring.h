@@ -61,6 +61,7 @@ class Mirroring {
   void Reclaim();
   mirror::SyncState StateIn(config::TrafficGroupId group, uint32_t session,
                             uint64_t generation) const noexcept;
+  uint64_t RecordsMissed() const noexcept;
 
   struct Retired {
     uint64_t token;
@@ -68,6 +69,7 @@ class Mirroring {
   };
 
   config::Publisher& publisher_;
+  persist::Table* records_ = nullptr;
   std::vector<std::unique_ptr<mirror::WorkerMirror>> workers_;
   std::unique_ptr<mirror::Endpoint> endpoint_;
   std::atomic<const mirror::Translation*> current_{nullptr};
