@@ -32,6 +32,7 @@ constexpr VirtualText kVirtuals[] = {
     {"anyport", "192.0.2.104:any", "192.0.2.104", 4711, IPPROTO_TCP, 1, R"(pool: "any")"},
     {"plain", "192.0.2.105:80", "192.0.2.105", 80, IPPROTO_TCP, 0, R"(pool: "p")"},
 };
+constexpr const char* kThirdMember = "10.0.20.13";
 constexpr unsigned kVirtualCount = sizeof(kVirtuals) / sizeof(kVirtuals[0]);
 
 std::string Network(const PairConfig& config, unsigned device) {
@@ -74,7 +75,8 @@ std::string MirroringText(const PairConfig& config, unsigned device) {
 std::string Pools(const PairConfig& config) {
   const std::string state = config.second_disabled ? " state: DISABLED" : "";
   const std::string third =
-      config.has_third_member ? "member { address: \"10.0.20.13\" port: 80 }" : "";
+      config.has_third_member ? absl::StrCat("member { address: \"", kThirdMember, "\" port: 80 }")
+                              : "";
   return absl::StrCat(
       "pool { name: \"p\" member { address: \"10.0.20.11\" port: 80 } member { address: "
       "\"10.0.20.12\" port: 80",
@@ -107,6 +109,13 @@ std::string TextOf(const PairConfig& config, unsigned device) {
   return text;
 }
 
+bool Serves(const PairConfig& config, const LanService& service, const IpAddress& server) {
+  for (unsigned i = 0; i < kVirtualCount; ++i) {
+    if (service.name == kVirtuals[i].name && (config.virtuals >> i & 1) == 0) return false;
+  }
+  return config.has_third_member || server != test::Ip(kThirdMember);
+}
+
 std::vector<LanService> PairServices() {
   std::vector<LanService> services;
   for (const VirtualText& one : kVirtuals)
@@ -129,7 +138,7 @@ std::vector<test::Host> PairHosts() {
            .port = "1.2",
            .mac = mac(0x12),
            .addresses = {"10.0.20.12", "2001:db8:20::12"}},
-          {.name = "s3", .port = "1.2", .mac = mac(0x13), .addresses = {"10.0.20.13"}}};
+          {.name = "s3", .port = "1.2", .mac = mac(0x13), .addresses = {kThirdMember}}};
 }
 
 }  // namespace tandem::sim

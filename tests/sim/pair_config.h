@@ -36,6 +36,10 @@ struct PairConfig {
 // Of device 0 or 1; the same but for its own addresses, the order in which objects come, and roles.
 std::string TextOf(const PairConfig& config, unsigned device);
 
+// Whether a conversation with this service, led to this server, can go on: its virtual and its member
+// are there.
+bool Serves(const PairConfig& config, const LanService& service, const IpAddress& server);
+
 std::vector<LanService> PairServices();
 std::vector<test::Host> PairHosts();
 std::vector<std::string> PairClients();

@@ -23,9 +23,12 @@ void PairWorld::Crash(unsigned device) {
                 {flow.ss_client, flow.ss_client_port},
                 {flow.ss_server, flow.ss_server_port}});
   }
+  // It may still have to apply what the other did already, and ends flows then.
+  const PairConfig& config = applies_at_[heir] != 0 ? wanted_[heir] : applied_[heir];
   lan_.TakeOver(device, [&](const Lan::Conversation& one) {
-    return one.is_tuple_known && had.contains({one.service->protocol, one.client,
-                                               one.service->endpoint, one.peer, one.server});
+    return one.is_tuple_known && Serves(config, *one.service, one.server.address) &&
+           had.contains(
+               {one.service->protocol, one.client, one.service->endpoint, one.peer, one.server});
   });
   std::vector<unsigned> groups;
   for (unsigned group = 0; group < kPairGroups; ++group) {
