@@ -219,11 +219,15 @@ void Lan::EndAll(Nanos now) {
   }
 }
 
-void Lan::TakeOver(unsigned from, const std::function<bool(const Conversation&)>& survives) {
+void Lan::TakeOver(unsigned from, const std::function<Fate(const Conversation&)>& fate_of) {
   bereaved_.clear();
   for (auto& [number, one] : conversations_) {
-    if (one.phase == Phase::kOver || active_[one.service->group] != from || survives(one)) continue;
-    if (one.is_tuple_known && !one.has_lost_tuple && one.peer != one.client)
+    if (one.phase == Phase::kOver || active_[one.service->group] != from) continue;
+    const Fate fate = fate_of(one);
+    if (fate == Fate::kGoesOn) continue;
+    // Where the client's own port is kept, the block that it is in says nothing.
+    const bool is_translated = one.peer != one.client && one.peer.port != one.client.port;
+    if (fate == Fate::kCutOff && one.is_tuple_known && !one.has_lost_tuple && is_translated)
       bereaved_.insert({one.service->protocol, one.server, one.peer});
     ++totals_.given_up;
     Over(one);

@@ -93,9 +93,10 @@ class Lan {
   // Those probed of which a direction was not heard since.
   std::vector<const Conversation*> Unheard() const;
   void EndAll(Nanos now);  // by RST
-  // Another device takes over from this one. Conversations that do not survive fall silent; but their
-  // servers do not know yet.
-  void TakeOver(unsigned from, const std::function<bool(const Conversation&)>& survives);
+  // Another device takes over from this one. Conversations that do not go on fall silent. Of those that
+  // are cut off the new one knows nothing, and their servers do not know yet; the others it ends.
+  enum class Fate { kGoesOn, kEnds, kCutOff };
+  void TakeOver(unsigned from, const std::function<Fate(const Conversation&)>& fate_of);
 
   const std::map<uint32_t, Conversation>& conversations() const { return conversations_; }
   const LanTotals& totals() const { return totals_; }

@@ -26,9 +26,11 @@ void PairWorld::Crash(unsigned device) {
   // It may still have to apply what the other did already, and ends flows then.
   const PairConfig& config = applies_at_[heir] != 0 ? wanted_[heir] : applied_[heir];
   lan_.TakeOver(device, [&](const Lan::Conversation& one) {
-    return one.is_tuple_known && Serves(config, *one.service, one.server.address) &&
-           had.contains(
-               {one.service->protocol, one.client, one.service->endpoint, one.peer, one.server});
+    const bool has =
+        one.is_tuple_known && had.contains({one.service->protocol, one.client,
+                                            one.service->endpoint, one.peer, one.server});
+    if (!has) return Lan::Fate::kCutOff;
+    return Serves(config, *one.service, one.server.address) ? Lan::Fate::kGoesOn : Lan::Fate::kEnds;
   });
   std::vector<unsigned> groups;
   for (unsigned group = 0; group < kPairGroups; ++group) {

@@ -194,8 +194,9 @@ TEST_CASE("admin mirror: a peer that is silent is down, and its shadow kept", "[
   CHECK(pair.Mirror(0).peer() == "down");
   CHECK(pair.Group(0).peer_role().empty());
   CHECK(pair.Group(0).peer_mirror().empty());
-  CHECK(pair.Log(1) == Lines{"mirror: peer 'unit1' is down",
-                             "mirror: traffic group 'tg' is not in sync any more: peer is down"});
+  CHECK(pair.Log(1) == Lines{"mirror: traffic group 'tg' is not in sync any more: a worker's "
+                             "stream is silent",
+                             "mirror: peer 'unit1' is down"});
   const MirrorResult down = pair.Mirror(0);
   for (const auto& stream : down.record_stream()) {
     CHECK(stream.state() == "down");

@@ -417,10 +417,10 @@ TEST_CASE("config compile: what a running device cannot change is named", "[conf
         "t:3:21: port 'p1': device: \"net_null1\" cannot become \"net_null2\" while running; "
         "restart required\n"
         "t:3:41: port 'p1': mtu: 9000 cannot become 9001 while running; restart required\n"
-        "t:43:20: device: workers: 1 cannot become 2 while running; restart required\n"
-        "t:43:31: device: eal_args: [] cannot become [\"-x\", \"-y\"] while running; restart "
+        "t:44:20: device: workers: 1 cannot become 2 while running; restart required\n"
+        "t:44:31: device: eal_args: [] cannot become [\"-x\", \"-y\"] while running; restart "
         "required\n"
-        "t:44:11: port 'p2': cannot be added while running; restart required");
+        "t:45:11: port 'p2': cannot be added while running; restart required");
   CHECK(CheckReloadable(Parsed("port { name: \"p0\" device: \"net_null0\" }"), Loaded(""))
             .message() == "t: port 'p0': cannot be removed while running; restart required");
 }

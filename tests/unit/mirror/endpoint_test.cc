@@ -362,8 +362,10 @@ TEST_CASE("endpoint: many groups, known by name", "[mirror]") {
     return open == 126;
   }));
   CHECK(std::string(world.a.group(122).reason) == "peer lacks the group");
-  CHECK(Flows(world, world.a, world.b, 0));
-  world.Run(100 * kMillisecond, [&] { world.a.Write(10); });
+  // There is room for some of them at a time, and each is first once.
+  world.Run(200 * kMillisecond, [&] { world.a.Write(10); });
+  CHECK(Reader(world.b, 0).came > 0);
+  CHECK(Writer(world.a, 0).answered > 0);
   CHECK(Reader(world.b, 127).came > 0);
   CHECK(Reader(world.b, 100).came > 0);
   CHECK(Reader(world.b, 127).terms.wire_group == 1);

@@ -66,7 +66,7 @@ class Device : public FrameSink {
   config::Roles roles;
   std::vector<std::string> groups = {"traffic-group-1"};
   SyncState streams = SyncState::kSyncing;  // what the workers say, of every group
-  unsigned room = UINT32_MAX;  // frames that the port takes; by default it takes all
+  unsigned room = UINT32_MAX;               // frames that the port takes; by default it takes all
   std::unique_ptr<Endpoint> endpoint;
   std::vector<StubWorker> workers;
   std::unique_ptr<const Translation> translation;
