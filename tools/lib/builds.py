@@ -15,8 +15,8 @@ _CLANG = {'CC': 'clang-14', 'CXX': 'clang++-14'}
 _SANITIZED = ['--buildtype=debugoptimized', '-Ddebug=false', '-Dcpp_args=-g1', '-Db_lundef=false',
               '-Dbenchmarks=disabled']
 
-# The mutation gate runs in the ASan build, so that it costs no build of its own; nobody uses or measures
-# that one.
+# The ASan build can be told to make the known mistakes, so that the mutation gate needs no build of its
+# own: meson test -C build-asan --suite mutation. Nobody uses or measures that one.
 _SETUP = {
     RELEASE: (['--buildtype=debugoptimized'], {}),
     ASAN: ([*_SANITIZED, '-Db_sanitize=address,undefined', '-Dmutation=true'], _CLANG),
