@@ -108,7 +108,8 @@ static_assert(sizeof(FlowHot6) == 128);
 
 // What FlowCold::mirror_link says, of used and free slots alike.
 //   0                        nothing: the slot is not dirty
-//   1 .. kMirrorListEnd      dirty: the next dirty slot of its stream + 1, or kMirrorListEnd
+//   1 .. kMirrorListEnd      dirty: the next dirty slot of its stream + 1, or kMirrorListEnd, or
+//                            mirror::kMirrorLater, of one that may wait (mirror/dirty_list.h)
 //   kMirrorSession | number  not dirty; the register came with this session of a peer's stream
 inline constexpr uint32_t kMirrorListEnd = 0x7fffffff;
 inline constexpr uint32_t kMirrorSession = 0x80000000;
