@@ -48,7 +48,8 @@ uint64_t Publisher::StartGrace() noexcept {
 }
 
 bool Publisher::GraceOver(uint64_t token) noexcept {
-  return rte_rcu_qsbr_check(qsbr_.get(), token, /*wait=*/false) == 1;
+  const std::unique_lock lock(grace_lock_, std::try_to_lock);
+  return lock.owns_lock() && rte_rcu_qsbr_check(qsbr_.get(), token, /*wait=*/false) == 1;
 }
 
 void Publisher::Online(unsigned worker) noexcept {

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 
 #include "dataplane/base/limits.h"
 #include "dataplane/config/snapshot.h"
@@ -43,7 +44,8 @@ class Publisher {
   bool HasSnapshot() const { return latest_ != nullptr; }
 
   // Grace periods for others that share data with the workers: once GraceOver(token), every worker
-  // that was online at StartGrace has begun a new burst since, or is offline.
+  // that was online at StartGrace has begun a new burst since, or is offline. Any thread; one
+  // that asks while another does is told false, and asks again.
   uint64_t StartGrace() noexcept;
   bool GraceOver(uint64_t token) noexcept;
 
@@ -63,6 +65,8 @@ class Publisher {
   };
 
   std::unique_ptr<rte_rcu_qsbr, Free> qsbr_;
+  // rte_rcu_qsbr_check lets a thread learn what another one found out, but orders nothing between them.
+  std::mutex grace_lock_;
   std::atomic<const Snapshot*> current_{nullptr};
   std::unique_ptr<const Snapshot> latest_;
   std::deque<Retired> retired_;  // oldest first

@@ -38,7 +38,7 @@ Endpoint::Impl::Impl(EndpointOptions given, config::Publisher& publisher_in,
       association(options, counters),
       sessions(options, association.keys(), ports.to_worker.size()),
       path(options.mirroring.mtu) {
-  status.store(std::make_shared<const EndpointStatus>());
+  status = std::make_shared<const EndpointStatus>();
 }
 
 // ---- configuration and roles --------------------------------------------------------------------
@@ -201,7 +201,8 @@ bool Endpoint::Turn(std::span<const std::span<const uint8_t>> received, Nanos no
 }
 
 std::shared_ptr<const EndpointStatus> Endpoint::status() const {
-  return impl_->status.load();
+  const std::lock_guard lock(impl_->status_lock);
+  return impl_->status;
 }
 
 SyncClaim Endpoint::claim(config::TrafficGroupId group) const noexcept {

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "dataplane/mirror/association.h"
@@ -112,7 +113,9 @@ struct Endpoint::Impl {
   PeerState shown = PeerState::kDown;
   Nanos published_at = 0;
   bool status_changed = true;
-  std::atomic<std::shared_ptr<const EndpointStatus>> status;
+  // Readers hold it for the copy of a pointer; the mirror lcore does not wait for them.
+  std::mutex status_lock;
+  std::shared_ptr<const EndpointStatus> status;
   std::array<uint8_t, kMirrorMtuMax> scratch;  // a control body
 };
 

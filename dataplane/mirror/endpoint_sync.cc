@@ -103,7 +103,6 @@ EndpointStatus::Group Endpoint::Impl::StatusOf(TrafficGroupId id) const {
 }
 
 void Endpoint::Impl::Publish(Nanos now) {
-  status_changed = false;
   published_at = now;
   shown = association.state(now);
   auto next = std::make_shared<EndpointStatus>();
@@ -123,7 +122,10 @@ void Endpoint::Impl::Publish(Nanos now) {
   for (const config::TrafficGroup& configured : snapshot->traffic_groups) {
     if (configured.id != 0) next->groups.push_back(StatusOf(configured.id));
   }
-  status.store(std::move(next));
+  std::shared_ptr<const EndpointStatus> shown_until_now = std::move(next);
+  const std::unique_lock lock(status_lock, std::try_to_lock);
+  status_changed = !lock.owns_lock();  // the next turn says it then
+  if (lock.owns_lock()) status.swap(shown_until_now);
 }
 
 }  // namespace tandem::mirror
