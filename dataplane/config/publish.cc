@@ -48,8 +48,10 @@ uint64_t Publisher::StartGrace() noexcept {
 }
 
 bool Publisher::GraceOver(uint64_t token) noexcept {
-  const std::unique_lock lock(grace_lock_, std::try_to_lock);
-  return lock.owns_lock() && rte_rcu_qsbr_check(qsbr_.get(), token, /*wait=*/false) == 1;
+  bool is_over = false;
+  const bool asked =
+      grace_.Try([&] { is_over = rte_rcu_qsbr_check(qsbr_.get(), token, /*wait=*/false) == 1; });
+  return asked && is_over;
 }
 
 void Publisher::Online(unsigned worker) noexcept {

@@ -17,9 +17,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 
 #include "dataplane/base/limits.h"
+#include "dataplane/base/one_at_a_time.h"
 #include "dataplane/config/snapshot.h"
 
 struct rte_rcu_qsbr;
@@ -66,7 +66,7 @@ class Publisher {
 
   std::unique_ptr<rte_rcu_qsbr, Free> qsbr_;
   // rte_rcu_qsbr_check lets a thread learn what another one found out, but orders nothing between them.
-  std::mutex grace_lock_;
+  OneAtATime grace_;
   std::atomic<const Snapshot*> current_{nullptr};
   std::unique_ptr<const Snapshot> latest_;
   std::deque<Retired> retired_;  // oldest first

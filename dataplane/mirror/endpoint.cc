@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/mirror/endpoint.h"
 
+#include <rte_pause.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -201,8 +203,11 @@ bool Endpoint::Turn(std::span<const std::span<const uint8_t>> received, Nanos no
 }
 
 std::shared_ptr<const EndpointStatus> Endpoint::status() const {
-  const std::lock_guard lock(impl_->status_lock);
-  return impl_->status;
+  std::shared_ptr<const EndpointStatus> copy;
+  while (!impl_->at_status.Try([&] { copy = impl_->status; })) {
+    rte_pause();  // the mirror lcore changes a pointer
+  }
+  return copy;
 }
 
 SyncClaim Endpoint::claim(config::TrafficGroupId group) const noexcept {

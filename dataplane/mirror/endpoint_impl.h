@@ -8,9 +8,9 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 
+#include "dataplane/base/one_at_a_time.h"
 #include "dataplane/mirror/association.h"
 #include "dataplane/mirror/control_codec.h"
 #include "dataplane/mirror/dictionary_exchange.h"
@@ -113,8 +113,7 @@ struct Endpoint::Impl {
   PeerState shown = PeerState::kDown;
   Nanos published_at = 0;
   bool status_changed = true;
-  // Readers hold it for the copy of a pointer; the mirror lcore does not wait for them.
-  std::mutex status_lock;
+  OneAtATime at_status;  // taken for the copy of a pointer
   std::shared_ptr<const EndpointStatus> status;
   std::array<uint8_t, kMirrorMtuMax> scratch;  // a control body
 };

@@ -123,9 +123,8 @@ void Endpoint::Impl::Publish(Nanos now) {
     if (configured.id != 0) next->groups.push_back(StatusOf(configured.id));
   }
   std::shared_ptr<const EndpointStatus> shown_until_now = std::move(next);
-  const std::unique_lock lock(status_lock, std::try_to_lock);
-  status_changed = !lock.owns_lock();  // the next turn says it then
-  if (lock.owns_lock()) status.swap(shown_until_now);
+  // While somebody looks at it, the next turn says it.
+  status_changed = !at_status.Try([&] { status.swap(shown_until_now); });
 }
 
 }  // namespace tandem::mirror
