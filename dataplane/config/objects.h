@@ -206,6 +206,7 @@ struct Virtual {
   MirrorCommit mirror_commit = MirrorCommit::kAsync;
   Nanos commit_timeout = 2 * kMillisecond;  // kBounded
   FastL4 profile;
+  bool is_mirrored = false;  // by itself or its SNAT pool; derived by Snapshot::Finish
 
   bool ListensOn(InterfaceId interface) const {
     return interfaces.empty() || (interface < interfaces.size() && interfaces[interface]);

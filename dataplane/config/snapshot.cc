@@ -125,6 +125,19 @@ void AddVirtualAddresses(Snapshot& snapshot, const Virtual& virtual_server) {
 
 }  // namespace
 
+void Snapshot::FindMirrored() {
+  mirrors_embryonic = mirrors_after = commits = false;
+  for (Virtual& virtual_server : virtuals) {
+    virtual_server.is_mirrored =
+        virtual_server.mirror ||
+        (virtual_server.snat == SnatKind::kPool && snat_pools[virtual_server.snat_pool].mirror);
+    if (!virtual_server.is_mirrored) continue;
+    commits |= virtual_server.mirror_commit != MirrorCommit::kAsync;
+    mirrors_embryonic |= commits || virtual_server.mirror_at == MirrorAt::kSyn;
+    mirrors_after |= virtual_server.mirror_after != 0;
+  }
+}
+
 void Snapshot::Finish(const Snapshot* previous) {
   FillVlanMap(*this);
   for (Pool& pool : pools) {
@@ -138,6 +151,7 @@ void Snapshot::Finish(const Snapshot* previous) {
   for (auto& entry : member_ports) {
     std::ranges::sort(entry.second);
   }
+  FindMirrored();
   has_masquerade_mac = std::ranges::any_of(traffic_groups, &TrafficGroup::has_mac);
   addresses = AddressIndex();
   for (const Interface& interface : interfaces) {

@@ -57,7 +57,12 @@ struct Snapshot {
   std::unordered_map<IpAddress, std::vector<uint16_t>, IpAddressHash> member_ports;  // sorted
   std::shared_ptr<const Dictionary> dictionary;
   uint64_t config_hash = 0;  // of what decides forwarding, by names: equal on two devices alike
-  bool has_masquerade_mac = false;                 // of any traffic group
+  bool has_masquerade_mac = false;  // of any traffic group
+  // Whether any virtual that is mirrored has its flows told before they are established, waits until
+  // they are old enough, or holds packets back until the peer has their flow.
+  bool mirrors_embryonic = false;
+  bool mirrors_after = false;
+  bool commits = false;
   std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
 
   // Builds everything derived, including each pool's available list, ratio ring and address index.
@@ -95,6 +100,9 @@ struct Snapshot {
                ? traffic_groups[group].mac
                : interface.mac;
   }
+
+ private:
+  void FindMirrored();
 };
 
 }  // namespace tandem::config

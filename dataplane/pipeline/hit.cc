@@ -166,8 +166,9 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     case Standing::kEnded:
       return HitResult::kEnded;
   }
-  if ((flow::IsEmbryonic(hot.common.state) || context.commit.size() != 0) && !context.committing &&
-      HoldForCommit<Hot>(context, work, ref)) {
+  if (((context.snapshot->commits && flow::IsEmbryonic(hot.common.state)) ||
+       context.commit.size() != 0) &&
+      !context.committing && HoldForCommit<Hot>(context, work, ref)) {
     return HitResult::kDone;
   }
   Egress egress;

@@ -18,11 +18,6 @@ using flow::FlowHot6;
 // A flow not used for as long as a turn of the timer wheel was not used since its last round.
 constexpr int32_t kOfLate = flow::Timers::kBuckets << flow::Timers::kBucketTicksShift;
 
-bool IsMirrored(const config::Snapshot& snapshot, const config::Virtual& virtual_server) {
-  return virtual_server.mirror || (virtual_server.snat == config::SnatKind::kPool &&
-                                   snapshot.snat_pools[virtual_server.snat_pool].mirror);
-}
-
 // Whether the flow has come so far that the peer is to know of it.
 bool IsDue(const config::Virtual& virtual_server, const flow::FlowCommon& common) {
   if (!flow::IsEmbryonic(common.state) || virtual_server.mirror_at == config::MirrorAt::kSyn ||
@@ -37,8 +32,7 @@ bool IsDue(const config::Virtual& virtual_server, const flow::FlowCommon& common
 const config::Virtual* MirroringVirtual(const config::Snapshot& snapshot,
                                         const flow::FlowCommon& common) {
   const config::Virtual* virtual_server = snapshot.FindVirtual(common.virtual_id);
-  return virtual_server != nullptr && IsMirrored(snapshot, *virtual_server) ? virtual_server
-                                                                            : nullptr;
+  return virtual_server != nullptr && virtual_server->is_mirrored ? virtual_server : nullptr;
 }
 
 // Ticks until the flow is as old as it has to be; 0: it is.
@@ -83,11 +77,13 @@ template <class Hot>
 void BeginWhenWanted(Context& context, uint32_t slot) {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
   if (common.packets_awaited != 0) return;
-  const config::Virtual* virtual_server = context.snapshot->FindVirtual(common.virtual_id);
-  if (virtual_server == nullptr || !IsDue(*virtual_server, common) ||
-      !IsMirrored(*context.snapshot, *virtual_server)) {
+  // Of most flows this is asked more than once before their virtual has to be looked at.
+  if (flow::IsEmbryonic(common.state) && !context.snapshot->mirrors_embryonic &&
+      (common.flags & flow::kOneLegged) == 0) {
     return;
   }
+  const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
+  if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return;
   const Tick created = context.flows<Hot>().table.cold(slot).created;
   if (virtual_server->mirror_after != 0 && TicksToAge(context, *virtual_server, created) != 0) {
     return;
@@ -152,11 +148,8 @@ template <class Hot>
 uint32_t Wait(Context& context, uint32_t slot) noexcept {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
   if (IsMirroredFlow(common)) return config::kIndefinite;
-  const config::Virtual* virtual_server = context.snapshot->FindVirtual(common.virtual_id);
-  if (virtual_server == nullptr || virtual_server->mirror_after == 0 ||
-      !IsMirrored(*context.snapshot, *virtual_server)) {
-    return config::kIndefinite;
-  }
+  const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
+  if (virtual_server == nullptr || virtual_server->mirror_after == 0) return config::kIndefinite;
   const uint32_t ticks =
       TicksToAge(context, *virtual_server, context.flows<Hot>().table.cold(slot).created);
   return ticks == 0 ? config::kIndefinite : ticks;

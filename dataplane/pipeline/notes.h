@@ -50,7 +50,8 @@ void ReviewMirroring(Context& context, uint32_t slot) noexcept {
 // config::kIndefinite: that is not what the flow waits for.
 template <class Hot>
 uint32_t MirrorWaitOf(Context& context, uint32_t slot) noexcept {
-  return context.mirror == nullptr ? config::kIndefinite : notes::Wait<Hot>(context, slot);
+  if (context.mirror == nullptr || !context.snapshot->mirrors_after) return config::kIndefinite;
+  return notes::Wait<Hot>(context, slot);
 }
 
 }  // namespace tandem::pipeline
