@@ -29,7 +29,7 @@ EndpointStatus::Group GroupOf(const EndpointStatus& status, config::TrafficGroup
   return {.id = id, .reason = "no session yet"};
 }
 
-std::string_view WordOf(PeerState state) {
+std::string_view PeerWord(PeerState state) {
   switch (state) {
     case PeerState::kDown:
       return "down";
@@ -134,9 +134,9 @@ void MirrorReport::FillStream(Nanos now, const Name& name, const StreamTotals& t
   const EndpointStatus::Group group = GroupOf(status, name.group);
   out.set_traffic_group(unit_.snapshot().traffic_groups[name.group].name);
   out.set_worker(name.worker);
-  out.set_role(std::string(control::WordOf(name.role)));
+  out.set_role(std::string(WordOf(name.role)));
   if (status.peer == PeerState::kUp) {
-    out.set_peer_role(std::string(control::WordOf(group.peer_role)));
+    out.set_peer_role(std::string(WordOf(group.peer_role)));
     out.set_epoch(group.epoch);
   }
   const mirror::WorkerMirror& worker = unit_.mirroring()->worker(name.worker);
@@ -151,7 +151,7 @@ void MirrorReport::FillStream(Nanos now, const Name& name, const StreamTotals& t
     own = counters.writer_state.Get();
   }
   const SyncState state = StateOf(out.session(), own, group);
-  out.set_state(std::string(control::WordOf(state)));
+  out.set_state(std::string(WordOf(state)));
   out.set_reason(std::string(ReasonOf(state, group)));
   const auto reset = before_.find(name);
   FillTotals(reset == before_.end() ? totals : totals.Since(reset->second), out);
@@ -166,7 +166,7 @@ void MirrorReport::FillStream(Nanos now, const Name& name, const StreamTotals& t
 void MirrorReport::FillPeer(Nanos now, const EndpointStatus& status,
                             v1::MirrorResult& result) const {
   const config::Mirroring& configured = unit_.snapshot().mirroring;
-  result.set_peer(std::string(WordOf(status.peer)));
+  result.set_peer(std::string(PeerWord(status.peer)));
   result.set_peer_address(configured.peer.ToString());
   result.set_peer_device(status.peer_device);
   result.set_peer_incarnation(status.peer_incarnation);
@@ -196,7 +196,7 @@ void MirrorReport::Fill(Nanos now, v1::MirrorResult& result) const {
     const EndpointStatus::Group group = GroupOf(status, configured.id);
     v1::MirrorResult::Group& out = *result.add_group();
     out.set_traffic_group(configured.name);
-    out.set_role(std::string(control::WordOf(unit_.roles().Of(configured.id))));
+    out.set_role(std::string(WordOf(unit_.roles().Of(configured.id))));
     out.set_peer_role(same.peer_role());
     out.set_epoch(group.epoch);
     out.set_session(group.session);
@@ -217,11 +217,11 @@ void MirrorReport::Fill(config::TrafficGroupId id,
   if (unit_.mirroring() == nullptr) return;
   const EndpointStatus status = Status();
   const EndpointStatus::Group group = GroupOf(status, id);
-  out.set_mirror(std::string(control::WordOf(group.state)));
+  out.set_mirror(std::string(WordOf(group.state)));
   out.set_reason(group.reason);
   if (status.peer != PeerState::kUp || !group.peer_known) return;
-  out.set_peer_role(std::string(control::WordOf(group.peer_role)));
-  out.set_peer_mirror(std::string(control::WordOf(group.peer_state)));
+  out.set_peer_role(std::string(WordOf(group.peer_role)));
+  out.set_peer_mirror(std::string(WordOf(group.peer_state)));
 }
 
 }  // namespace tandem::control
