@@ -96,6 +96,13 @@ void FlowSender::End(uint32_t slot) noexcept {
 }
 
 template <class Hot>
+void FlowSender::TellAgain(uint32_t slot) noexcept {
+  uint16_t& flags = impl_->Of<Hot>().table.hot(slot).common.flags;
+  flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
+  impl_->MarkDirty<Hot>(slot);
+}
+
+template <class Hot>
 void FlowSender::Touch(uint32_t slot) noexcept {
   Impl& impl = *impl_;
   if (!impl.open || impl.touches_count == Impl::kTouchesMax) return;
@@ -286,11 +293,17 @@ void FlowSender::Impl::Look() noexcept {
 bool FlowSender::is_open() const noexcept {
   return impl_->open;
 }
+uint32_t FlowSender::session() const noexcept {
+  return impl_->terms.session;
+}
 uint64_t FlowSender::next_frame() const noexcept {
   return impl_->window.next();
 }
 uint64_t FlowSender::first_in_flight() const noexcept {
   return impl_->window.floor();
+}
+uint64_t FlowSender::lost_frames() const noexcept {
+  return impl_->window.lost_frames();
 }
 bool FlowSender::Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept {
   impl_->now = now;
@@ -312,6 +325,8 @@ template void FlowSender::ChangeLater<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::ChangeLater<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::End<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::End<FlowHot6>(uint32_t) noexcept;
+template void FlowSender::TellAgain<FlowHot4>(uint32_t) noexcept;
+template void FlowSender::TellAgain<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::Touch<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Touch<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::Impl::MarkDirty<FlowHot4>(uint32_t) noexcept;

@@ -91,11 +91,17 @@ class FlowSender {
   // Frames that got no answer in time, and what else time brings. Every turn, with a session or not.
   void OnClock(Nanos now) noexcept;
 
-  // For those who wait for an acknowledgement: every frame built so far has a number below
-  // next_frame(); what frames below first_in_flight() said is acknowledged, or was told again in later
-  // ones, and then counters().lost_frames has grown.
+  // For those who wait for an acknowledgement: every frame of the session that was built so far has a
+  // number below next_frame(); what frames below first_in_flight() said is acknowledged, or was told
+  // again in later ones, and then lost_frames() has grown.
+  uint32_t session() const noexcept;
   uint64_t next_frame() const noexcept;
   uint64_t first_in_flight() const noexcept;
+  uint64_t lost_frames() const noexcept;
+  // Tells of the flow now, in full, though it did not change: what an earlier session was told of it does
+  // not count, and the first pass may be far from it. REQUIRES: kMirrored.
+  template <class Hot>
+  void TellAgain(uint32_t slot) noexcept;
 
   StreamState state() const noexcept;
   const SenderCounters& counters() const noexcept;

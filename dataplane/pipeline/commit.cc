@@ -15,22 +15,34 @@ const config::Virtual* VirtualOf(const Context& context, const flow::FlowCommon&
 }
 
 // The stream that could acknowledge the flow; nullptr: there is nobody to wait for.
-const mirror::FlowSender* StreamOf(const Context& context, config::TrafficGroupId group) {
-  if (context.mirror == nullptr || group == 0) return nullptr;
-  const mirror::FlowSender* sender = context.mirror->FindSender(group);
-  if (sender == nullptr || !sender->is_open()) return nullptr;
-  return sender->state() == mirror::StreamState::kLagging ? nullptr : sender;
+mirror::FlowSender* StreamOf(const Context& context, config::TrafficGroupId group) {
+  if (context.mirror == nullptr || context.mirror->FindSender(group) == nullptr || group == 0) {
+    return nullptr;
+  }
+  mirror::FlowSender& sender = context.mirror->sender(group);
+  if (!sender.is_open() || sender.state() == mirror::StreamState::kLagging) return nullptr;
+  return &sender;
+}
+
+// The session in which the peer has been told of all that is not dirty; 0: of none.
+uint32_t SessionOf(const mirror::FlowSender* sender) {
+  if (sender == nullptr || sender->state() == mirror::StreamState::kSyncing) return 0;
+  return sender->session();
 }
 
 // Whether the peer has all that was told of the slot until now.
 template <class Hot>
-bool IsAcknowledged(Context& context, const mirror::FlowSender& sender, Entry& entry) {
+bool IsAcknowledged(Context& context, mirror::FlowSender& sender, Entry& entry) {
+  if (entry.session != sender.session()) {
+    sender.TellAgain<Hot>(entry.slot);
+    entry.session = sender.session();
+  }
   if (flow::IsMirrorDirty(context.flows<Hot>().table.cold(entry.slot).mirror_link)) {
     entry.frames_below = 0;
     return false;
   }
   // A lost frame's slots may have been dirty, and told again, since they were looked at last.
-  const uint64_t lost_frames = sender.counters().lost_frames.Get();
+  const uint64_t lost_frames = sender.lost_frames();
   if (entry.frames_below == 0 || entry.lost_frames != lost_frames) {
     entry.frames_below = sender.next_frame();
     entry.lost_frames = lost_frames;
@@ -59,7 +71,7 @@ bool MayGo(Context& context, Entry& entry) {
   const flow::FlowCommon& common = table.hot(entry.slot).common;
   const config::Virtual* virtual_server = VirtualOf(context, common);
   if (virtual_server == nullptr || (common.flags & flow::kMirrored) == 0) return true;
-  const mirror::FlowSender* sender = StreamOf(context, table.pages().GroupOf(entry.slot));
+  mirror::FlowSender* const sender = StreamOf(context, table.pages().GroupOf(entry.slot));
   if (sender == nullptr) {
     context.counters.commit_alone.Add(1);
     return true;
@@ -122,7 +134,8 @@ bool HoldForCommit(Context& context, const Work& work, flow::FlowRef ref) noexce
                       .is_ipv6 = Hot::kIsIpv6,
                       .birth = flow::BirthOf(table.register_of(ref.slot)),
                       .created = table.cold(ref.slot).created,
-                      .since = context.now});
+                      .since = context.now,
+                      .session = SessionOf(StreamOf(context, table.pages().GroupOf(ref.slot)))});
   context.counters.held.Add(1);
   context.counters.commit_held.Add(1);
   return true;

@@ -40,6 +40,7 @@ class CommitQueue {
     flow::Birth birth = 0;
     Tick created = 0;  // the flow
     Nanos since = 0;
+    uint32_t session = 0;  // the stream's, in which the peer is told of the flow; 0: in none yet
     // Once the slot was seen not dirty: every frame built by then had a lower number.
     uint64_t frames_below = 0;  // 0: dirty when last seen
     uint64_t lost_frames = 0;   // of the stream by then: what was lost was told again since
