@@ -264,6 +264,9 @@ bool PersistReceiver::Tidy(unsigned buckets) noexcept {
       impl.streams[i].is_to_be_swept = false;
       impl.is_sweeping = impl.is_sweeping || impl.swept[i];
     }
+    // Of streams that there are no more, any of the others may tell now what is left.
+    for (unsigned i = impl.terms.streams; i != 0 && i < kWorkersMax; ++i)
+      impl.swept[i] = impl.swept[0];
     impl.next_sweep = 0;
   }
   if (!impl.is_sweeping) return false;

@@ -164,6 +164,33 @@ TEST_CASE("persist sync: a new session drops what was removed while nobody liste
   CHECK(pair.Sum(&PersistCounters::unconfirmed) == 150);
 }
 
+TEST_CASE("persist sync: a new session of fewer streams drops what all of the one before told",
+          "[mirror]") {
+  PersistPair pair;
+  for (uint32_t number = 0; number < 200; ++number)
+    pair.Use(number, 4, 2);
+  pair.Quiet();
+  REQUIRE(pair.Read().size() == 200);
+  for (auto& sender : pair.senders)
+    sender->Close();
+  for (uint32_t number = 0; number < 100; ++number)
+    pair.Delete(number, 2);
+  // The marks go, as if their places had been needed.
+  for (uint32_t bucket = 0; bucket < pair.writer.table.buckets(); ++bucket) {
+    REQUIRE(pair.writer.table.VisitBucket(bucket, 0, [](const persist::Record& record) {
+      return record.is_live() ? persist::Verdict::kKeep : persist::Verdict::kForget;
+    }));
+  }
+  ++pair.session;
+  pair.senders[0]->Open(PersistPair::Terms(pair.session, 1), pair.now);
+  for (auto& receiver : pair.receivers)
+    receiver->Open(PersistPair::Terms(pair.session, 1), pair.now);
+  for (int i = 0; i < 1000; ++i)
+    pair.Step();
+  CHECK(pair.Difference() == "");
+  CHECK(pair.Read().size() == 100);
+}
+
 TEST_CASE("persist sync: only what is mirrored and ours is told", "[mirror]") {
   PersistPair pair;
   pair.writer_roles.Set(2, config::Role::kStandby);
