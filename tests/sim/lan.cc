@@ -19,6 +19,16 @@ constexpr uint8_t kNumberOption = 253;  // RFC 4727: for experiments
 constexpr unsigned kTriesMax = 6;
 constexpr Nanos kRetransmit = 200 * kMillisecond;
 
+constexpr uint16_t kFirstPort = 2000;
+constexpr uint16_t kFirstCallPort = 40'000;
+constexpr uint16_t kCallPorts = 20'000;
+
+// One in four wraps soon.
+uint32_t FirstSequence(Chance& chance) {
+  const auto any = static_cast<uint32_t>(chance.Next());
+  return chance.OneIn(4) ? UINT32_MAX - any % 400 : any;
+}
+
 Bytes NumberBytes(uint32_t number) {
   return {static_cast<uint8_t>(number >> 24), static_cast<uint8_t>(number >> 16),
           static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)};
@@ -92,6 +102,7 @@ void Lan::Step(Nanos now, bool may_open) {
     }();
     test::Rig& rig = *rigs_[device];
     const test::Host& host = *hosts_[device].Find(parcel->host);
+    if (on_inject) on_inject(device, *parcel);
     const test::TextLink link = test::Hosts::LinkOf(rig, host);
     std::copy(link.destination.begin(), link.destination.end(), parcel->frame.begin());
     rig.Inject(rig.PortNamed(host.port), chance_.Below(rig.unit().workers()), parcel->frame);
@@ -107,22 +118,44 @@ void Lan::Step(Nanos now, bool may_open) {
 void Lan::Open(Nanos now) {
   const LanService& service =
       options_.services[chance_.Below(static_cast<uint32_t>(options_.services.size()))];
-  Conversation one;
-  one.service = &service;
   std::vector<std::string> clients;
   for (const std::string& client : options_.clients) {
     if (test::Ip(client).is_v4() == service.endpoint.address.is_v4()) clients.push_back(client);
   }
-  one.client.address = test::Ip(clients[chance_.Below(static_cast<uint32_t>(clients.size()))]);
-  one.client.port = static_cast<uint16_t>(2000 + chance_.Below(options_.ports));
-  const auto key = std::tuple(service.protocol, one.client, service.endpoint);
-  if (at_client_.contains(key)) return;
+  test::Endpoint client;
+  client.address = test::Ip(clients[chance_.Below(static_cast<uint32_t>(clients.size()))]);
+  client.port = static_cast<uint16_t>(kFirstPort + chance_.Below(options_.ports));
+  if (at_client_.contains(std::tuple(service.protocol, client, service.endpoint))) return;
+  Act(Begin(service, client), now);
+}
+
+Lan::Conversation& Lan::Begin(const LanService& service, const test::Endpoint& client) {
+  Conversation one;
+  one.service = &service;
+  one.client = client;
   one.number = ++last_number_;
-  one.client_next = static_cast<uint32_t>(chance_.Next());
-  one.server_next = static_cast<uint32_t>(chance_.Next());
-  at_client_[key] = one.number;
+  one.client_next = FirstSequence(chance_);
+  one.server_next = FirstSequence(chance_);
+  at_client_[std::tuple(service.protocol, client, service.endpoint)] = one.number;
   ++totals_.opened;
-  Act(conversations_.emplace(one.number, one).first->second, now);
+  return conversations_.emplace(one.number, one).first->second;
+}
+
+uint32_t Lan::Call(const LanService& service, const IpAddress& client, Nanos now) {
+  const auto port = static_cast<uint16_t>(kFirstCallPort + next_call_++ % kCallPorts);
+  if (at_client_.contains(
+          std::tuple(service.protocol, test::Endpoint{client, port}, service.endpoint))) {
+    return 0;
+  }
+  Conversation& one = Begin(service, {client, port});
+  if (service.protocol == IPPROTO_TCP) {
+    Act(one, now);
+  } else {
+    one.phase = Phase::kOpen;
+    Say(one, true, 0, 20, now);
+    Plan(one, now + options_.pace);
+  }
+  return one.number;
 }
 
 void Lan::Plan(Conversation& one, Nanos due) {
@@ -144,6 +177,7 @@ void Lan::Act(Conversation& one, Nanos now) {
   if (one.phase == Phase::kOver) return;
   if (one.phase != Phase::kOpen && ++one.tries > kTriesMax) {
     ++totals_.given_up;
+    ++totals_.unanswered;
     return Over(one);
   }
   if (one.phase == Phase::kOpening && is_tcp) {
@@ -234,6 +268,12 @@ void Lan::TakeOver(unsigned from, const std::function<Fate(const Conversation&)>
   }
 }
 
+void Lan::SilenceAll() {
+  for (auto& [number, one] : conversations_) {
+    if (one.phase != Phase::kOver) Over(one);
+  }
+}
+
 // ---- what arrives -------------------------------------------------------------------------------
 
 void Lan::FromDevice(unsigned device, const test::Sent& sent, Nanos now) {
@@ -290,7 +330,13 @@ void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
   const bool is_tcp = seen.protocol == IPPROTO_TCP;
   const bool has_moved =
       one.is_tuple_known && (one.server != seen.destination || one.peer != seen.source);
-  if (has_moved && is_tcp && (seen.flags & test::kSyn) == 0) {
+  const std::pair ends(seen.destination, seen.source);
+  const bool is_opened = std::count(one.opened.begin(), one.opened.end(), ends) != 0;
+  if (is_tcp && (seen.flags & test::kSyn) != 0) {
+    if (!is_opened) one.opened.push_back(ends);
+  } else if (is_tcp && is_opened) {
+    one.opened = {ends};
+  } else if (has_moved && is_tcp) {
     Complain(
         ("was " + ToText(one.peer) + " > " + ToText(one.server) + ", changed in its life").c_str(),
         seen);
@@ -325,6 +371,11 @@ void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
     // A SYN that comes again gets the same answer.
     if (one.tries > 1) --one.server_next;
     Say(one, false, test::kSyn | test::kAck, 0, now);
+    if ((options_.hasty >> IndexOf(*one.service) & 1) == 0) return;
+    const uint32_t haste = chance_.Below(24);
+    if (haste < 2) Say(one, false, test::kAck | test::kPsh, 1 + chance_.Below(100), now);
+    if (haste == 1) Say(one, false, test::kFin | test::kAck, 0, now);
+    if (haste == 2) Say(one, false, test::kRst | test::kAck, 0, now);
   } else if ((seen.flags & test::kFin) != 0) {
     Say(one, false, test::kFin | test::kAck, 0, now);
   } else if (!seen.payload.empty()) {
@@ -353,7 +404,10 @@ void Lan::AtClient(const Seen& seen, Nanos now) {
   if (one.phase == Phase::kOver) return;
   one.client_heard = true;
   if (seen.protocol != IPPROTO_TCP) return;
-  if ((seen.flags & test::kFin) != 0) {
+  if ((seen.flags & test::kRst) != 0) {  // its server refuses
+    ++totals_.completed;
+    Over(one);
+  } else if ((seen.flags & test::kFin) != 0) {
     Say(one, true, test::kAck, 0, now);
     if (one.phase == Phase::kClosing) {
       ++totals_.completed;

@@ -6,7 +6,8 @@
 //
 // Hosts know what hosts know: the addresses they talk to. Every packet carries the number of its
 // conversation (a TCP option, or the front of the UDP payload), so that whoever gets it can tell:
-//  - a conversation keeps its server, and its source as the server sees it, until a new SYN;
+//  - a conversation keeps its server, and its source as the server sees it, until a new SYN; of several
+//    that are on their way at once, any may win;
 //  - no two living conversations look the same to a server (I9, from outside);
 //  - replies reach their client, from the service that it asked.
 // A violation of these is thrown. What a client sends goes to the device that is active for the
@@ -41,10 +42,14 @@ struct LanOptions {
   unsigned conversations = 100;      // about so many at a time
   unsigned ports = 200;              // that clients use, each
   Nanos pace = 200 * kMillisecond;   // between two words of a conversation, on average
+  // Services, by bit, whose servers close or refuse at times as soon as they have answered.
+  uint32_t hasty = 0;
 };
 
 struct LanTotals {
-  uint64_t opened = 0, completed = 0, reset = 0, given_up = 0, moved = 0;
+  uint64_t opened = 0, completed = 0, reset = 0, moved = 0;
+  uint64_t given_up = 0;    // fell silent, or:
+  uint64_t unanswered = 0;  // had no answer, however often it asked
   uint64_t to_servers = 0, to_clients = 0;
 };
 
@@ -68,6 +73,8 @@ class Lan {
     uint32_t client_next = 0, server_next = 0;
     bool is_tuple_known = false;
     test::Endpoint server, peer;  // as the server sees itself and the client
+    // Where SYNs of it came to (server, peer): a flow that was given up for lack of room begins anew.
+    std::vector<std::pair<test::Endpoint, test::Endpoint>> opened;
     bool has_lost_tuple = false;  // another one has it: its flow must be gone
     Nanos due = 0;                // says its next word then
     unsigned tries = 0;
@@ -97,14 +104,25 @@ class Lan {
   // are cut off the new one knows nothing, and their servers do not know yet; the others it ends.
   enum class Fate { kGoesOn, kEnds, kCutOff };
   void TakeOver(unsigned from, const std::function<Fate(const Conversation&)>& fate_of);
+  void SilenceAll();  // nobody says another word; flows idle out
+  // A new conversation of this client, from a port of its own; its number.
+  uint32_t Call(const LanService& service, const IpAddress& client, Nanos now);
+
+  // Sees what hosts send, right before a device takes it in.
+  std::function<void(unsigned device, const LanParcel&)> on_inject;
 
   const std::map<uint32_t, Conversation>& conversations() const { return conversations_; }
+  const std::vector<LanService>& services() const { return options_.services; }
+  unsigned IndexOf(const LanService& service) const {
+    return static_cast<unsigned>(&service - options_.services.data());
+  }
   const LanTotals& totals() const { return totals_; }
   Wire<LanParcel>& to_devices() { return to_devices_; }
   Wire<LanParcel>& from_devices() { return from_devices_; }
 
  private:
   void Open(Nanos now);
+  Conversation& Begin(const LanService& service, const test::Endpoint& client);
   void Act(Conversation& one, Nanos now);
   void Plan(Conversation& one, Nanos due);
   void Over(Conversation& one);
@@ -132,6 +150,7 @@ class Lan {
   // Translated ends of conversations that did not survive the last takeover.
   std::set<std::tuple<uint8_t, test::Endpoint, test::Endpoint>> bereaved_;
   uint32_t last_number_ = 0;
+  uint16_t next_call_ = 0;
   LanTotals totals_;
 };
 

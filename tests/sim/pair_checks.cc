@@ -48,7 +48,10 @@ std::vector<FlowImage> PairWorld::Images(unsigned device, unsigned worker, unsig
 
 // The books of the groups that the device writes, after a turn in which something happened.
 void PairWorld::Remember(unsigned device, unsigned worker) {
-  const uint64_t activity = ActivityOf(devices_[device]->unit().counters(worker));
+  // A stream gives new births by itself, when an audit repairs something.
+  const mirror::Tables tables = devices_[device]->tables(worker);
+  const uint64_t activity = ActivityOf(devices_[device]->unit().counters(worker)) +
+                            tables.flows4.last_birth() + tables.flows6.last_birth();
   if (activity == activity_[device][worker]) return;
   activity_[device][worker] = activity;
   for (unsigned group = 0; group < kPairGroups; ++group) {
@@ -62,10 +65,23 @@ void PairWorld::Remember(unsigned device, unsigned worker) {
   }
 }
 
+void PairWorld::RememberRecords(unsigned device) {
+  if (!HasMirroredRecords()) return;
+  for (unsigned group = 0; group < kPairGroups; ++group) {
+    if (active_[group] == device) records_.Remember(group, *devices_[device], kGroupNames[group]);
+  }
+}
+
 void PairWorld::CheckSteps() {
   if (steps_ % 64 == 0) CheckMismatches();
   if (steps_ % 16 == 0) CheckRegisters();
-  if (steps_ % 200 == 7) {
+  if (steps_ % 64 == 33 && HasMirroredRecords()) {
+    for (unsigned group = 0; group < kPairGroups; ++group)
+      records_.Check(group, *devices_[1 - active_[group]], kGroupNames[group]);
+  }
+  if (PlatformsDiffer()) {
+    if (steps_ % 64 == 1) CheckPlatforms();
+  } else if (steps_ % 200 == 7) {
     for (unsigned group = 0; group < kPairGroups; ++group) {
       for (unsigned worker = 0; worker < options_.config.workers; ++worker)
         CheckShadow(group, worker);
@@ -87,6 +103,34 @@ void PairWorld::CheckMismatches() {
       }
     }
   }
+}
+
+// Who knows of it says so; flows have no session then, whatever they had before.
+void PairWorld::CheckPlatforms() {
+  constexpr Nanos kPatience = 10 * kSecond;  // a pause may keep a device from acting on it
+  bool is_refused = true;
+  for (PairDevice* const device : {devices_[0].get(), devices_[1].get()}) {
+    const auto status = device->unit().mirror_status();
+    if (status->peer != mirror::PeerState::kUp || status->incompatible.empty()) continue;
+    for (const auto& group : status->groups) {
+      is_refused = is_refused && group.session == 0 && group.state != mirror::SyncState::kInSync;
+    }
+  }
+  if (is_refused) refused_at_ = now_;
+  if (now_ - refused_at_ > kPatience)
+    Violate("row 16: platforms differ, and a group has a session");
+}
+
+// Empty: equal.
+std::string PairWorld::CompareRecords() {
+  for (unsigned group = 0; group < kPairGroups; ++group) {
+    const unsigned active = active_[group];
+    std::string difference =
+        records_.Compare(*devices_[active], *devices_[1 - active], kGroupNames[group],
+                         skipped_[1 - active] >> kTickShift);
+    if (!difference.empty()) return std::string(kGroupNames[group]) + ": " + difference;
+  }
+  return "";
 }
 
 // I1. A version of a flow that came and went within one turn is known by its birth.

@@ -15,22 +15,24 @@ struct VirtualText {
   uint16_t port;
   uint8_t protocol;
   unsigned group;
+  const char* persistence;
   const char* rest;
 };
 
 constexpr VirtualText kVirtuals[] = {
-    {"web", "192.0.2.100:80", "192.0.2.100", 80, IPPROTO_TCP, 0, R"(pool: "p")"},
-    {"app", "192.0.2.101:80", "192.0.2.101", 80, IPPROTO_TCP, 0,
+    {"web", "192.0.2.100:80", "192.0.2.100", 80, IPPROTO_TCP, 0, "by-source", R"(pool: "p")"},
+    {"app", "192.0.2.101:80", "192.0.2.101", 80, IPPROTO_TCP, 0, "by-hash",
      R"(pool: "p" source_address_translation { type: AUTOMAP })"},
-    {"out", "192.0.2.102:80", "192.0.2.102", 80, IPPROTO_TCP, 1,
+    {"out", "192.0.2.102:80", "192.0.2.102", 80, IPPROTO_TCP, 1, "by-source",
      R"(pool: "p" source_port: CHANGE source_address_translation { type: SNAT pool: "green" })"},
-    {"dns", "192.0.2.103:53", "192.0.2.103", 53, IPPROTO_UDP, 1,
-     R"(pool: "any" source_address_translation { type: SNAT pool: "green" })"},
-    {"six", "[2001:db8:1::100]:80", "2001:db8:1::100", 80, IPPROTO_TCP, 0,
+    {"dns", "192.0.2.103:53", "192.0.2.103", 53, IPPROTO_UDP, 1, "by-payload",
+     R"(pool: "any" ip_protocol: UDP source_address_translation { type: SNAT pool: "green" })"},
+    {"six", "[2001:db8:1::100]:80", "2001:db8:1::100", 80, IPPROTO_TCP, 0, "by-source",
      R"(pool: "six" source_address_translation { type: AUTOMAP })"},
-    {"udp6", "[2001:db8:1::101]:53", "2001:db8:1::101", 53, IPPROTO_UDP, 1, R"(pool: "six")"},
-    {"anyport", "192.0.2.104:any", "192.0.2.104", 4711, IPPROTO_TCP, 1, R"(pool: "any")"},
-    {"plain", "192.0.2.105:80", "192.0.2.105", 80, IPPROTO_TCP, 0, R"(pool: "p")"},
+    {"udp6", "[2001:db8:1::101]:53", "2001:db8:1::101", 53, IPPROTO_UDP, 1, "by-hash",
+     R"(pool: "six")"},
+    {"anyport", "192.0.2.104:any", "192.0.2.104", 4711, IPPROTO_TCP, 1, "local", R"(pool: "any")"},
+    {"plain", "192.0.2.105:80", "192.0.2.105", 80, IPPROTO_TCP, 0, "by-source", R"(pool: "p")"},
 };
 constexpr const char* kThirdMember = "10.0.20.13";
 constexpr unsigned kVirtualCount = sizeof(kVirtuals) / sizeof(kVirtuals[0]);
@@ -64,6 +66,23 @@ snat_pool { name: "green" members: ["10.0.20.240", "10.0.20.241"] traffic_group:
   return text;
 }
 
+std::string Profiles(const PairConfig& config) {
+  const std::string across = config.across_services ? " match_across_services: true" : "";
+  const auto hash = [&config](const char* name, const char* fields) {
+    return absl::StrCat("profile_persistence { name: \"", name,
+                        "\" type: HASH mirror: ", config.hash_mirrored ? "true" : "false",
+                        " timeout: ", config.hash_timeout, " hash_fields: [", fields, "] }\n");
+  };
+  return absl::StrCat(
+      "profile_persistence { name: \"by-source\" mirror: true timeout: ", config.source_timeout,
+      across, " }\n", "profile_persistence { name: \"", kUnmirroredProfile,
+      "\" timeout: ", config.source_timeout, " }\n",
+      hash("by-hash", "HASH_SOURCE_ADDRESS, HASH_DESTINATION_PORT"),
+      "profile_persistence { name: \"by-payload\" type: HASH mirror: true timeout: ",
+      config.hash_timeout,
+      " hash_fields: [HASH_PAYLOAD, HASH_SOURCE_ADDRESS] hash_offset: 3 hash_length: 1 }\n");
+}
+
 std::string MirroringText(const PairConfig& config, unsigned device) {
   return absl::StrCat(
       "mirroring { device: \"m\" mtu: ", config.mtu, " address: \"10.255.0.", device + 1,
@@ -89,11 +108,16 @@ std::string Pools(const PairConfig& config) {
 
 std::string VirtualEntry(const PairConfig& config, unsigned index) {
   const VirtualText& one = kVirtuals[index];
-  const bool is_mirrored = (config.mirrored >> index & 1) != 0;
+  const auto has = [index](uint32_t bits) { return (bits >> index & 1) != 0; };
+  const bool is_mirrored = has(config.mirrored);
+  std::string rest = one.rest;
+  if (has(config.strict)) absl::StrAppend(&rest, " mirror_commit: STRICT");
+  if (has(config.bounded) && !has(config.strict)) absl::StrAppend(&rest, " mirror_commit: BOUNDED");
+  if (has(config.persistent)) absl::StrAppend(&rest, " persistence: \"", one.persistence, "\"");
   return absl::StrCat("virtual { name: \"", one.name, "\" destination: \"", one.destination,
                       "\" traffic_group: \"", kGroupNames[one.group], "\" profile: \"short\" ",
                       is_mirrored ? "mirror: true " : "",
-                      is_mirrored && config.at_syn ? "mirror_at: SYN " : "", one.rest, " }\n");
+                      is_mirrored && config.at_syn ? "mirror_at: SYN " : "", rest, " }\n");
 }
 
 }  // namespace
@@ -101,7 +125,7 @@ std::string VirtualEntry(const PairConfig& config, unsigned index) {
 std::string TextOf(const PairConfig& config, unsigned device) {
   std::string text = Network(config, device) + MirroringText(config, device);
   // Numbers follow the order; the devices' differ.
-  absl::StrAppend(&text, Pools(config));
+  absl::StrAppend(&text, Pools(config), Profiles(config));
   for (unsigned i = 0; i < kVirtualCount; ++i) {
     const unsigned index = device == 0 ? i : kVirtualCount - 1 - i;
     if ((config.virtuals >> index & 1) != 0) absl::StrAppend(&text, VirtualEntry(config, index));

@@ -3,6 +3,17 @@
 
 namespace tandem::sim {
 
+std::span<uint8_t> BufferedSink::Begin(size_t size) {
+  if (frames.size() >= buffers) return {};
+  frame_.assign(size, 0);
+  return frame_;
+}
+
+void BufferedSink::Commit(size_t size) {
+  frame_.resize(size);
+  frames.push_back(frame_);
+}
+
 PairDevice::PairDevice(const PairDeviceOptions& options) : rig_(options.config, options.rig) {
   for (unsigned worker = 0; worker < workers(); ++worker) {
     tables(worker).flows4.RaiseBirth(options.first_birth);

@@ -3,7 +3,8 @@
 // One device of a pair: a whole unit with its mirror, and what an observer may look at.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,6 @@
 #include "dataplane/mirror/worker.h"
 #include "dataplane/unit/mirroring.h"
 #include "tests/sim/flow_image.h"
-#include "tests/support/pair.h"
 #include "tests/support/rig.h"
 
 namespace tandem::sim {
@@ -20,6 +20,19 @@ struct PairDeviceOptions {
   std::string config;
   test::RigOptions rig;
   flow::Birth first_birth = 0;
+};
+
+// The mirroring port's buffers: as many frames a turn as there are.
+class BufferedSink : public mirror::FrameSink {
+ public:
+  std::span<uint8_t> Begin(size_t size) override;
+  void Commit(size_t size) override;
+
+  std::vector<test::Bytes> frames;
+  size_t buffers = SIZE_MAX;
+
+ private:
+  test::Bytes frame_;
 };
 
 class PairDevice {
@@ -35,10 +48,12 @@ class PairDevice {
 
   // A turn of the mirror's thread; what it sends.
   std::vector<test::Bytes>& MirrorTurn(const std::vector<test::Bytes>& received);
+  // So many of them, each turn; the port has no more.
+  void SetMirrorBuffers(size_t buffers) { sink_.buffers = buffers; }
 
  private:
   test::Rig rig_;
-  test::FrameCollector sink_;
+  BufferedSink sink_;
 };
 
 }  // namespace tandem::sim

@@ -15,8 +15,10 @@
 #include "tests/sim/flow_image.h"
 #include "tests/sim/journal.h"
 #include "tests/sim/lan.h"
+#include "tests/sim/pair_commit.h"
 #include "tests/sim/pair_config.h"
 #include "tests/sim/pair_device.h"
+#include "tests/sim/pair_records.h"
 #include "tests/sim/wire.h"
 
 namespace tandem::sim {
@@ -35,14 +37,22 @@ struct PairOptions {
   unsigned client_ports = 100;
   Nanos pace = 200 * kMillisecond;
   uint32_t flows_ipv4 = 4 * 4096, flows_ipv6 = 4 * 4096;  // a worker
-  bool is_direct = false;                                 // without endpoints (direct_link.h)
+  bool is_tight = false;                                  // so few of them that they fill up
+  uint32_t records = 512;                                 // of persistence
+  bool is_direct = false;       // without endpoints (direct_link.h): flows alone are mirrored
+  bool near_ends = false;       // what counts up begins shortly before its end, or before it wraps
+  bool with_platforms = false;  // at times a device is another platform
   bool with_faults = true;
   bool with_restarts = true;
   bool with_config = true;
   bool with_flips = true;
   bool with_crashes = true;
+  void (*around_turn)(bool begins) = nullptr;  // of a worker
   static PairOptions Random(uint64_t seed);
 };
+
+// What a device is, compared with the other.
+enum class Platform : uint8_t { kSame, kOtherWorkers, kOtherKey };
 
 class PairWorld {
  public:
@@ -73,11 +83,25 @@ class PairWorld {
   bool IsInSync(unsigned group);    // both ends say so, and nothing is on its way
   bool SaysInSync(unsigned group);  // the standby, of its shadow
   void Restart(unsigned device);
+  void RestartAs(unsigned device, Platform platform);
+  bool PlatformsDiffer() const { return platform_[0] != platform_[1]; }
+  // As Settle, of records alone; all that platforms that differ have in common.
+  void SettleRecords();
   void Configure(unsigned device, const PairConfig& config);
   void SetRoles(unsigned group, unsigned active);
   void Compare(const char* when);
-  // Every living conversation whose flow the active mirrors goes on, both ways.
-  void ProbeAll(unsigned group);
+  // Every living conversation whose flow the active mirrors goes on, both ways; new ones go where
+  // records lead.
+  void ProbeAll(unsigned group, const std::vector<Promise>& promises = {});
+  // None when the standby's clock jumped so far that it may have lost copies, or it has none.
+  std::vector<Promise> PromisesOf(unsigned group) {
+    if (skipped_[1 - active_[group]] != 0 || !HasMirroredRecords()) return {};
+    return records_.PromisesOf(*devices_[active_[group]], group, lan_.services());
+  }
+  // A device's clock jumps.
+  void Skip(unsigned device, Nanos span);
+  // A mirrored flow changes so often that it uses up versions.
+  void AgeVersions();
   std::vector<FlowImage> Images(unsigned device, unsigned worker, unsigned group, uint16_t flags);
   void AllowMismatches() { mismatches_allowed_ = true; }
   // Until then (of the world's time) the device, one worker, or its mirror takes no turn.
@@ -94,6 +118,8 @@ class PairWorld {
   Nanos now() const { return now_; }
   unsigned ActiveOf(unsigned group) const { return active_[group]; }
   const PairConfig& config() const { return options_.config; }
+  const CommitWatch& commit() const { return commit_; }
+  Journal& journal() { return journal_; }
 
  private:
   static constexpr unsigned kWorkersMost = 2;
@@ -110,15 +136,23 @@ class PairWorld {
   void Turn(unsigned device);
   void ChangeWeather();
   void ChangeConfig();
+  void ChangePlatform();
   void ApplyConfigs();
   unsigned NumberOf(const std::string& name);  // the same for both devices; 0 for ""
   void Remember(unsigned device, unsigned worker);
+  void RememberRecords(unsigned device);
   void CheckSteps();
   void CheckShadow(unsigned group, unsigned worker);
   void CheckRegisters();
   void CheckClaims();
   void CheckMismatches();
   void CheckSnat();
+  void CheckPlatforms();
+  bool HasMirroredRecords() const { return !options_.is_direct; }
+  std::string CompareRecords();
+  void MakeRoom();
+  template <class Hot>
+  void AgeVersionsOf(unsigned group, unsigned worker);
   Book& BookOf(unsigned group, unsigned worker, bool is_ipv6) {
     return books_[(group * kWorkersMost + worker) * 2 + (is_ipv6 ? 1 : 0)];
   }
@@ -134,9 +168,14 @@ class PairWorld {
   std::array<Pauses, 2> paused_;
   std::array<unsigned, kPairGroups> active_{};
   std::array<PairConfig, 2> applied_, wanted_;
+  std::array<Platform, 2> platform_{};
   std::array<Nanos, 2> applies_at_{};  // 0: nothing to apply
   std::map<std::string, unsigned> numbers_;
   std::array<Book, kPairGroups * kWorkersMost * 2> books_;
+  RecordWatch records_{[this](const std::string& name) { return NumberOf(name); }};
+  CommitWatch commit_;
+  Nanos refused_at_ = 0;  // platforms differed, and flows had no session, or nobody knew yet
+  std::array<Nanos, 2> skipped_{};  // since records were compared
   std::array<std::array<uint64_t, kWorkersMost>, 2> activity_{};
   bool traffic_ = true;
   bool faults_on_ = true;

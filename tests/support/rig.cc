@@ -97,6 +97,7 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
   options.mirror->mac = {2, 0, 0, 0, 2, snapshot->mirroring.unit_id};
   options.mirror->fingerprint.driver = "rig";
   options.mirror->fingerprint.workers = options.workers;
+  options.mirror->fingerprint.rss_key_hash = options_.rss_key_hash;
   options.mirror->fingerprint.flows_ipv4_per_worker = options_.flows_ipv4;
   options.mirror->fingerprint.flows_ipv6_per_worker = options_.flows_ipv6;
   options.mirror->incarnation = random.Next() | 1;
@@ -104,6 +105,7 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
     byte = static_cast<uint8_t>(random.Next());
   options.mirror->first_session = static_cast<uint32_t>(random.Next()) | 1;
   options.mirror->rekey = {.frames = 1000, .age = 10 * kSecond};
+  if (options_.first_session != 0) options.mirror->first_session = options_.first_session;
   options.allocate = [this](size_t bytes, unsigned) {
     const size_t rounded = (bytes + 63) / 64 * 64;
     memory_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(64, rounded)), &std::free);
@@ -157,6 +159,7 @@ absl::Status Rig::Compile(std::string_view text, std::unique_ptr<config::Snapsho
                         .members_up = &members_up_});
   if (!compiled.ok()) return compiled.status();
   snapshot = std::move(compiled->snapshot);
+  if (unit_ == nullptr) snapshot->generation = options_.first_generation;
   ids_ = std::move(compiled->ids);
   return absl::OkStatus();
 }

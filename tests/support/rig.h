@@ -44,6 +44,10 @@ struct RigOptions {
   uint32_t persistence_records = 4096;
   uint64_t seed = 1;
   Nanos start = kSecond;
+  // What else of a device counts up from somewhere, and may be near its end.
+  uint64_t first_generation = 1;  // of its configurations
+  uint32_t first_session = 0;     // that it chooses for mirroring; 0: by the seed
+  uint64_t rss_key_hash = 0;      // of its fingerprint: another one is another platform
   // Called right before and right after each Unit::Turn.
   void (*around_turn)(bool begins) = nullptr;
 };
