@@ -30,22 +30,22 @@ SMALL, WHOLE = 'small world: seeds', 'whole world: seeds'
 SHOWS_IN = {
     'kNoVersionCheck': (SMALL, 1),
     'kNoRedirty': (SMALL, 1),
-    'kCursorOffByOne': (SMALL, 3),
+    'kCursorOffByOne': ('row 32: a first pass*',),
     'kAckOfAnySession': (SMALL, 1),
     'kAnyEpoch': (SMALL, 1),
-    'kAgeShadow': (WHOLE, 1),
-    'kEarlyInSync': (SMALL, 6),
+    'kAgeShadow': ('row 13: ages*',),
+    'kEarlyInSync': ('row 27: a path*',),
     'kShortLength': (SMALL, 2),
     'kOldBytes': (SMALL, 1),
     'kLostIsKnown': (SMALL, 2),
     'kNoBirthRule': (SMALL, 2),
     'kNoSweep': (SMALL, 3),
     'kSharedPorts': ('row 26: *',),
-    'kBirthRestarts': (WHOLE, 1),
-    'kEarlyUpdate': (SMALL, 24),
+    'kBirthRestarts': (WHOLE, 2),
+    'kEarlyUpdate': (SMALL, 22),
     'kPageNotHeld': (SMALL, 1),
     'kPersistUnordered': ('small world: records', 1),
-    'kNoUnmirror': (WHOLE, 14),
+    'kNoUnmirror': (WHOLE, 3),
 }
 
 
