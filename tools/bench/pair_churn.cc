@@ -47,19 +47,22 @@ Table& TableOf(PairDevice& device) {
   return device.mirror().tables().flows4;
 }
 
-// Flows that only one has, or has otherwise.
+// Mirrored flows that only one has, or has otherwise. Those that are not established yet are not mirrored.
 uint32_t Differences(Lockstep& pair) {
   Table& here = TableOf(pair.active());
   Table& there = TableOf(pair.standby());
   uint32_t differences = 0;
+  uint32_t mirrored = 0;
   for (uint32_t slot = 0; slot < here.capacity(); ++slot) {
     if (!here.IsLive(slot)) continue;
     const FlowHot4& hot = here.hot(slot);
+    if ((hot.common.flags & flow::kMirrored) == 0) continue;
+    ++mirrored;
     const flow::FlowRef found = there.FindOne(hot.client, hot.common.protocol);
     differences += !found || there.register_of(found.slot) != here.register_of(slot) ||
                    there.hot(found.slot).common.state != hot.common.state;
   }
-  return here.size() == there.size() ? differences : differences + 1;
+  return there.size() == mirrored ? differences : differences + 1;
 }
 
 bool IsInSync(Lockstep& pair) {
