@@ -4,6 +4,7 @@
 //
 //   mirror_pair cost [WORD]  the active's packet path, mirroring off and on side by side; of scenarios
 //                            with WORD in their name
+//   mirror_pair profile [WORD]  a little of cost, for a profiler; its times mean nothing
 //   mirror_pair lag          from a change to its being applied on the standby
 //   mirror_pair bulk         a new session of 1 and of 4 million flows, with traffic going on
 //   mirror_pair churn [N]    memory, while N connections (10^8) come and go and 10 % of frames are
@@ -21,7 +22,9 @@ int main(int argc, char** argv) {
   const std::string_view what = argc > 1 ? argv[1] : "";
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (what == "cost") {
-    MeasureCost(argc > 2 ? argv[2] : "");
+    MeasureCost(argc > 2 ? argv[2] : "", false);
+  } else if (what == "profile") {
+    MeasureCost(argc > 2 ? argv[2] : "", true);
   } else if (what == "lag") {
     MeasureLag();
   } else if (what == "bulk") {
@@ -29,7 +32,7 @@ int main(int argc, char** argv) {
   } else if (what == "churn") {
     return Churn(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 100'000'000) ? 0 : 1;
   } else {
-    std::fprintf(stderr, "usage: mirror_pair cost [word]|lag|bulk|churn [connections]\n");
+    std::fprintf(stderr, "usage: mirror_pair cost|profile [word]|lag|bulk|churn [connections]\n");
     return 2;
   }
 }

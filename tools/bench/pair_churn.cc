@@ -24,6 +24,7 @@ constexpr uint32_t kEstablished = kMembers * 8;
 constexpr Nanos kGap = 5'000;  // between two connections
 constexpr Nanos kStep = 10 * kGap;
 constexpr unsigned kLossPercent = 10;
+constexpr Nanos kGreetPause = 10 * kSecond;
 constexpr unsigned kSamples = 40;
 // Buffers of the allocator and of the process come and go.
 constexpr uint64_t kGrowthMax = 1U << 20;
@@ -109,9 +110,15 @@ bool Churn(uint64_t connections) {
   Connections generator(pair.active(), kEstablished, kGap);
   Sample before;
   bool is_flat = true;
+  Nanos greeted = pair.now();
   for (unsigned i = 1; i <= kSamples; ++i) {
-    while (generator.begun() < connections / kSamples * i)
+    while (generator.begun() < connections / kSamples * i) {
+      if (pair.now() - greeted > kGreetPause) {
+        pair.active().Greet(pair.clock());
+        greeted = pair.now();
+      }
       pair.Step(kStep, generator.Due(pair.now(), [](uint32_t) {}));
+    }
     const Sample sample = Take(pair, generator.begun());
     if (i == 2) before = sample;  // all that is used at all has been used by then
     if (i > 2 && HasGrown(sample, before)) is_flat = false;

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <numeric>
 
 #include "dataplane/base/prng.h"
@@ -28,7 +27,15 @@ constexpr uint8_t kFin = RTE_TCP_FIN_FLAG;
 constexpr size_t kBurst = 32;
 constexpr Nanos kPacketGap = 100;
 constexpr uint16_t kBodyMax = 1400;
-const size_t kSamples = std::getenv("SHORT") ? 100 : 1500;
+
+// How much is done: enough to measure, or as little as a profiler needs.
+struct Extent {
+  size_t samples;
+  size_t warm_up;  // samples of new connections
+  int settling;    // turns
+};
+constexpr Extent kMeasured{1500, 16'000, 200'000};
+constexpr Extent kProfiled{100, 1200, 3000};
 
 // Nanoseconds of each sample. The mean leaves out the slowest twentieth: there, the machine did
 // something else.
@@ -59,7 +66,8 @@ struct Told {
 // The two devices, each with its clock.
 class Contest {
  public:
-  Contest(uint8_t protocol, uint32_t capacity, uint32_t established, Nanos udp_idle_timeout)
+  Contest(uint8_t protocol, uint32_t capacity, uint32_t established, Nanos udp_idle_timeout,
+          int settling)
       : off_({.protocol = protocol,
               .capacity = capacity,
               .mirrors = false,
@@ -70,7 +78,7 @@ class Contest {
     on_.Establish(established, now_[1]);
     peer_.Open(kBodyMax);
     // Until all is told and every digest was compared.
-    for (int i = 0; i < (std::getenv("SHORT") ? 3000 : 200'000); ++i) {
+    for (int i = 0; i < settling; ++i) {
       on_.Turn({}, now_[1] += 50'000);
       peer_.Answer();
       off_.Turn({}, now_[0] += 50'000);
@@ -113,12 +121,12 @@ void Print(const char* what, std::array<Samples, 2>& samples, size_t count, Cont
               contest.is_in_sync() ? "" : "  NOT IN SYNC");
 }
 
-void Established(uint8_t protocol, uint32_t flows, const char* what) {
-  Contest contest(protocol, std::max(flows * 2, 8192U), flows, 60 * kSecond);
+void Established(uint8_t protocol, uint32_t flows, const Extent& extent, const char* what) {
+  Contest contest(protocol, std::max(flows * 2, 8192U), flows, 60 * kSecond, extent.settling);
   FrameRing ring;
   std::array<Samples, 2> samples;
   std::array<uint64_t, 2> before = {contest.device(0).forwarded(), contest.device(1).forwarded()};
-  for (size_t sample = 0; sample < kSamples; ++sample) {
+  for (size_t sample = 0; sample < extent.samples; ++sample) {
     for (size_t k = 0; k < Contest::kDevices; ++k) {
       const size_t number = (sample + k) % 2;  // neither is always first
       Prng prng(sample);
@@ -131,7 +139,8 @@ void Established(uint8_t protocol, uint32_t flows, const char* what) {
     }
   }
   for (size_t number = 0; number < 2; ++number) {
-    if (contest.device(number).forwarded() - before[number] != kSamples * FrameRing::kFrames) {
+    if (contest.device(number).forwarded() - before[number] !=
+        extent.samples * FrameRing::kFrames) {
       std::printf("not all forwarded: ");
     }
   }
@@ -149,20 +158,18 @@ struct Step {
 
 // Connections come and go beside `established` that stay. Their packets are mixed: while one begins,
 // earlier ones are at each of the other steps.
-void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const char* what) {
+void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const Extent& extent,
+         const char* what) {
   constexpr uint32_t kConnections = 64;  // a sample
   constexpr uint32_t kEstablished = kMembers * 256;
   constexpr uint32_t kNumbers = kMembers * 8192;  // flow numbers that come round
-  const size_t kWarmUp = std::getenv("SHORT") ? 1200 : 16'000;
-  Contest contest(protocol, 1U << 20, kEstablished, 200 * kMillisecond);
-  const size_t warm_up = kWarmUp;
+  Contest contest(protocol, 1U << 20, kEstablished, 200 * kMillisecond, extent.settling);
+  const size_t warm_up = extent.warm_up;
   FrameRing ring;
   std::array<Samples, 2> samples;
   Told before;
-  for (size_t sample = 0; sample < warm_up + kSamples * 4; ++sample) {
-    if (sample == warm_up) {
-      before = contest.told();
-    }
+  for (size_t sample = 0; sample < warm_up + extent.samples * 4; ++sample) {
+    if (sample == warm_up) before = contest.told();
     for (size_t k = 0; k < Contest::kDevices; ++k) {
       const size_t number = (sample + k) % 2;
       size_t count = 0;
@@ -182,9 +189,9 @@ void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const char* w
   }
   Print(what, samples, kConnections, contest);
   const Told after = contest.told();
-  const double kCounted = static_cast<double>(kSamples) * 4.0 * kConnections;
+  const double counted = static_cast<double>(extent.samples) * 4.0 * kConnections;
   const auto each = [&](uint64_t Told::*member) {
-    return static_cast<double>(after.*member - before.*member) / kCounted;
+    return static_cast<double>(after.*member - before.*member) / counted;
   };
   std::printf(
       "    each: %.2f creates, %.2f updates, %.2f closes, %.2f digests; %.3f frames, %.1f bytes\n",
@@ -194,9 +201,10 @@ void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const char* w
 
 }  // namespace
 
-void MeasureCost(std::string_view only) {
-  const auto established = [only](uint8_t protocol, uint32_t flows, std::string_view what) {
-    if (what.find(only) != what.npos) Established(protocol, flows, what.data());
+void MeasureCost(std::string_view only, bool is_profiled) {
+  const Extent& extent = is_profiled ? kProfiled : kMeasured;
+  const auto established = [&](uint8_t protocol, uint32_t flows, std::string_view what) {
+    if (what.find(only) != what.npos) Established(protocol, flows, extent, what.data());
   };
   std::printf("active's packet path, one worker, mirroring off and on; per packet\n");
   established(IPPROTO_UDP, kMembers * 8, "established udp, 1 k flows");
@@ -204,9 +212,9 @@ void MeasureCost(std::string_view only) {
   established(IPPROTO_TCP, kMembers * 8, "established tcp, 1 k flows");
   established(IPPROTO_TCP, kMembers * 784, "established tcp, 100 k flows");
 
-  const auto begun = [only](uint8_t protocol, std::span<const Step> steps, Nanos gap,
-                            std::string_view what) {
-    if (what.find(only) != what.npos) New(protocol, steps, gap, what.data());
+  const auto begun = [&](uint8_t protocol, std::span<const Step> steps, Nanos gap,
+                         std::string_view what) {
+    if (what.find(only) != what.npos) New(protocol, steps, gap, extent, what.data());
   };
   std::printf("per connection, from first packet to last\n");
   constexpr uint32_t kLife = 32'768;  // connections begun between its beginning and its end

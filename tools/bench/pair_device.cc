@@ -98,7 +98,6 @@ void PairDevice::SendAll(uint32_t count, Side side, uint8_t tcp_flags, Nanos& no
   if (forwarded() - before != count) Fail("packets forwarded", count, forwarded() - before);
 }
 
-// Every member asks for the device, which so knows them; the news takes a few ticks.
 void PairDevice::Greet(Nanos& now) {
   FrameRing ring;
   for (uint32_t member = 0; member < kMembers; ++member) {

@@ -39,6 +39,9 @@ class PairDevice {
   // Makes flows 0 .. count-1 (a multiple of kMembers), established. Exits with a message when one does
   // not come to be. `now` moves on by 100 ns a packet.
   void Establish(uint32_t count, Nanos& now);
+  // Every member asks for the device, which so knows them for half a minute more; the news takes a few
+  // ticks, by which `now` moves on.
+  void Greet(Nanos& now);
 
   unit::Unit& unit() { return *unit_; }
   const Traffic& traffic() const { return traffic_; }
@@ -48,7 +51,6 @@ class PairDevice {
 
  private:
   void SendAll(uint32_t count, flow::Side side, uint8_t tcp_flags, Nanos& now);
-  void Greet(Nanos& now);
 
   Traffic traffic_;
   uint8_t protocol_;

@@ -8,7 +8,7 @@
 
 namespace tandem::bench {
 
-void MeasureCost(std::string_view only);  // whose names hold it
+void MeasureCost(std::string_view only, bool is_profiled);  // whose names hold it
 void MeasureLag();
 void MeasureBulk();
 // False: memory grew, or the tables differ at the end.
