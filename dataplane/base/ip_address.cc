@@ -2,7 +2,9 @@
 #include "dataplane/base/ip_address.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 
+#include <bit>
 #include <charconv>
 #include <cstdio>
 
@@ -12,6 +14,15 @@ namespace tandem {
 namespace {
 
 constexpr std::array<uint8_t, 12> kV4Mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+using Halves = std::array<uint64_t, 2>;  // of an address, each in network byte order
+
+// Ones where addresses of one prefix may differ.
+Halves HostBits(const IpPrefix& prefix) {
+  const unsigned keep = prefix.length + (prefix.address.is_v4() ? 96U : 0U);
+  const auto behind = [](unsigned bits) { return bits >= 64 ? 0 : htobe64(~uint64_t{0} >> bits); };
+  return {behind(keep), behind(keep <= 64 ? 0 : keep - 64)};
+}
 
 }  // namespace
 
@@ -90,16 +101,18 @@ std::string IpPrefix::ToString() const {
 
 bool IpPrefix::Contains(const IpAddress& candidate) const {
   if (candidate.is_v4() != address.is_v4()) return false;
-  return IpPrefix{candidate, length}.Network().address == Network().address;
+  const auto ours = std::bit_cast<Halves>(address.bytes());
+  const auto its = std::bit_cast<Halves>(candidate.bytes());
+  const Halves host = HostBits(*this);
+  return (((ours[0] ^ its[0]) & ~host[0]) | ((ours[1] ^ its[1]) & ~host[1])) == 0;
 }
 
 IpPrefix IpPrefix::Network() const {
-  std::array<uint8_t, 16> bytes = address.bytes();
-  const unsigned keep = length + (address.is_v4() ? 96U : 0U);
-  for (unsigned bit = keep; bit < 128; ++bit) {
-    bytes[bit / 8] = static_cast<uint8_t>(bytes[bit / 8] & ~(0x80U >> (bit % 8)));
-  }
-  return {IpAddress::V6(bytes.data()), length};
+  auto halves = std::bit_cast<Halves>(address.bytes());
+  const Halves host = HostBits(*this);
+  halves[0] &= ~host[0];
+  halves[1] &= ~host[1];
+  return {IpAddress::V6(std::bit_cast<std::array<uint8_t, 16>>(halves).data()), length};
 }
 
 IpAddress IpPrefix::Broadcast() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/base/ip_address.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <set>
 #include <string>
@@ -60,6 +61,25 @@ TEST_CASE("mac address: text round trip, strict form", "[base]") {
   CHECK(tandem::ToString(*mac) == "02:00:00:0a:ff:01");
   for (const char* text : {"", "02:00:00:0a:ff", "02-00-00-0a-ff-01", "0g:00:00:00:00:00"}) {
     CHECK_FALSE(tandem::ParseMac(text));
+  }
+}
+
+TEST_CASE("ip prefix: of every length, bit by bit", "[base]") {
+  for (const char* text : {"255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}) {
+    const IpAddress ones = *IpAddress::Parse(text);
+    const unsigned first = ones.is_v4() ? 96 : 0;
+    for (unsigned length = 0; first + length <= 128; ++length) {
+      const IpPrefix prefix{ones, static_cast<uint8_t>(length)};
+      std::array<uint8_t, 16> expected = ones.bytes();
+      for (unsigned bit = first + length; bit < 128; ++bit)
+        expected[bit / 8] = static_cast<uint8_t>(expected[bit / 8] & ~(0x80U >> bit % 8));
+      CHECK(prefix.Network().address.bytes() == expected);
+      for (unsigned bit = first; bit < 128; ++bit) {
+        std::array<uint8_t, 16> flipped = ones.bytes();
+        flipped[bit / 8] = static_cast<uint8_t>(flipped[bit / 8] ^ (0x80U >> bit % 8));
+        CHECK(prefix.Contains(IpAddress::V6(flipped.data())) == (bit >= first + length));
+      }
+    }
   }
 }
 
