@@ -143,11 +143,12 @@ Lan::Conversation& Lan::Begin(const LanService& service, const test::Endpoint& c
 
 uint32_t Lan::Call(const LanService& service, const IpAddress& client, Nanos now) {
   const auto port = static_cast<uint16_t>(kFirstCallPort + next_call_++ % kCallPorts);
-  if (at_client_.contains(
-          std::tuple(service.protocol, test::Endpoint{client, port}, service.endpoint))) {
-    return 0;
-  }
-  Conversation& one = Begin(service, {client, port});
+  return Call(service, test::Endpoint{client, port}, now);
+}
+
+uint32_t Lan::Call(const LanService& service, const test::Endpoint& client, Nanos now) {
+  if (at_client_.contains(std::tuple(service.protocol, client, service.endpoint))) return 0;
+  Conversation& one = Begin(service, client);
   if (service.protocol == IPPROTO_TCP) {
     Act(one, now);
   } else {
@@ -255,12 +256,12 @@ void Lan::EndAll(Nanos now) {
 
 void Lan::TakeOver(unsigned from, const std::function<Fate(const Conversation&)>& fate_of) {
   bereaved_.clear();
+  bereaved_of_ = from;
   for (auto& [number, one] : conversations_) {
     if (one.phase == Phase::kOver || active_[one.service->group] != from) continue;
     const Fate fate = fate_of(one);
     if (fate == Fate::kGoesOn) continue;
-    // Where the client's own port is kept, the block that it is in says nothing.
-    const bool is_translated = one.peer != one.client && one.peer.port != one.client.port;
+    const bool is_translated = one.peer.address != one.client.address;
     if (fate == Fate::kCutOff && one.is_tuple_known && !one.has_lost_tuple && is_translated)
       bereaved_.insert({one.service->protocol, one.server, one.peer});
     ++totals_.given_up;
@@ -354,7 +355,7 @@ void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
   if (one.has_lost_tuple && !has_moved && (seen.flags & test::kSyn) == 0)
     Complain("I9: two conversations look the same", seen);
   one.has_lost_tuple = false;
-  if (bereaved_.contains(key))
+  if (active_[one.service->group] != bereaved_of_ && bereaved_.contains(key))
     Complain("I9: the port of a conversation that was cut off is another's", seen);
   const auto [other, is_new] = at_server_.emplace(key, one.number);
   if (!is_new && other->second != one.number) {

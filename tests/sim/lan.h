@@ -101,12 +101,15 @@ class Lan {
   std::vector<const Conversation*> Unheard() const;
   void EndAll(Nanos now);  // by RST
   // Another device takes over from this one. Conversations that do not go on fall silent. Of those that
-  // are cut off the new one knows nothing, and their servers do not know yet; the others it ends.
+  // are cut off the new one knows nothing, and their servers do not know yet: as long as it is active,
+  // no other conversation may look like one of them. The others it ends, or nobody speaks for them.
   enum class Fate { kGoesOn, kEnds, kCutOff };
   void TakeOver(unsigned from, const std::function<Fate(const Conversation&)>& fate_of);
   void SilenceAll();  // nobody says another word; flows idle out
-  // A new conversation of this client, from a port of its own; its number.
+  // A new conversation of this client, from a port of its own or a given one; its number, or 0 when
+  // there is one already.
   uint32_t Call(const LanService& service, const IpAddress& client, Nanos now);
+  uint32_t Call(const LanService& service, const test::Endpoint& client, Nanos now);
 
   // Sees what hosts send, right before a device takes it in.
   std::function<void(unsigned device, const LanParcel&)> on_inject;
@@ -147,8 +150,9 @@ class Lan {
   // Who has which address and port at a server, and which port a client uses.
   std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_server_;
   std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_client_;
-  // Translated ends of conversations that did not survive the last takeover.
+  // Translated ends of conversations that the last takeover cut off, and from whom it was.
   std::set<std::tuple<uint8_t, test::Endpoint, test::Endpoint>> bereaved_;
+  unsigned bereaved_of_ = 0;
   uint32_t last_number_ = 0;
   uint16_t next_call_ = 0;
   LanTotals totals_;

@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "dataplane/nat/snat.h"
 #include "tests/sim/pair_world.h"
 
 namespace tandem::sim {
@@ -29,7 +30,11 @@ void PairWorld::Crash(unsigned device) {
     const bool has =
         one.is_tuple_known && had.contains({one.service->protocol, one.client,
                                             one.service->endpoint, one.peer, one.server});
-    if (!has) return Lan::Fate::kCutOff;
+    // The heir's own blocks (nat/snat.h) are its to give, whoever gave one before.
+    const auto unit_id = static_cast<uint8_t>(device + 1);
+    if (!has) {
+      return nat::IsOwnBlock(unit_id, one.peer.port) ? Lan::Fate::kCutOff : Lan::Fate::kEnds;
+    }
     return Serves(config, *one.service, one.server.address) ? Lan::Fate::kGoesOn : Lan::Fate::kEnds;
   });
   std::vector<unsigned> groups;
