@@ -74,7 +74,11 @@ void CommitWatch::CheckAnswer(const Lan::Conversation& one, PairDevice& active, 
   if (slot == flow::kNoSlot) return;  // it ended in the same turn
   const flow::Birth birth = flow::BirthOf(here.register_of(slot));
   if (!revealed_[group].insert({worker, birth << 1 | uint64_t{Hot::kIsIpv6}}).second) return;
-  if ((here.hot(slot).common.flags & flow::kMirrored) == 0) return;  // when it began
+  const flow::FlowCommon& common = here.hot(slot).common;
+  if ((common.flags & flow::kMirrored) == 0) return;  // when it began
+  // A repetition: the client has confirmed the first, which an earlier writer, or the flow's earlier birth,
+  // let go.
+  if (!flow::IsEmbryonic(common.state)) return;
   const mirror::FlowSender* sender = SenderOf(active, worker, group);
   const config::TrafficGroupId id = standby.GroupNamed(kGroupNames[group]);
   const mirror::FlowReceiver* receiver =

@@ -35,8 +35,8 @@ TEST_CASE("small world: records") {
         if (prng.Below(500) == 0) pair.Reopen();
       }
       pair.Quiet();
-      // What just ran out is told a moment later.
-      for (int i = 0; i < 100 && !pair.Difference().empty(); ++i)
+      // What just ran out is told when the sweep comes to it, which takes some hundred turns to go round.
+      for (int i = 0; i < 1000 && !pair.Difference().empty(); ++i)
         pair.Step();
       REQUIRE(pair.Difference() == "");
     }
