@@ -40,8 +40,9 @@ void CommitWatch::BeforeTurn(PairDevice& device, unsigned worker) {
   }
 }
 
-void CommitWatch::TakenOver(unsigned group, unsigned worker, const FlowImage& flow) {
-  revealed_[group].insert({worker, flow::BirthOf(flow.value) << 1 | uint64_t{flow.is_ipv6}});
+void CommitWatch::TakenOver(unsigned group, const Lan& lan) {
+  for (const auto& [number, conversation] : lan.conversations())
+    taken_over_[group] = std::max(taken_over_[group], number);
 }
 
 void CommitWatch::Injected(unsigned device, const LanParcel& parcel) {
@@ -68,6 +69,10 @@ template <class Hot>
 void CommitWatch::CheckAnswer(const Lan::Conversation& one, PairDevice& active, PairDevice& standby,
                               unsigned worker) {
   const unsigned group = one.service->group;
+  if (one.number <= taken_over_[group]) {
+    ++excepted_;
+    return;
+  }
   flow::FlowTable<Hot>& here = active.tables(worker).Of<Hot>();
   const auto key = KeyOf(one.client, one.service->endpoint, static_cast<Hot*>(nullptr));
   const uint32_t slot = here.FindOne(key, one.service->protocol).slot;
@@ -76,15 +81,16 @@ void CommitWatch::CheckAnswer(const Lan::Conversation& one, PairDevice& active, 
   if (!revealed_[group].insert({worker, birth << 1 | uint64_t{Hot::kIsIpv6}}).second) return;
   const flow::FlowCommon& common = here.hot(slot).common;
   if ((common.flags & flow::kMirrored) == 0) return;  // when it began
-  // A repetition: the client has confirmed the first, which an earlier writer, or the flow's earlier birth,
-  // let go.
+  // A repetition: the client has confirmed the first, which the flow's earlier birth let go.
   if (!flow::IsEmbryonic(common.state)) return;
   const mirror::FlowSender* sender = SenderOf(active, worker, group);
   const config::TrafficGroupId id = standby.GroupNamed(kGroupNames[group]);
   const mirror::FlowReceiver* receiver =
       worker < standby.workers() ? standby.mirroring().worker(worker).FindReceiver(id) : nullptr;
-  // A peer that is down, or that is another run than the one which acknowledged.
-  if (was_alone_[group] || receiver == nullptr || !receiver->is_open() ||
+  // A peer that is down, or that is another run than the one which acknowledged. The first pass of a
+  // session is not judged: what the session before had acknowledged may leave in it.
+  if (was_alone_[group] || receiver == nullptr || sender->state() == StreamState::kSyncing ||
+      !receiver->is_open() ||
       receiver->counters().session.Get() != sender->counters().session.Get()) {
     ++excepted_;
     return;

@@ -32,8 +32,9 @@ class CommitWatch {
   // The roles changed, or the device is another run.
   void Forget(unsigned device) { orders_[device].clear(); }
   void NewWriter(unsigned group) { revealed_[group].clear(); }
-  // And this flow is of the one before: its client may have been told of it then.
-  void TakenOver(unsigned group, unsigned worker, const FlowImage& flow);
+  // And these conversations began with the one before: their clients may have been told of their flows
+  // then, by an answer that comes again now.
+  void TakenOver(unsigned group, const Lan& lan);
 
   uint64_t checked() const { return checked_; }    // first answers with a peer to wait for
   uint64_t excepted() const { return excepted_; }  // and without
@@ -54,6 +55,7 @@ class CommitWatch {
   void CheckOrder(unsigned device, const test::Seen& seen);
 
   std::array<bool, kPairGroups> was_alone_{};
+  std::array<uint32_t, kPairGroups> taken_over_{};  // conversations up to this one
   // What its server sent: not let go yet, and passed by others.
   struct Order {
     std::deque<Segment> waiting, overtaken;

@@ -325,10 +325,7 @@ void PairWorld::SetRoles(unsigned group, unsigned active) {
   activity_ = {};
   records_.NewWriter(group, 0);
   commit_.NewWriter(group);
-  for (unsigned worker = 0; worker < devices_[active]->workers(); ++worker) {
-    for (const FlowImage& flow : Images(active, worker, group, flow::kShadow))
-      commit_.TakenOver(group, worker, flow);
-  }
+  commit_.TakenOver(group, lan_);
   journal_.Note(now_, "device %u is active for group %u", active, group);
 }
 
