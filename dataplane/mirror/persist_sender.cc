@@ -185,7 +185,10 @@ void PersistSender::Impl::Gather(const Snapshot& snapshot, Tick now) noexcept {
 
 void PersistSender::Impl::Settled(uint32_t bucket) noexcept {
   uint8_t& flags = buckets[bucket];
-  if ((flags & (kAgain | kWhole)) != 0) table.MarkBucketChanged(bucket);
+  if ((flags & (kAgain | kWhole)) != 0) {
+    table.MarkBucketChanged(bucket);
+    is_settled = false;
+  }
   flags = static_cast<uint8_t>(flags & ~(kInFlight | kAgain));
   --in_flight;
 }
@@ -210,8 +213,8 @@ void PersistSender::Impl::Acknowledged(Note note) noexcept {
 
 // The records' marks say that they were being told; rendering finds them.
 void PersistSender::Impl::Lost(Note note) noexcept {
-  is_settled = false;
   if (note == kAnnouncement) {
+    is_settled = false;
     is_announced = false;
     return;
   }

@@ -106,6 +106,9 @@ class PersistPair {
   // ---- the link -------------------------------------------------------------------------------------
   void Step(Nanos by = kMillisecond) {
     now += by;
+    // First, so that what runs out in this turn is on its way at its end.
+    for (unsigned w = 0; w < kWriterWorkers; ++w)
+      writer.table.Sweep(w, TickOf(now), 64);
     for (auto& sender : senders) {
       sender->OnClock(now);
       for (int i = 0; i < 8; ++i) {
@@ -123,8 +126,6 @@ class PersistPair {
       receiver->Tidy(64);
     }
     Deliver();
-    for (unsigned w = 0; w < kWriterWorkers; ++w)
-      writer.table.Sweep(w, TickOf(now), 64);
     for (unsigned w = 0; w < kReaderWorkers; ++w)
       reader.table.Sweep(w, TickOf(now), 64);
   }
@@ -136,9 +137,10 @@ class PersistPair {
     }
     return in_flight_.empty();
   }
-  // Until nothing is on its way, and the reader has tidied up.
+  // Until nothing is on its way, and the reader has tidied up. Records run out for 3 s, and the worst of
+  // links needs seconds for the last of them.
   void Quiet() {
-    for (int i = 0; i < 5000; ++i) {
+    for (int i = 0; i < 20'000; ++i) {
       Step();
       bool tidies = false;
       for (auto& receiver : receivers)

@@ -100,6 +100,24 @@ TEST_CASE("persist sync: a record that is gone does not come back", "[mirror]") 
   CHECK(pair.Written().empty());
 }
 
+TEST_CASE("persist sync: a record that changed on its way is on its way still", "[mirror]") {
+  PersistPair pair;
+  pair.Quiet();
+  pair.Use(1, 4);
+  const auto told = Frame(pair);
+  REQUIRE(told != nullptr);
+  pair.Use(1, 9, 1, /*replace=*/true);
+  REQUIRE(Frame(pair) == nullptr);  // it has been looked at, and has to wait
+  pair.Hand(*told);
+  FrameSlot ack;
+  REQUIRE(pair.receivers[told->header.worker % kReaderWorkers]->BuildAck(ack, 64, pair.now));
+  pair.Hand(ack);
+  CHECK(pair.Difference() == "other 1 of profile 1; ");
+  CHECK_FALSE(pair.InSync());
+  pair.Quiet();
+  CHECK(pair.Difference() == "");
+}
+
 TEST_CASE("persist sync: an overtaken frame is not applied, and its records come again",
           "[mirror]") {
   PersistPair pair;
