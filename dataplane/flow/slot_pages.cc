@@ -12,7 +12,6 @@ namespace {
 static_assert(kFlowsPerPage == size_t{64} * 64, "one summary word covers a page");
 static_assert(kFlowsPerWorkerMax / kFlowsPerPage <= BitTree::kSizeMax);
 
-constexpr uint32_t kPageSlots = kFlowsPerPage;
 constexpr uint32_t kNone = UINT32_MAX;
 
 uint32_t LowestZero(uint64_t word) {
@@ -220,14 +219,6 @@ bool SlotPages::IsUsed(uint32_t slot) const noexcept {
 
 uint32_t SlotPages::SlotsTouched() const noexcept {
   return std::min(capacity_, pages_begun_ * kPageSlots);
-}
-
-config::TrafficGroupId SlotPages::GroupOf(uint32_t slot) const noexcept {
-  return memory_.pages[slot / kPageSlots].group;
-}
-
-uint32_t SlotPages::LogicalSlot(uint32_t slot) const noexcept {
-  return memory_.pages[slot / kPageSlots].logical * kPageSlots + slot % kPageSlots;
 }
 
 }  // namespace tandem::flow

@@ -54,11 +54,15 @@ class SlotPages {
   bool IsUsed(uint32_t slot) const noexcept;
   // Slots in use of the page of `slot`. REQUIRES: the page is begun.
   uint32_t UsedOfPage(uint32_t slot) const noexcept {
-    return memory_.pages[slot / kFlowsPerPage].used;
+    return memory_.pages[slot / kPageSlots].used;
   }
-  config::TrafficGroupId GroupOf(uint32_t slot) const noexcept;
+  config::TrafficGroupId GroupOf(uint32_t slot) const noexcept {
+    return memory_.pages[slot / kPageSlots].group;
+  }
   // The slot's number in its group's logical space.
-  uint32_t LogicalSlot(uint32_t slot) const noexcept;
+  uint32_t LogicalSlot(uint32_t slot) const noexcept {
+    return memory_.pages[slot / kPageSlots].logical * kPageSlots + slot % kPageSlots;
+  }
 
   uint32_t used() const { return used_; }
   // No slot at or above this has ever been handed out.
@@ -66,10 +70,11 @@ class SlotPages {
   uint32_t capacity() const { return capacity_; }
 
  private:
+  static constexpr uint32_t kPageSlots = kFlowsPerPage;
   struct Page {
-    uint64_t used_words[kFlowsPerPage / 64];  // one bit a slot
-    uint64_t full_words;                      // one bit a word of `used_words` without a zero
-    uint32_t used;                            // slots that do not exist are not counted
+    uint64_t used_words[kPageSlots / 64];  // one bit a slot
+    uint64_t full_words;                   // one bit a word of `used_words` without a zero
+    uint32_t used;                         // slots that do not exist are not counted
     uint32_t logical;
     uint32_t holds;
     config::TrafficGroupId group;

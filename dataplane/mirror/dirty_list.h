@@ -33,33 +33,49 @@ class QueueAges {
  public:
   // An entry joined the queue's end. One that is older than some before it makes those as old.
   void Push(Nanos since) noexcept {
+    if (since != newest_) [[unlikely]]
+      BeginTime(since);
     ++pushed_;
-    for (uint32_t i = end_; i != begin_ && marks_[(i - 1) % kMarks].since > since; --i)
-      marks_[(i - 1) % kMarks].since = since;
-    if (begin_ != end_ && (Last().since == since || end_ - begin_ == kMarks)) {
-      Last().end = pushed_;
-    } else {
-      marks_[end_++ % kMarks] = {pushed_, since};
-    }
   }
   // The oldest left it.
   void Pop() noexcept {
     ++popped_;
-    if (marks_[begin_ % kMarks].end == popped_) ++begin_;
+    if (popped_ == first_end_) [[unlikely]]
+      EndTime();
   }
-  Nanos oldest() const noexcept { return begin_ == end_ ? kNever : marks_[begin_ % kMarks].since; }
+  uint32_t size() const noexcept { return static_cast<uint32_t>(pushed_ - popped_); }
+  Nanos oldest() const noexcept {
+    return pushed_ == popped_ ? kNever : marks_[begin_ % kMarks].since;
+  }
 
  private:
   static constexpr uint32_t kMarks = 64;
+  static constexpr uint64_t kNotOver = UINT64_MAX;
   struct Mark {
     uint64_t end = 0;  // how many had been pushed when its time was over
     Nanos since = 0;
   };
   Mark& Last() noexcept { return marks_[(end_ - 1) % kMarks]; }
 
+  [[gnu::noinline]] void BeginTime(Nanos since) noexcept {
+    if (pushed_ == popped_) begin_ = end_;
+    for (uint32_t i = end_; i != begin_ && marks_[(i - 1) % kMarks].since > since; --i)
+      marks_[(i - 1) % kMarks].since = since;
+    if (begin_ == end_ || (Last().since != since && end_ - begin_ != kMarks)) {
+      if (begin_ != end_) Last().end = pushed_;
+      marks_[end_++ % kMarks] = {kNotOver, since};
+    }
+    newest_ = Last().since;
+    first_end_ = marks_[begin_ % kMarks].end;
+  }
+  [[gnu::noinline]] void EndTime() noexcept { first_end_ = marks_[++begin_ % kMarks].end; }
+
   std::array<Mark, kMarks> marks_{};
   uint32_t begin_ = 0;
   uint32_t end_ = 0;
+  // Copies of what the usual Push and Pop need to know.
+  Nanos newest_ = kNever;          // time of the last mark, which is not over
+  uint64_t first_end_ = kNotOver;  // of the first mark
   uint64_t pushed_ = 0;
   uint64_t popped_ = 0;
 };
@@ -72,13 +88,12 @@ class DirtyList {
   // REQUIRES, of both: the slot is in no list.
   void Add(Table& table, uint32_t slot, Nanos since) noexcept {
     table.cold(slot).mirror_link = flow::kMirrorListEnd;
-    if (far_ == flow::kNoSlot && end_ - begin_ < kNear) {
+    if (far_ == flow::kNoSlot && end_ - begin_ < kNear) [[likely]] {
       At(end_++) = slot;
     } else {
       Link(table, slot);
     }
     ages_.Push(since);
-    ++size_;
   }
   void AddFirst(Table& table, uint32_t slot, Nanos since) noexcept {
     table.cold(slot).mirror_link = flow::kMirrorListEnd;
@@ -86,25 +101,29 @@ class DirtyList {
     At(--begin_) = slot;
     first_since_ = firsts_ == 0 ? since : std::min(first_since_, since);
     ++firsts_;
-    ++size_;
   }
 
   // The slot whose turn it is; kNoSlot: none. It stays dirty until Pop.
   uint32_t Front(Table& table) noexcept {
-    if (begin_ == end_) Approach(table);
-    return begin_ == end_ ? flow::kNoSlot : At(begin_);
+    if (begin_ != end_) [[likely]]
+      return At(begin_);
+    if (far_ == flow::kNoSlot) return flow::kNoSlot;
+    Approach(table);
+    return At(begin_);
   }
-  void Pop(Table& table) noexcept {
-    table.cold(At(begin_++)).mirror_link = 0;
-    --size_;
-    if (firsts_ != 0) {
+  // REQUIRES: the slot is Front.
+  void Pop(Table& table, uint32_t slot) noexcept {
+    table.cold(slot).mirror_link = 0;
+    ++begin_;
+    if (firsts_ != 0) [[unlikely]] {
       --firsts_;
     } else {
       ages_.Pop();
     }
   }
-  // Asks for the memory of the flow that many places behind the front.
-  void Prefetch(Table& table, uint32_t places) const noexcept {
+  // Asks for the memory of the flow that many places behind the front. (Inline, for g++ 12 takes a call that
+  // does nothing else for one without effect.)
+  [[gnu::always_inline]] void Prefetch(Table& table, uint32_t places) const noexcept {
     if (places >= end_ - begin_) return;
     const uint32_t slot = At(begin_ + places);
     const Hot* const hot = &table.hot(slot);
@@ -114,7 +133,7 @@ class DirtyList {
     __builtin_prefetch(&table.register_of(slot));
   }
 
-  uint32_t size() const noexcept { return size_; }
+  uint32_t size() const noexcept { return firsts_ + ages_.size(); }
   // No slot of the list became dirty before; kNever when it is empty.
   Nanos oldest() const noexcept {
     return std::min(firsts_ == 0 ? kNever : first_since_, ages_.oldest());
@@ -127,7 +146,7 @@ class DirtyList {
   uint32_t& At(uint32_t position) noexcept { return near_[position % kNear]; }
   uint32_t At(uint32_t position) const noexcept { return near_[position % kNear]; }
 
-  void Link(Table& table, uint32_t slot) noexcept {
+  [[gnu::noinline]] void Link(Table& table, uint32_t slot) noexcept {
     if (far_ == flow::kNoSlot) {
       far_ = slot;
     } else {
@@ -144,7 +163,7 @@ class DirtyList {
     far_ = slot;
   }
   // Following a list through memory is slow: it is done for many flows, which then arrive together.
-  void Approach(Table& table) noexcept {
+  [[gnu::noinline]] void Approach(Table& table) noexcept {
     while (far_ != flow::kNoSlot && end_ - begin_ < kApproached) {
       const uint32_t slot = far_;
       uint32_t& link = table.cold(slot).mirror_link;
@@ -157,7 +176,6 @@ class DirtyList {
 
   uint32_t begin_ = 0;  // of those near; both count on
   uint32_t end_ = 0;
-  uint32_t size_ = 0;
   uint32_t far_ = flow::kNoSlot;      // the first that is linked
   uint32_t far_end_ = flow::kNoSlot;  // the last; only when far_ is a slot
   uint32_t firsts_ = 0;               // slots at the front that came by AddFirst
@@ -214,7 +232,7 @@ class LaterList {
   static constexpr uint32_t kAhead = 8;
   static constexpr Nanos kGrain = kDelay / 32;  // of times: QueueAges can tell so many apart
 
-  void Prefetch(const Table& table) const noexcept {
+  [[gnu::always_inline]] void Prefetch(const Table& table) const noexcept {
     if (kAhead < end_ - begin_)
       __builtin_prefetch(&table.cold(entries_[(begin_ + kAhead) % kSize]).mirror_link);
   }

@@ -16,21 +16,21 @@ FlowSender::~FlowSender() = default;
 // ---- noting -----------------------------------------------------------------------------------------
 
 template <class Hot>
-void FlowSender::Impl::MarkDirty(uint32_t slot) noexcept {
-  Family<Hot>& family = Of<Hot>();
+inline void FlowSender::Impl::MarkDirty(uint32_t slot) noexcept {
   if (!open) return;
-  if (family.IsLater(slot)) {
-    family.later.TakeOut(family.table, slot);
-  } else if (family.IsDirty(slot)) {
-    return;
-  } else {
+  Family<Hot>& family = Of<Hot>();
+  if (!family.IsDirty(slot)) {
     family.Keep(slot);
+  } else if (family.IsLater(slot)) {
+    family.later.TakeOut(family.table, slot);
+  } else {
+    return;
   }
   family.dirty.Add(family.table, slot, now);
 }
 
 template <class Hot>
-void FlowSender::Impl::MarkLater(uint32_t slot) noexcept {
+inline void FlowSender::Impl::MarkLater(uint32_t slot) noexcept {
   Family<Hot>& family = Of<Hot>();
   if (!open || family.IsDirty(slot)) return;
   if (family.later.is_full()) {
@@ -55,11 +55,11 @@ void FlowSender::Impl::EndWaits(Nanos until) noexcept {
 
 // A flow that used up its versions becomes a new one to the peer, which it must be told in full.
 template <class Hot>
-void FlowSender::Impl::NewVersion(uint32_t slot) noexcept {
+inline void FlowSender::Impl::NewVersion(uint32_t slot) noexcept {
   flow::FlowTable<Hot>& table = Of<Hot>().table;
   flow::Register& value = table.register_of(slot);
-  if (flow::VersionOf(value) < flow::kVersionMax) {
-    value = flow::NextVersion(value);
+  if (flow::VersionOf(value) != flow::kVersionMax) [[likely]] {
+    ++value;
     return;
   }
   value = flow::MakeRegister(table.NewBirth(), 0);
@@ -177,7 +177,7 @@ void FlowSender::Impl::Drain(uint32_t budget) noexcept {
   while (budget-- != 0) {
     const uint32_t slot = family.dirty.Front(family.table);
     if (slot == flow::kNoSlot) return;
-    family.dirty.Pop(family.table);
+    family.dirty.Pop(family.table, slot);
     family.LetGo(slot);
   }
 }

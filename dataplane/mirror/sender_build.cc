@@ -102,7 +102,7 @@ void FlowSender::Impl::FinishFrame(FrameSlot& out, const config::Snapshot& snaps
 
 // Numbers that another device gave are of no use to the peer.
 template <class Hot>
-bool FlowSender::Impl::AddUnbound(const Hot& hot, const FlowName& name) noexcept {
+[[gnu::noinline]] bool FlowSender::Impl::AddUnbound(const Hot& hot, const FlowName& name) noexcept {
   Hot flow = hot;
   flow.common.virtual_id = 0;
   flow.common.member_id = 0;
@@ -112,7 +112,8 @@ bool FlowSender::Impl::AddUnbound(const Hot& hot, const FlowName& name) noexcept
 
 // What the slot holds now.
 template <class Hot>
-bool FlowSender::Impl::AddImage(uint32_t slot, uint32_t logical, bool may_update) noexcept {
+[[gnu::always_inline]] inline bool FlowSender::Impl::AddImage(uint32_t slot, uint32_t logical,
+                                                              bool may_update) noexcept {
   Family<Hot>& family = Of<Hot>();
   const flow::Register value = family.table.register_of(slot);
   if (!family.IsTold(slot)) {
@@ -146,18 +147,22 @@ bool FlowSender::Impl::AddDirty() noexcept {
   const Nanos since = family.dirty.oldest();
   for (uint32_t places = 0; places < kAhead; ++places)
     family.dirty.Prefetch(family.table, places);
+  const uint32_t notes_before = notes_count;
+  bool has_room = true;
   for (;;) {
     const uint32_t slot = family.dirty.Front(family.table);
-    if (slot == flow::kNoSlot) return true;
+    if (slot == flow::kNoSlot) break;
     family.dirty.Prefetch(family.table, kAhead);
-    if (notes_count == notes.size()) return false;
     // Beyond the cursor, kMirrorKnown may be of another session.
     const uint32_t logical = family.Logical(slot);
-    if (!AddImage<Hot>(slot, logical, logical < family.bulk_cursor)) return false;
-    frame_since = std::min(frame_since, since);
-    family.dirty.Pop(family.table);
+    has_room =
+        notes_count != notes.size() && AddImage<Hot>(slot, logical, logical < family.bulk_cursor);
+    if (!has_room) break;
+    family.dirty.Pop(family.table, slot);
     notes[notes_count++] = slot << 1 | Note{Hot::kIsIpv6};
   }
+  if (notes_count != notes_before) frame_since = std::min(frame_since, since);
+  return has_room;
 }
 
 template <class Hot>

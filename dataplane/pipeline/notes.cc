@@ -55,6 +55,11 @@ bool IsMirroredFlow(const flow::FlowCommon& common) {
   return (common.flags & flow::kMirrored) != 0;
 }
 
+template <class Hot>
+mirror::FlowSender& SenderOf(Context& context, uint32_t slot) {
+  return context.mirror->sender(GroupOf<Hot>(context, slot));
+}
+
 // The peer goes by the state of such a flow for nothing but its timeout, and most are over soon: then
 // their end is all that it must know.
 bool IsEnding(flow::State state) {
@@ -74,18 +79,13 @@ bool IsEnding(flow::State state) {
 }
 
 template <class Hot>
-void BeginWhenWanted(Context& context, uint32_t slot) {
+inline void BeginWhenWanted(Context& context, uint32_t slot) {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
-  if (common.packets_awaited != 0) return;
-  // Of most flows this is asked more than once before their virtual has to be looked at.
-  if (flow::IsEmbryonic(common.state) && !context.snapshot->mirrors_embryonic &&
-      (common.flags & flow::kOneLegged) == 0) {
-    return;
-  }
+  if (common.packets_awaited != 0 || IsTooEarly(*context.snapshot, common)) return;
   const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
   if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return;
-  const Tick created = context.flows<Hot>().table.cold(slot).created;
-  if (virtual_server->mirror_after != 0 && TicksToAge(context, *virtual_server, created) != 0) {
+  if (virtual_server->mirror_after != 0 &&
+      TicksToAge(context, *virtual_server, context.flows<Hot>().table.cold(slot).created) != 0) {
     return;
   }
   const config::TrafficGroupId group = GroupOf<Hot>(context, slot);
@@ -101,11 +101,10 @@ void State(Context& context, uint32_t slot) noexcept {
     BeginWhenWanted<Hot>(context, slot);
     return;
   }
-  mirror::FlowSender& sender = context.mirror->sender(GroupOf<Hot>(context, slot));
   if (IsEnding(common.state)) {
-    sender.ChangeLater<Hot>(slot);
+    SenderOf<Hot>(context, slot).template ChangeLater<Hot>(slot);
   } else {
-    sender.Change<Hot>(slot);
+    SenderOf<Hot>(context, slot).template Change<Hot>(slot);
   }
 }
 
@@ -115,14 +114,14 @@ void Use(Context& context, uint32_t slot) noexcept {
   if (!IsMirroredFlow(common)) {
     BeginWhenWanted<Hot>(context, slot);
   } else if (TicksBetween(common.last_seen, context.tick) < kOfLate) {
-    context.mirror->sender(GroupOf<Hot>(context, slot)).template Touch<Hot>(slot);
+    SenderOf<Hot>(context, slot).template Touch<Hot>(slot);
   }
 }
 
 template <class Hot>
 void End(Context& context, uint32_t slot) noexcept {
   if (!IsMirroredFlow(CommonOf<Hot>(context, slot))) return;
-  context.mirror->sender(GroupOf<Hot>(context, slot)).template End<Hot>(slot);
+  SenderOf<Hot>(context, slot).template End<Hot>(slot);
 }
 
 template <class Hot>

@@ -10,6 +10,13 @@
 namespace tandem::pipeline {
 
 namespace notes {
+// Whether no virtual has the peer told of such a flow yet. Of most flows NoteState asks this more than
+// once before their virtual has to be looked at.
+inline bool IsTooEarly(const config::Snapshot& snapshot, const flow::FlowCommon& common) noexcept {
+  return flow::IsEmbryonic(common.state) && !snapshot.mirrors_embryonic &&
+         (common.flags & (flow::kMirrored | flow::kOneLegged)) == 0;
+}
+
 template <class Hot>
 void State(Context& context, uint32_t slot) noexcept;
 template <class Hot>
@@ -25,7 +32,9 @@ uint32_t Wait(Context& context, uint32_t slot) noexcept;
 // The flow began, goes on here, or has another state.
 template <class Hot>
 void NoteState(Context& context, uint32_t slot) noexcept {
-  if (context.mirror != nullptr) notes::State<Hot>(context, slot);
+  if (context.mirror == nullptr) return;
+  if (notes::IsTooEarly(*context.snapshot, context.flows<Hot>().table.hot(slot).common)) return;
+  notes::State<Hot>(context, slot);
 }
 
 // The flow's timer came round, or it has had the packets that its virtual waits for, and it lives on.
