@@ -27,7 +27,7 @@ struct VarintCodec {
   using Value = uint64_t;
   static constexpr size_t kSizeMax = kBytes;
   static size_t Size(Value value) { return wire::VarintSize(value); }
-  static uint8_t* Write(uint8_t* out, Value value) {
+  [[gnu::always_inline]] static uint8_t* Write(uint8_t* out, Value value) {
     return wire::WriteShortVarint<kBytes>(out, value);
   }
 };
@@ -67,11 +67,10 @@ class Column {
   // Adds a value unless it is the first that differs, when the size grows by a leap: then `turns` is set.
   // Returns how many bytes longer the values are. REQUIRES: it is not the first value of all.
   size_t TryAdd(const Value& value, bool& turns) noexcept {
-    if (is_uniform_) {
-      turns |= !(value == first_);
-      return 0;
-    }
-    return Append(value);
+    if (!is_uniform_) [[likely]]
+      return Append(value);
+    turns |= !(value == first_);
+    return 0;
   }
   // As before TryAdd with this value.
   void Undo(const Value& value) noexcept {

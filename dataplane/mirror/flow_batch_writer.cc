@@ -93,22 +93,22 @@ constexpr size_t kClientOffset = offsetof(flow::FlowCommon, client_mac);
 static_assert(sizeof(Identity) == 8 && offsetof(flow::FlowCommon, member_id) == 6);
 static_assert(offsetof(flow::FlowCommon, client_interface) == kClientOffset + 6);
 
-Steady SteadyOf(const flow::FlowCommon& common, flow::Register value, uint32_t age_ticks,
-                uint32_t shape) {
+inline Steady SteadyOf(const flow::FlowCommon& common, const FlowName& name, uint32_t shape) {
   constexpr auto kMask =
       std::bit_cast<uint64_t>(Identity{0xff, static_cast<flow::State>(0xff), kMirroredFlags, 0, 0});
   Steady steady;
   std::memcpy(&steady.flow, &common, sizeof(steady.flow));
   steady.flow &= kMask;
   std::memcpy(&steady.client, reinterpret_cast<const std::byte*>(&common) + kClientOffset, 8);
-  steady.rest = flow::VersionOf(value) | uint64_t{age_ticks >> 10} << 16 | uint64_t{shape} << 48;
+  steady.rest =
+      flow::VersionOf(name.value) | uint64_t{name.age_ticks >> 10} << 16 | uint64_t{shape} << 48;
   return steady;
 }
 
 template <class Group>
 struct CreateRows : Rows<Group> {
   Steady steady;           // the first row's
-  bool is_steady = false;  // so are those of all rows since
+  bool is_steady = false;  // so are those of all rows since, and the sparse columns are empty
 
   void Clear() {
     Rows<Group>::Clear();
@@ -129,10 +129,10 @@ uint64_t MacValue(const MacAddress& mac) {
   return value;
 }
 
-uint32_t ColumnValue(uint32_t address) {
+inline uint32_t ColumnValue(uint32_t address) {
   return rte_be_to_cpu_32(address);
 }
-const net::Ipv6Bytes& ColumnValue(const net::Ipv6Bytes& address) {
+inline const net::Ipv6Bytes& ColumnValue(const net::Ipv6Bytes& address) {
   return address;
 }
 
@@ -143,7 +143,8 @@ uint32_t ShapeOf(const config::Dictionary& dictionary, const Hot& hot, uint16_t 
   uint32_t shape = 0;
   FlowEndpoint<Hot> derived;
   const FlowEndpoint<Hot> destination{client.destination, client.destination_port};
-  if (!DestinationOf<Hot>(dictionary, hot.common.virtual_id, derived) || derived != destination) {
+  if (!DestinationOf<Hot>(dictionary, hot.common.virtual_id, derived) ||
+      derived.port != destination.port || derived.address != destination.address) {
     shape |= kDestinationExplicit;
   }
   if (!ServerOf<Hot>(dictionary, flags, hot.common.member_id, destination, derived) ||
@@ -293,7 +294,7 @@ bool FlowBatchWriter::Impl::AddAny(Rows& to, const Hot& hot, const FlowName& nam
   const bool has_destination = (shape & kDestinationExplicit) != 0;
   const bool has_server = (shape & kServerExplicit) != 0;
   const uint32_t return_port = has_return ? rte_be_to_cpu_16(hot.server.destination_port) : 0U;
-  return AddWhereSizesLeap(
+  const bool is_added = AddWhereSizesLeap(
       to,
       {to.SlotValue(name.slot), to.BirthValue(name.value), flow::VersionOf(name.value),
        StateValue(common.state, common.flags), common.protocol, common.virtual_id, common.member_id,
@@ -304,24 +305,24 @@ bool FlowBatchWriter::Impl::AddAny(Rows& to, const Hot& hot, const FlowName& nam
        Maybe<uint64_t>{has_destination, rte_be_to_cpu_16(hot.client.destination_port)},
        Maybe<Address>{has_server, ColumnValue(hot.server.source)},
        Maybe<uint64_t>{has_server, rte_be_to_cpu_16(hot.server.source_port)}});
+  if (!is_added) return false;
+  if (to.group.rows() == 1) to.steady = SteadyOf(common, name, shape);
+  to.is_steady = to.group.AreUniform(SteadyColumns()) && !has_destination && !has_server;
+  return true;
 }
 
 template <class Hot>
 bool FlowBatchWriter::AddCreate(const Hot& flow, const FlowName& name) noexcept {
-  if (impl_->rows == kRowsMax) return false;
-  auto& to = impl_->Creates<Hot>();
-  const uint32_t shape = ShapeOf(*impl_->dictionary, flow, flow.common.flags);
-  const Steady steady = SteadyOf(flow.common, name.value, name.age_ticks, shape);
-  constexpr uint32_t kSparse = kDestinationExplicit | kServerExplicit;
-  if (to.is_steady && to.steady == steady && (shape & kSparse) == 0 &&
-      impl_->AddSteady(to, flow, name, shape)) {
-    impl_->Count(to, name.slot, name.value);
-    return true;
+  Impl& impl = *impl_;
+  if (impl.rows == kRowsMax) return false;
+  auto& to = impl.Creates<Hot>();
+  const uint32_t shape = ShapeOf(*impl.dictionary, flow, flow.common.flags);
+  const bool is_steady = to.is_steady && to.steady == SteadyOf(flow.common, name, shape);
+  if (!(is_steady && impl.AddSteady(to, flow, name, shape)) &&
+      !impl.AddAny(to, flow, name, shape)) {
+    return false;
   }
-  if (!impl_->AddAny(to, flow, name, shape)) return false;
-  if (to.group.rows() == 1) to.steady = steady;
-  to.is_steady = to.group.AreUniform(SteadyColumns());
-  impl_->Count(to, name.slot, name.value);
+  impl.Count(to, name.slot, name.value);
   return true;
 }
 
