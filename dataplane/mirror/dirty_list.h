@@ -4,9 +4,8 @@
 // of soon, oldest first, LaterList those that may wait for more to happen to them. What a lost frame spoke
 // of goes to the front, for it is older than the rest.
 //
-// The first kNear slots of a DirtyList are in an array, so that their flows can be fetched well before
-// they are looked at; those behind are linked through FlowCold::mirror_link, which takes no memory
-// however many they are.
+// The first kNear slots of a DirtyList are in an array: their flows changed a moment ago and are mostly near.
+// Those behind are linked through FlowCold::mirror_link, which takes no memory however many they are.
 //
 // Thread safety: none; one worker.
 #pragma once
@@ -121,18 +120,6 @@ class DirtyList {
       ages_.Pop();
     }
   }
-  // Asks for the memory of the flow that many places behind the front. (Inline, for g++ 12 takes a call that
-  // does nothing else for one without effect.)
-  [[gnu::always_inline]] void Prefetch(Table& table, uint32_t places) const noexcept {
-    if (places >= end_ - begin_) return;
-    const uint32_t slot = At(begin_ + places);
-    const Hot* const hot = &table.hot(slot);
-    __builtin_prefetch(hot);
-    if constexpr (sizeof(Hot) > 64) __builtin_prefetch(reinterpret_cast<const char*>(hot) + 64);
-    __builtin_prefetch(&table.cold(slot), 1);
-    __builtin_prefetch(&table.register_of(slot));
-  }
-
   uint32_t size() const noexcept { return firsts_ + ages_.size(); }
   // No slot of the list became dirty before; kNever when it is empty.
   Nanos oldest() const noexcept {
@@ -144,7 +131,6 @@ class DirtyList {
   static constexpr uint32_t kApproached = 32;  // at once
 
   uint32_t& At(uint32_t position) noexcept { return near_[position % kNear]; }
-  uint32_t At(uint32_t position) const noexcept { return near_[position % kNear]; }
 
   [[gnu::noinline]] void Link(Table& table, uint32_t slot) noexcept {
     if (far_ == flow::kNoSlot) {
@@ -232,6 +218,7 @@ class LaterList {
   static constexpr uint32_t kAhead = 8;
   static constexpr Nanos kGrain = kDelay / 32;  // of times: QueueAges can tell so many apart
 
+  // (Always inline, for g++ 12 takes a call that only prefetches for one without effect.)
   [[gnu::always_inline]] void Prefetch(const Table& table) const noexcept {
     if (kAhead < end_ - begin_)
       __builtin_prefetch(&table.cold(entries_[(begin_ + kAhead) % kSize]).mirror_link);

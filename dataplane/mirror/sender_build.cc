@@ -142,17 +142,13 @@ template <class Hot>
 // False: the frame is full.
 template <class Hot>
 bool FlowSender::Impl::AddDirty() noexcept {
-  constexpr uint32_t kAhead = 8;
   Family<Hot>& family = Of<Hot>();
   const Nanos since = family.dirty.oldest();
-  for (uint32_t places = 0; places < kAhead; ++places)
-    family.dirty.Prefetch(family.table, places);
   const uint32_t notes_before = notes_count;
   bool has_room = true;
   for (;;) {
     const uint32_t slot = family.dirty.Front(family.table);
     if (slot == flow::kNoSlot) break;
-    family.dirty.Prefetch(family.table, kAhead);
     // Beyond the cursor, kMirrorKnown may be of another session.
     const uint32_t logical = family.Logical(slot);
     has_room =

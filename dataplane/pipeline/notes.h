@@ -31,7 +31,7 @@ uint32_t Wait(Context& context, uint32_t slot) noexcept;
 
 // The flow began, goes on here, or has another state.
 template <class Hot>
-void NoteState(Context& context, uint32_t slot) noexcept {
+[[gnu::always_inline]] inline void NoteState(Context& context, uint32_t slot) noexcept {
   if (context.mirror == nullptr) return;
   if (notes::IsTooEarly(*context.snapshot, context.flows<Hot>().table.hot(slot).common)) return;
   notes::State<Hot>(context, slot);
