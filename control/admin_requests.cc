@@ -7,6 +7,7 @@
 #include "control/admin_change.h"
 #include "control/admin_persistence.h"
 #include "control/admin_show.h"
+#include "control/admin_takeover.h"
 
 namespace tandem::control {
 namespace {
@@ -59,6 +60,7 @@ std::unique_ptr<AdminExchange> AdminRequests::Begin(const v1::Request& request) 
   if (request.has_show_persistence()) return BeginShow(request.show_persistence());
   if (request.has_delete_persistence()) return BeginDelete(request.delete_persistence());
   if (request.has_delete_connection()) return BeginDelete(request.delete_connection());
+  if (request.has_run_failover()) return RunFailover(operations_, request.run_failover());
   auto known = std::make_unique<Known>(Answer(request));
   Follow();
   return known;
@@ -89,6 +91,10 @@ v1::Response AdminRequests::Answer(const v1::Request& request) {
     ShowMirror(view, response);
   } else if (request.has_show_traffic_group()) {
     ShowTrafficGroups(view, response);
+  } else if (request.has_show_device_group()) {
+    ShowDeviceGroup(view, response);
+  } else if (request.has_show_failover()) {
+    ShowFailover(view, response);
   } else if (request.has_modify_mirror()) {
     ModifyMirror(operations_, request.modify_mirror(), response);
   } else if (request.has_modify_member()) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/admin_takeover.h"
 #include "control/admin_words.h"
 #include "control/config_mirroring_key.h"
 #include "control/text.h"
@@ -113,6 +114,7 @@ void ShowTrafficGroups(const AdminView& view, v1::Response& response) {
     out.set_role(std::string(WordOf(view.operations.unit().roles().Of(group.id))));
     if (group.has_mac) out.set_mac(ToString(group.mac));
     view.mirror.Fill(group.id, out);
+    FillTakeover(view, group.id, out);
   }
 }
 

@@ -278,6 +278,7 @@ void Validate(const Document& document, Report& report) {
   CheckVirtuals(context);
   CheckMirroring(context);
   CheckMirrored(context);
+  CheckTakeover(context);
 }
 
 }  // namespace tandem::control

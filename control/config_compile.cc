@@ -144,7 +144,8 @@ void Compiler::TrafficGroups() {
     config::TrafficGroup& to = out_.traffic_groups[id];
     to.name = from.name();
     to.id = id;
-    to.role = CompileRole(from.role());
+    // Where devices decide it among themselves, none begins as the active one.
+    to.role = config_.has_device_group() ? config::Role::kStandby : CompileRole(from.role());
     to.has_mac = from.has_mac();
     if (from.has_mac()) to.mac = Must(ParseMac(from.mac()));
     to.announce_refresh = Nanos{from.announce_refresh()} * kSecond;

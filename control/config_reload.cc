@@ -74,6 +74,31 @@ void CompareMirroring(const v1::Config& running, const Document& document, Repor
   Compare(origin, before, after, report);
 }
 
+// Who the devices are.
+void CompareDeviceGroup(const v1::Config& running, const Document& document, Report& report) {
+  const v1::Config& next = document.config();
+  const Origin origin = document.Object("device_group");
+  if (running.has_device_group() != next.has_device_group()) {
+    report.Error(origin.location(), origin.label(),
+                 Cat("cannot be ", next.has_device_group() ? "added" : "removed",
+                     " while running; restart required"));
+    return;
+  }
+  v1::DeviceGroup before = running.device_group();
+  v1::DeviceGroup after = next.device_group();
+  for (v1::DeviceGroup* each : {&before, &after}) {
+    each->clear_heartbeat_interval_us();
+    each->clear_heartbeat_multiplier();
+    each->clear_boot_wait_ms();
+    each->clear_drain_timeout_ms();
+    each->clear_hook();
+    each->clear_hook_timeout();
+    for (v1::GroupDevice& device : *each->mutable_device())
+      device.clear_ha_capacity();
+  }
+  Compare(origin, before, after, report);
+}
+
 void ComparePorts(const v1::Config& running, const Document& document, Report& report) {
   const v1::Config& next = document.config();
   std::map<std::string, const v1::Port*> ports;
@@ -102,6 +127,7 @@ absl::Status CheckReloadable(const v1::Config& running, const Document& next) {
   Report report(next.file());
   Compare(next.Object("device"), running.device(), next.config().device(), report);
   CompareMirroring(running, next, report);
+  CompareDeviceGroup(running, next, report);
   ComparePorts(running, next, report);
   if (report.ok()) return absl::OkStatus();
   return absl::FailedPreconditionError(report.status().message());

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/daemon.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <random>
 #include <utility>
 
 #include "control/config_lcores.h"
 #include "control/config_load.h"
+#include "control/config_takeover.h"
 #include "control/daemon_options.h"
+#include "control/facts_file.h"
 #include "control/log.h"
 #include "control/mirror_log.h"
 #include "control/text.h"
@@ -187,6 +191,7 @@ absl::Status Daemon::StartUnit(const Document& document) {
     options.mirror =
         EndpointOptionsFor(*ports_, *mirror_port_, *compiled->snapshot->steering, options);
   }
+  if (absl::Status status = PrepareTakeover(compiled->ids, options); !status.ok()) return status;
   memory_ = std::make_unique<io::Memory>(running_.device().hugepages());
   std::vector<std::span<std::byte>> tables;
   const size_t bytes = unit::Unit::BytesNeededPerWorker(options);
@@ -202,7 +207,45 @@ absl::Status Daemon::StartUnit(const Document& document) {
   unit_ = std::make_unique<unit::Unit>(options, std::move(compiled->snapshot));
   telemetry_ = std::make_unique<io::Telemetry>(*unit_, TANDEM_VERSION);
   sweep_ = std::make_unique<Sweep>(*unit_);
+  if (unit_->takeover() != nullptr) {
+    takeover_ = std::make_unique<TakeoverControl>(*unit_->takeover(), std::move(takeover_facts_),
+                                                  running_, ids_);
+  }
   return absl::OkStatus();
+}
+
+absl::Status Daemon::PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& options) {
+  if (!running_.has_device_group() || !options.mirror) return absl::OkStatus();
+  absl::StatusOr<ha::Facts> facts = LoadFacts(running_.device_group().state_file());
+  if (!facts.ok()) return facts.status();
+  takeover_facts_ = *std::move(facts);
+  options.takeover = unit::TakeoverOptions{.settings = TakeoverSettings(running_, ids),
+                                           .ballot = takeover_facts_.ballot,
+                                           .forced_offline = takeover_facts_.forced_offline,
+                                           .incarnation = options.mirror->incarnation};
+  const ManagementAddresses management = ManagementAddressesOf(running_);
+  if (management.own.is_unset()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<io::SideSocket>> side =
+      io::SideSocket::Open(management.own, management.peer);
+  if (!side.ok()) {
+    return absl::Status(side.status().code(),
+                        Cat("device_group: heartbeats over the management network: ",
+                            std::string(side.status().message())));
+  }
+  side_socket_ = *std::move(side);
+  options.beside = side_socket_.get();
+  return absl::OkStatus();
+}
+
+void Daemon::GiveUpGroups() {
+  constexpr Nanos kPatience = kSecond;
+  if (takeover_ == nullptr) return;
+  takeover_->Stop();
+  const Nanos until = Now() + kPatience;
+  while (!takeover_->stopped() && Now() < until) {
+    takeover_->Poll(Now());
+    usleep(500);
+  }
 }
 
 absl::Status Daemon::StartAdmin(std::string admin_socket) {
@@ -327,6 +370,7 @@ void Daemon::AnnounceAll() {
 int Daemon::Tend() {
   constexpr int kIdleMs = 100;
   constexpr int kSweepingMs = 2;
+  constexpr int kTakeoverMs = 5;  // what it wants on disk, others may wait for
   for (size_t i = 0; i < ports_->size(); ++i) {
     io::Port& port = ports_->port(i);
     if (!port.PollLink()) continue;
@@ -342,6 +386,7 @@ int Daemon::Tend() {
   unit_->Reclaim();
   admin_requests_->Sample();
   LogMirror();
+  if (takeover_ != nullptr) takeover_->Poll(Now());
   if (sweep_->active()) {
     const uint64_t before = sweep_->flows_ended();
     const uint64_t records_before = sweep_->records_removed();
@@ -354,7 +399,8 @@ int Daemon::Tend() {
       LogInfo(Cat("ended ", ended, " flows of objects that the configuration has no more"));
     }
   }
-  return sweep_->active() ? kSweepingMs : kIdleMs;
+  if (sweep_->active()) return kSweepingMs;
+  return takeover_ != nullptr ? kTakeoverMs : kIdleMs;
 }
 
 }  // namespace tandem::control

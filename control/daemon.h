@@ -22,11 +22,13 @@
 #include "control/config_ids.h"
 #include "control/daemon_sweep.h"
 #include "control/operations.h"
+#include "control/takeover_control.h"
 #include "dataplane/io/eal.h"
 #include "dataplane/io/memory.h"
 #include "dataplane/io/mirror_port.h"
 #include "dataplane/io/mirror_thread.h"
 #include "dataplane/io/ports.h"
+#include "dataplane/io/side_socket.h"
 #include "dataplane/io/telemetry.h"
 #include "dataplane/io/worker_set.h"
 
@@ -50,7 +52,11 @@ class Daemon : public Operations {
   absl::Status ApplyText(std::string_view text, std::string_view name, bool check_only) override;
   absl::Status Reload(bool check_only) override;
   absl::Status Save() override;
+  TakeoverControl* takeover() override { return takeover_.get(); }
 
+  // Gives all traffic groups up, so that nobody has to wait for this device's silence. Returns within a
+  // second.
+  void GiveUpGroups();
   // For the loop (control/daemon_loop.h).
   AdminServer& admin_server() { return *admin_server_; }
   // What has to be looked at now and then: links, snapshots to free, the sweep. Milliseconds until
@@ -64,6 +70,7 @@ class Daemon : public Operations {
   absl::Status StartUnit(const Document& document);
   absl::Status StartWorkers();
   absl::Status StartMirroring();
+  absl::Status PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& options);
   absl::Status StartAdmin(std::string admin_socket);
   // Whether a key_file that is configured as before is read again.
   enum class KeyFile { kRead, kAsRead };
@@ -86,9 +93,13 @@ class Daemon : public Operations {
   std::unique_ptr<io::Ports> ports_;
   std::vector<PortFacts> port_facts_;
   std::unique_ptr<io::MirrorPort> mirror_port_;  // nullptr: nothing is mirrored
+  std::unique_ptr<io::SideSocket>
+      side_socket_;           // nullptr: heartbeats go over the mirroring port alone
+  ha::Facts takeover_facts_;  // as loaded
   std::unique_ptr<unit::Unit> unit_;
   std::unique_ptr<io::Telemetry> telemetry_;
   std::unique_ptr<Sweep> sweep_;
+  std::unique_ptr<TakeoverControl> takeover_;  // nullptr: roles are as configured
   std::unique_ptr<AdminRequests> admin_requests_;
   std::unique_ptr<io::WorkerSet> workers_;
   std::unique_ptr<io::MirrorThread> mirror_thread_;

@@ -86,6 +86,7 @@ absl::Status Daemon::ApplyDocument(const Document& document, KeyFile key_file, b
   unit_->Publish(std::move(compiled->snapshot));
   ids_ = std::move(compiled->ids);
   running_ = next;
+  if (takeover_ != nullptr) takeover_->Follow(running_, ids_);
   admin_requests_->Follow();
   telemetry_->Follow(unit_->snapshot());
   sweep_->Start(ids_);

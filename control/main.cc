@@ -52,6 +52,7 @@ int Run(const Flags& flags, const Document& document) {
   NotifyManager("READY=1\nSTATUS=forwarding");
   const absl::Status status = RunLoop(**daemon, *signals);
   NotifyManager("STOPPING=1");
+  (*daemon)->GiveUpGroups();
   daemon->reset();
   if (!status.ok()) return Fail(status);
   LogNotice("stopped");

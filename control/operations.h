@@ -20,6 +20,8 @@
 
 namespace tandem::control {
 
+class TakeoverControl;
+
 // Of a port, as the driver reports it; counts since start.
 struct PortReport {
   std::string name;
@@ -70,6 +72,8 @@ class Operations {
   virtual absl::Status Reload(bool check_only) = 0;
   // Writes running() to facts().config_path, atomically.
   virtual absl::Status Save() = 0;
+  // nullptr: there is no device group; roles are as configured.
+  virtual TakeoverControl* takeover() { return nullptr; }
 };
 
 }  // namespace tandem::control

@@ -40,6 +40,7 @@
   X(kVirtualReject, "virtual_reject", "a virtual server of type reject matched")                  \
   X(kVirtualLimit, "virtual_limit", "the virtual server's connection limit is reached")           \
   X(kStandby, "standby", "for a traffic group that this device is standby for")                   \
+  X(kFenced, "fenced", "came while another device may have been active: this one stood still")    \
   X(kBacklog, "backlog", "waited in a receive queue while this device was becoming active")       \
   X(kNoFlow, "no_flow", "TCP packet that is not a SYN and belongs to no flow")                    \
   X(kNoMember, "no_member", "no member of the pool is available")                                 \

@@ -10,8 +10,13 @@
 // Each worker keeps a copy of its own and brings it up to date between two bursts (changes() tells
 // when), so that what it does within a turn agrees with itself.
 //
-// Thread safety: Set by one thread (control, or who decides takeovers), everything else by any. Flows
-// and addresses of no group (0) are always active.
+// Two words more are said beside the role. *Frozen*: the group is about to be handed over, and nothing of
+// it may change that the peer would have to be told of. The *fence*: until when this device may take
+// itself for active at all; a worker that finds its clock beyond it lets nothing out, since another
+// device may have taken over (ha/README.md).
+//
+// Thread safety: Set and SetFrozen of a group, and SetFence, by one thread (control, or who decides
+// takeovers), everything else by any. Flows and addresses of no group (0) are always active.
 #pragma once
 
 #include <array>
@@ -19,6 +24,7 @@
 #include <cstdint>
 
 #include "dataplane/base/limits.h"
+#include "dataplane/base/time.h"
 #include "dataplane/config/ids.h"
 
 namespace tandem::config {
@@ -45,13 +51,37 @@ class Roles {
   bool IsActive(TrafficGroupId group) const noexcept { return Of(group) == Role::kActive; }
   // So that a device which is active for everything asks nothing more.
   bool any_standby() const noexcept { return standby_groups_.load(std::memory_order_acquire) != 0; }
-  // Another number after every change.
+
+  void SetFrozen(TrafficGroupId group, bool is_frozen) noexcept {
+    if (IsFrozen(group) == is_frozen) return;
+    frozen_[group].store(is_frozen, std::memory_order_release);
+    if (is_frozen) {
+      frozen_groups_.fetch_add(1, std::memory_order_release);
+    } else {
+      frozen_groups_.fetch_sub(1, std::memory_order_release);
+    }
+    changes_.fetch_add(1, std::memory_order_release);
+  }
+  bool IsFrozen(TrafficGroupId group) const noexcept {
+    return frozen_[group].load(std::memory_order_acquire);
+  }
+  bool any_frozen() const noexcept { return frozen_groups_.load(std::memory_order_acquire) != 0; }
+
+  // No fence: kNoFence.
+  static constexpr Nanos kNoFence = UINT64_MAX;
+  void SetFence(Nanos until) noexcept { fence_.store(until, std::memory_order_release); }
+  bool IsFenced(Nanos now) const noexcept { return now > fence_.load(std::memory_order_acquire); }
+
+  // Another number after every change of a role, or of what is frozen.
   uint32_t changes() const noexcept { return changes_.load(std::memory_order_acquire); }
 
  private:
   std::array<std::atomic<Role>, kTrafficGroupsMax + 1> roles_{};
+  std::array<std::atomic<bool>, kTrafficGroupsMax + 1> frozen_{};
   std::atomic<uint32_t> standby_groups_{0};
+  std::atomic<uint32_t> frozen_groups_{0};
   std::atomic<uint32_t> changes_{0};
+  std::atomic<Nanos> fence_{kNoFence};
 };
 
 }  // namespace tandem::config

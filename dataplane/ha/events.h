@@ -99,12 +99,13 @@ struct Action {
   enum class Kind : uint8_t {
     kSetRole,      // group, role, epoch. Reaches the workers before anything else is done
     kDropBacklog,  // group: what waits in receive queues is older than this takeover
-    kAnnounce,     // group: gratuitous ARP and neighbour advertisements of all floating addresses
-    kMirrorTo,     // group, device (0: nobody): whom the group's shadow is for
-    kFollow,       // group, epoch, is_warm: the epoch whose writer's shadow this device keeps. Not
-                   // warm: what it has of the group's flows is emptied first
-    kFreeze,       // group, device: hold what would change mirrored state, drain, say Drained
-    kUnfreeze,     // group: the end of that
+    kAnnounce,  // group: gratuitous ARP and neighbour advertisements of all floating addresses, with
+                // the repetitions that they need
+    kMirrorTo,  // group, device (0: nobody): whom the group's shadow is for
+    kFollow,    // group, epoch, is_warm: the epoch whose writer's shadow this device keeps. Not
+                // warm: what it has of the group's flows is emptied first
+    kFreeze,    // group, device: hold what would change mirrored state, drain, say Drained
+    kUnfreeze,  // group: the end of that
     kForwardStrays,  // group, device, until: packets of the group that still come go there
     kPersist,        // ballot, forced_offline: make durable, say FactsDurable
     kAskLease,       // group, ticket: of the witness

@@ -65,7 +65,7 @@ void Group::OnStall(const Around& around) {
 }
 
 void Group::OnHeal(const Around& around) {
-  if (acts()) announcements_.Start(around.now);
+  if (acts()) around.Do(Kind::kAnnounce, id());
 }
 
 void Group::Reconnect(const Around& around) {
@@ -164,10 +164,7 @@ void Group::Evaluate(const Around& around) {
   for (int passes = 0; passes < 6; ++passes) {
     if (!EvaluateOnce(around)) break;
   }
-  if (acts()) {
-    ChooseNextActive(around);
-    Announce(around);
-  }
+  if (acts()) ChooseNextActive(around);
   if (around.settings.witness) KeepLease(around);
 }
 
@@ -210,7 +207,6 @@ void Group::Enter(State to, const char* reason, const Around& around) {
   if (to == state_) return;
   if (acts() && !Acts(to)) {
     around.Do(Kind::kSetRole, id()).role = Role::kStandby;
-    announcements_.Stop();
     heir_ = next_active_;
     next_active_ = mirror_to_ = 0;
     better_ = 0;
@@ -244,7 +240,7 @@ void Group::Act(Epoch epoch, const char* reason, const Around& around) {
   given_by_ = 0;
   has_failed_to_switch_ = false;
   Enter(State::kStandalone, reason, around);
-  announcements_.Start(around.now);
+  around.Do(Kind::kAnnounce, id());
 }
 
 void Group::Follow(Epoch epoch, bool is_warm, const Around& around) {
@@ -299,7 +295,7 @@ void Group::Say(const Around& around, GroupSays& says) const {
 }
 
 Nanos Group::NextDeadline(const Around& around) const {
-  Nanos next = announcements_.next_deadline();
+  Nanos next = UINT64_MAX;
   const auto until = [&](Nanos deadline) { next = std::min(next, deadline); };
   if (wanted_target_ != 0) until(wanted_until_);
   if (state_ == State::kSwitchingOut || state_ == State::kGranted) until(deadline_);

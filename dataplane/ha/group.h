@@ -15,7 +15,6 @@
 #include <cstdint>
 
 #include "dataplane/base/time.h"
-#include "dataplane/ha/announcement.h"
 #include "dataplane/ha/detector.h"
 #include "dataplane/ha/election.h"
 #include "dataplane/ha/epoch_store.h"
@@ -148,7 +147,6 @@ class Group {
   void Grant(const Around& around);
   void MoveIfWanted(const Around& around);
   void Release(State to, const char* reason, const Around& around);
-  void Announce(const Around& around);
   void KeepLease(const Around& around);
 
   // group_waiting.cc
@@ -186,7 +184,6 @@ class Group {
   bool is_contested_ = false;  // a lower epoch is claimed
   Nanos better_since_ = 0;     // failback: 0: nobody is better
   DeviceId better_ = 0;
-  AnnouncementSchedule announcements_;
   LeaseHolder lease_;
   DeviceId given_by_ = 0;  // this turn was; 0: taken
   Nanos grace_until_ = 0;  // witness: acts on GO, before the others can have confirmed it

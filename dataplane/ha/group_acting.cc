@@ -88,7 +88,7 @@ void Group::Resume(const Around& around) {
   role.epoch = epoch_;
   acting_since_ = around.now;
   Enter(State::kStandalone, "nobody took over", around);
-  announcements_.Start(around.now);
+  around.Do(Kind::kAnnounce, id());
 }
 
 void Group::KeepLease(const Around& around) {
@@ -152,12 +152,8 @@ void Group::Renew(const Around& around) {
 void Group::Contest(const Around& around) {
   const bool is_contested = claim_.is_any();
   if (is_contested && !is_contested_) around.is_urgent = true;
-  if (!is_contested && is_contested_) announcements_.Start(around.now);
+  if (!is_contested && is_contested_) around.Do(Kind::kAnnounce, id());
   is_contested_ = is_contested;
-}
-
-void Group::Announce(const Around& around) {
-  if (announcements_.IsDue(around.now)) around.Do(Kind::kAnnounce, id());
 }
 
 // ---- the next-active ----------------------------------------------------------------------------

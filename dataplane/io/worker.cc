@@ -41,6 +41,7 @@ uint16_t Burst(const TxQueue& queue, rte_mbuf** mbufs, uint16_t count) {
 Worker::Worker(const WorkerOptions& options, unit::Unit& unit, WorkerQueues queues)
     : index_(options.index),
       adaptive_(options.adaptive),
+      has_fence_(unit.takeover() != nullptr),
       unit_(unit),
       queues_(std::move(queues)),
       batches_(queues_.tx.size()) {}
@@ -140,6 +141,11 @@ void Worker::Send() noexcept {
 }
 
 void Worker::SendBatch(const TxQueue& queue, Batch& batch) noexcept {
+  // The process may have been stopped since the turn began.
+  if (has_fence_ && unit_.IsFenced(MonotonicNow())) {
+    Unsent(batch, 0, DropReason::kFenced);
+    return;
+  }
   if (!queue.link_up->load(std::memory_order_relaxed)) {
     Unsent(batch, 0, DropReason::kPortDown);
     return;

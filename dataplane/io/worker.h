@@ -63,6 +63,7 @@ class Worker {
 
   const unsigned index_;
   const bool adaptive_;
+  const bool has_fence_;
   unit::Unit& unit_;
   const WorkerQueues queues_;
   size_t next_queue_ = 0;      // where receiving begins, so that no queue is always first

@@ -103,7 +103,8 @@ Association::Run* Association::Stranger(std::span<const uint8_t> frame, const Fr
 
 std::optional<Association::Opened> Association::Open(std::span<const uint8_t> frame,
                                                      const FrameHeader& header,
-                                                     std::span<uint8_t> body, Nanos now) {
+                                                     std::span<uint8_t> body, bool is_beside,
+                                                     Nanos now) {
   if (header.floor == options_.incarnation) {
     counters_.reflected.Add(1);
     return {};
@@ -132,7 +133,7 @@ std::optional<Association::Opened> Association::Open(std::span<const uint8_t> fr
   run->place = run->opener.opened_by();
   const bool is_of_peer = current_ && run == &*current_;
   if (is_of_peer && run->place == keys_.wanted()) UseKey(run->place, now);
-  if (is_of_peer) {
+  if (is_of_peer && !is_beside) {
     heard_at_ = now;
     control_heard_at_ = now;
   }

@@ -52,13 +52,13 @@ class Association {
   const KeyRing& keys() const noexcept { return keys_; }
 
   // Opens a control frame into `body`; returns its size, nothing when it is none or not to be
-  // believed. Counts.
+  // believed. Counts. What came beside the mirroring port does not show that the port works.
   struct Opened {
     size_t size = 0;
     bool is_of_peer = false;  // of the associated run; otherwise only a Hello means anything
   };
   std::optional<Opened> Open(std::span<const uint8_t> frame, const FrameHeader& header,
-                             std::span<uint8_t> body, Nanos now);
+                             std::span<uint8_t> body, bool is_beside, Nanos now);
   News OnHello(const Hello& hello, const FrameHeader& header, Nanos now);
   // Another frame of the peer's opened.
   void Heard(Nanos now) noexcept { heard_at_ = now; }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "dataplane/base/limits.h"
 #include "proto/mirror.pb.h"
@@ -97,6 +98,10 @@ void Write(const Probe& from, v1::Control& control) {
   to.set_size(from.size);
   to.set_answer(from.is_answer);
   if (from.padding > 0) to.set_padding(std::string(from.padding, '\0'));
+}
+
+void Write(const HeartbeatBytes& from, v1::Control& control) {
+  control.set_heartbeat(from.bytes);
 }
 
 void Write(const std::monostate& /*none*/, v1::Control& /*control*/) {}
@@ -245,6 +250,9 @@ ControlMessage DecodeControl(std::span<const uint8_t> body) {
       return Checked<DictionaryPage>(control.dictionary_page());
     case v1::Control::kProbe:
       return Checked<Probe>(control.probe());
+    case v1::Control::kHeartbeat:
+      if (control.heartbeat().size() > kControlBodyMax) return {};
+      return HeartbeatBytes{std::move(*control.mutable_heartbeat())};
     case v1::Control::MESSAGE_NOT_SET:
       break;
   }

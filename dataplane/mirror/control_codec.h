@@ -78,8 +78,13 @@ struct Probe {
   size_t padding = 0;  // bytes of it
 };
 
+// What devices tell each other about who is active. What it says is not the mirror's business.
+struct HeartbeatBytes {
+  std::string bytes;  // kControlBodyMax at most
+};
+
 using ControlMessage =
-    std::variant<std::monostate, Hello, DictionaryRequest, DictionaryPage, Probe>;
+    std::variant<std::monostate, Hello, DictionaryRequest, DictionaryPage, Probe, HeartbeatBytes>;
 
 // The bytes of a probe's body that are not padding, at most.
 inline constexpr size_t kProbeOverheadMax = 16;

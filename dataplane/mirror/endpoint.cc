@@ -158,13 +158,12 @@ void Endpoint::Impl::NoteSilence(StreamEnd& end, Nanos now) {
 
 // ---- a turn -------------------------------------------------------------------------------------
 
-bool Endpoint::Impl::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
-                          FrameSink& sink) {
+bool Endpoint::Impl::Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
+                             FrameSink& sink) {
   if (!TakeSnapshot(now)) return false;
   busy = !received.empty();
   answers = 0;
   association.BeginTurn(now);
-  TakeRoles();
   for (const std::span<const uint8_t> one : received) {
     const auto datagram = link.Receive(one, now, sink);
     if (!datagram) continue;
@@ -174,11 +173,17 @@ bool Endpoint::Impl::Turn(std::span<const std::span<const uint8_t>> received, Na
         !ReadHeader(datagram->payload, header)) {
       counters.header_bad.Add(1);
     } else if (header.type == FrameType::kControl) {
-      OnControl(header, *datagram, now, sink);
+      OnControl(header, datagram->payload, {.ip_length = datagram->ip_length}, now, sink);
     } else {
       OnStream(header, *datagram, now);
     }
   }
+  if (ports.beside != nullptr) ReceiveBeside(now, sink);
+  return true;
+}
+
+bool Endpoint::Impl::Send(Nanos now, FrameSink& sink) {
+  TakeRoles();
   Sometimes(now);
   FollowKeys();
   Evaluate();
@@ -199,7 +204,32 @@ Endpoint::~Endpoint() = default;
 
 bool Endpoint::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
                     FrameSink& sink) {
-  return impl_->Turn(received, now, sink);
+  return impl_->Receive(received, now, sink) && impl_->Send(now, sink);
+}
+
+bool Endpoint::Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
+                       FrameSink& sink) {
+  return impl_->Receive(received, now, sink);
+}
+
+bool Endpoint::Send(Nanos now, FrameSink& sink) {
+  return impl_->Send(now, sink);
+}
+
+void Endpoint::SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink) {
+  impl_->SendHeartbeat(bytes, now, sink);
+}
+
+void Endpoint::SetDuty(config::TrafficGroupId group, uint32_t epoch) {
+  const Duty duty{true, epoch};
+  if (impl_->sessions.group(group).duty == duty) return;
+  impl_->sessions.SetDuty(group, epoch);
+  impl_->evaluate = true;
+}
+
+uint32_t Endpoint::epoch_read(config::TrafficGroupId group, uint32_t session) const noexcept {
+  const StreamEnd& reader = impl_->sessions.group(group).reader;
+  return reader.is_open && reader.terms.session == session ? reader.terms.epoch : 0;
 }
 
 std::shared_ptr<const EndpointStatus> Endpoint::status() const {

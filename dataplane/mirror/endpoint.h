@@ -21,6 +21,9 @@
 // Everything is bounded by time and size: Hellos and answers one a second, dictionary pages one
 // request at a time, probes one at a time. A hostile or broken peer costs counters.
 //
+// Heartbeats of the takeover machine (dataplane/ha) are control messages like others: whose sender is the
+// associated peer, alive now, by its seal. They and Hellos go over a second way, too, when there is one.
+//
 // Pure: time, randomness and frames come in. Thread safety: the mirror lcore, except status(), which
 // any thread may call.
 #pragma once
@@ -30,6 +33,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/counter_list.h"
@@ -108,6 +112,8 @@ struct EndpointStatus {
 #define TANDEM_ENDPOINT_COUNTERS(X)                                     \
   X(control_received, "control frames that opened")                     \
   X(control_sent, "control frames sent")                                \
+  X(heartbeats_sent, "of them, heartbeats, one for each path")          \
+  X(beside_received, "frames that came beside the mirroring port")      \
   X(hellos_sent, "of them, Hellos")                                     \
   X(forged, "frames whose seal does not open: another key, or damaged") \
   X(replayed, "frames that came before")                                \
@@ -127,6 +133,16 @@ struct EndpointCounters {
   TANDEM_FOR_EACH_COUNTER(TANDEM_ENDPOINT_COUNTERS)
 };
 
+// Another way to the peer than the mirroring port, for Hellos and heartbeats alone: the management
+// network. Carries sealed frames; what comes of it is no more trusted than the port.
+class SidePath {
+ public:
+  virtual ~SidePath() = default;
+  // The next frame that came, valid until the next call; empty: none.
+  virtual std::span<const uint8_t> Receive() noexcept = 0;
+  virtual void Send(std::span<const uint8_t> frame) noexcept = 0;
+};
+
 // What the endpoint asks of and hands to the device around it.
 struct EndpointPorts {
   std::vector<FrameRing*> to_worker;    // by worker; the endpoint produces
@@ -139,6 +155,9 @@ struct EndpointPorts {
   // How many copies of records this device did not keep because its configuration lacked something
   // that they name; counts up. Not set: none ever.
   std::function<uint64_t()> records_missed;
+  // A heartbeat of the peer came, within Receive: on path 0, the mirroring port, or 1, beside it.
+  std::function<void(std::string_view bytes, unsigned path)> heartbeat;
+  SidePath* beside = nullptr;  // outlives the endpoint
 };
 
 class Endpoint {
@@ -151,6 +170,17 @@ class Endpoint {
   // One turn: the frames received by the mirroring port, the workers' frames (a bounded number), and
   // what time demands. Returns whether there was anything to do.
   bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
+
+  // The same in two steps, for a device whose takeover machine has something to say in between. False:
+  // there is no configuration yet, and no second step.
+  bool Receive(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
+  // Of a group that the machine decides on: the epoch to write in, or to read. Idempotent.
+  void SetDuty(config::TrafficGroupId group, uint32_t epoch);
+  // The epoch that is read of the group in `session`; 0: it is another one, or none.
+  uint32_t epoch_read(config::TrafficGroupId group, uint32_t session) const noexcept;
+  // To the peer, on all paths; nothing when none is associated.
+  void SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink);
+  bool Send(Nanos now, FrameSink& sink);
 
   // Any thread; a consistent copy (the endpoint publishes a new immutable one when something
   // changed).

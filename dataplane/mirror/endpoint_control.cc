@@ -2,15 +2,17 @@
 //
 // What the devices say to each other: Hellos, dictionaries, probes.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "dataplane/mirror/endpoint_impl.h"
 
 namespace tandem::mirror {
 
-void Endpoint::Impl::OnControl(const FrameHeader& header, const Link::Datagram& datagram, Nanos now,
-                               FrameSink& sink) {
-  const auto opened = association.Open(datagram.payload, header, scratch, now);
+void Endpoint::Impl::OnControl(const FrameHeader& header, std::span<const uint8_t> frame,
+                               const Arrival& arrival, Nanos now, FrameSink& sink) {
+  const bool is_beside = arrival.path != 0;
+  const auto opened = association.Open(frame, header, scratch, is_beside, now);
   if (!opened) return;
   const ControlMessage message = DecodeControl({scratch.data(), opened->size});
   if (const auto* hello = std::get_if<Hello>(&message)) {
@@ -22,13 +24,36 @@ void Endpoint::Impl::OnControl(const FrameHeader& header, const Link::Datagram& 
     return;
   }
   if (!opened->is_of_peer) return;
+  if (const auto* heartbeat = std::get_if<HeartbeatBytes>(&message)) {
+    if (ports.heartbeat) ports.heartbeat(heartbeat->bytes, arrival.path);
+    return;
+  }
+  if (is_beside) return;
   if (const auto* request = std::get_if<DictionaryRequest>(&message)) {
     if (answers++ >= kAnswersMax) return;
     if (auto page = pages.Answer(*request)) Send(*std::move(page), now, sink);
   } else if (const auto* page = std::get_if<DictionaryPage>(&message)) {
     if (fetch.OnPage(*page)) Translate();
   } else if (const auto* probe = std::get_if<Probe>(&message)) {
-    OnProbe(*probe, datagram.ip_length, now, sink);
+    OnProbe(*probe, arrival.ip_length, now, sink);
+  }
+}
+
+void Endpoint::Impl::ReceiveBeside(Nanos now, FrameSink& sink) {
+  if (looked_beside_at != 0 && now - looked_beside_at < kLookBeside) return;
+  looked_beside_at = now;
+  for (unsigned i = 0; i < kBesideMax; ++i) {
+    const std::span<const uint8_t> frame = ports.beside->Receive();
+    if (frame.empty()) return;
+    counters.beside_received.Add(1);
+    FrameHeader header;
+    if (frame.size() < kHeaderSize + kTagSize ||
+        frame.size() > kHeaderSize + kControlBodyMax + kTagSize || !ReadHeader(frame, header) ||
+        header.type != FrameType::kControl) {
+      counters.header_bad.Add(1);
+      continue;
+    }
+    OnControl(header, frame, {.path = 1}, now, sink);
   }
 }
 
@@ -84,11 +109,35 @@ bool Endpoint::Impl::Send(const ControlMessage& message, unsigned key, Nanos now
   return true;
 }
 
+void Endpoint::Impl::SendBeside(const ControlMessage& message, unsigned key, Nanos now) {
+  if (ports.beside == nullptr) return;
+  const size_t body = EncodeControl(message, std::span(scratch).first(kControlBodyMax));
+  if (body == 0) return;
+  std::array<uint8_t, kHeaderSize + kControlBodyMax + kTagSize> frame;
+  const size_t size = kHeaderSize + body + kTagSize;
+  if (!association.Seal(std::span(frame).first(size), {scratch.data(), body}, key, now)) {
+    counters.not_sealed.Add(1);
+    return;
+  }
+  ports.beside->Send(std::span(frame).first(size));
+  counters.control_sent.Add(1);
+}
+
+void Endpoint::Impl::SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink) {
+  if (!association.is_established()) return;
+  const HeartbeatBytes heartbeat{std::string(bytes)};
+  if (Send(heartbeat, now, sink)) counters.heartbeats_sent.Add(1);
+  if (ports.beside == nullptr) return;
+  SendBeside(heartbeat, association.keys().in_use(), now);
+  counters.heartbeats_sent.Add(1);
+}
+
 void Endpoint::Impl::SendDue(Nanos now, FrameSink& sink) {
   if (association.HasAnswer()) {
     Hello answer = MakeHello();
     const unsigned key = association.SignAnswer(answer);
     if (Send(answer, key, now, sink)) counters.hellos_sent.Add(1);
+    SendBeside(answer, key, now);
   }
   if (association.HelloDue(now)) SendHellos(now, sink);
   if (association.state(now) != PeerState::kUp) return;
@@ -137,13 +186,19 @@ std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
 
 void Endpoint::Impl::SendHellos(Nanos now, FrameSink& sink) {
   const std::vector<GroupSays> groups = MakeGroups();
+  // What the port does not take is tried again each turn; beside it, all went.
+  const bool is_again = std::exchange(hello_again, false);
   size_t done = 0;
   do {
     Hello hello = MakeHello();
     const size_t end = std::min(groups.size(), done + kHelloGroupsMax);
     hello.groups.assign(groups.begin() + static_cast<ptrdiff_t>(done),
                         groups.begin() + static_cast<ptrdiff_t>(end));
-    if (!Send(hello, now, sink)) return association.HelloNotSent();
+    if (!is_again) SendBeside(hello, association.keys().in_use(), now);
+    if (!Send(hello, now, sink)) {
+      hello_again = true;
+      return association.HelloNotSent();
+    }
     counters.hellos_sent.Add(1);
     const KeyRing& keys = association.keys();
     if (keys.is_changing() && Send(hello, keys.wanted(), now, sink)) counters.hellos_sent.Add(1);

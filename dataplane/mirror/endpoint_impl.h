@@ -27,11 +27,14 @@ struct Endpoint::Impl {
   static constexpr Nanos kSometimes = 100 * kMillisecond;
   static constexpr Nanos kJudgeEvery = 10 * kMillisecond;
   static constexpr Nanos kStreamSilence = 3 * kSecond;
+  static constexpr Nanos kLookBeside = kMillisecond;  // so often
+  static constexpr unsigned kBesideMax = 16;          // frames each time
 
   Impl(EndpointOptions given, config::Publisher& publisher, unsigned publisher_reader,
        const config::Roles& roles, EndpointPorts ports);
 
-  bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
+  bool Receive(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
+  bool Send(Nanos now, FrameSink& sink);
 
   // ---- configuration and roles
   bool TakeSnapshot(Nanos now);
@@ -58,8 +61,14 @@ struct Endpoint::Impl {
   void Publish(Nanos now);
 
   // ---- control
-  void OnControl(const FrameHeader& header, const Link::Datagram& datagram, Nanos now,
-                 FrameSink& sink);
+  // Where a control frame came from.
+  struct Arrival {
+    unsigned path = 0;
+    uint16_t ip_length = 0;  // path 0
+  };
+  void OnControl(const FrameHeader& header, std::span<const uint8_t> frame, const Arrival& arrival,
+                 Nanos now, FrameSink& sink);
+  void ReceiveBeside(Nanos now, FrameSink& sink);
   void OnHello(const Hello& hello, const FrameHeader& header, Nanos now);
   void OnProbe(const Probe& probe, uint16_t ip_length, Nanos now, FrameSink& sink);
   void SendDue(Nanos now, FrameSink& sink);
@@ -69,6 +78,8 @@ struct Endpoint::Impl {
     return Send(message, association.keys().in_use(), now, sink);
   }
   bool Send(const ControlMessage& message, unsigned key, Nanos now, FrameSink& sink);
+  void SendBeside(const ControlMessage& message, unsigned key, Nanos now);
+  void SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink);
   Hello MakeHello() const;
   std::vector<GroupSays> MakeGroups() const;
 
@@ -101,6 +112,8 @@ struct Endpoint::Impl {
   bool evaluate = true;
   bool busy = false;
   unsigned answers = 0;
+  Nanos looked_beside_at = 0;
+  bool hello_again = false;
   size_t first_worker = 0;  // whose frames are sent first
   std::array<Judgement, kTrafficGroupsMax + 1> judged{};
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims{};

@@ -305,6 +305,21 @@ uint64_t FlowSender::first_in_flight() const noexcept {
 uint64_t FlowSender::lost_frames() const noexcept {
   return impl_->window.lost_frames();
 }
+bool FlowSender::IsDrained() noexcept {
+  Impl& impl = *impl_;
+  const bool is_told = impl.open && impl.state != StreamState::kSyncing &&
+                       impl.family4.dirty_size() + impl.family6.dirty_size() == 0;
+  if (!is_told) {
+    impl.drained_below = 0;
+    return false;
+  }
+  // What a lost frame said is dirty, and told again, by now.
+  if (impl.drained_below == 0 || impl.drained_lost != lost_frames()) {
+    impl.drained_below = next_frame();
+    impl.drained_lost = lost_frames();
+  }
+  return first_in_flight() >= impl.drained_below;
+}
 bool FlowSender::Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept {
   impl_->now = now;
   if (Mutated(Mutation::kOldBytes)) return impl_->BuildOld(slot, snapshot);

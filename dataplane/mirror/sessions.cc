@@ -91,6 +91,7 @@ bool Sessions::Evaluate(const Situation& situation) {
         CloseEnd(group.writer, false);
         CloseEnd(group.reader, true);
         group.epoch = group.highest = 0;
+        group.duty = {};
       }
       group.name_hash = name_hash;
       changed_ = true;
@@ -106,6 +107,12 @@ bool Sessions::Evaluate(const Situation& situation) {
 }
 
 void Sessions::TakeRole(Group& group, Role role) {
+  if (group.duty.is_told) {
+    changed_ |= group.role != role || group.epoch != group.duty.epoch;
+    group.role = role;
+    group.epoch = group.highest = group.duty.epoch;
+    return;
+  }
   if (role == Role::kActive && (group.role != role || group.epoch == 0)) {
     group.epoch = After(group.highest);
     group.highest = group.epoch;
@@ -128,7 +135,7 @@ void Sessions::Match(Group& group, const Situation& situation) {
   if (!situation.flows) return none("platforms differ");
   if (peer == nullptr) return none("peer lacks the group");
   if (group.role == peer->says.role) {
-    group.highest = std::max(group.highest, peer->says.epoch);
+    if (!group.duty.is_told) group.highest = std::max(group.highest, peer->says.epoch);
     return none(group.role == Role::kActive ? "both are active" : "both are standby");
   }
   if (group.role == Role::kActive) {
@@ -143,7 +150,7 @@ void Sessions::Match(Group& group, const Situation& situation) {
 void Sessions::MatchWriter(Group& group, const GroupSays& peer, const Situation& situation) {
   // The standby has seen a writer that this device knows nothing of, or that it was itself in an
   // earlier run: what it writes has to count as newer.
-  if (peer.epoch > group.epoch) {
+  if (peer.epoch > group.epoch && !group.duty.is_told) {
     group.epoch = After(peer.epoch);
     group.highest = group.epoch;
     changed_ = true;
@@ -177,11 +184,12 @@ void Sessions::MatchWriter(Group& group, const GroupSays& peer, const Situation&
 
 void Sessions::MatchReader(Group& group, const GroupSays& peer, const Situation& situation) {
   StreamEnd& end = group.reader;
-  if (peer.epoch < group.highest) {
+  const bool is_other = group.duty.is_told && peer.epoch != group.highest;
+  if (peer.epoch < group.highest || is_other) {
     untold_ |= end.is_open;
     changed_ |= end.is_open;
     CloseEnd(end, false);
-    group.reason = "peer's epoch is over";
+    group.reason = peer.epoch < group.highest ? "peer's epoch is over" : "peer's epoch is new";
     return;
   }
   changed_ |= group.highest != peer.epoch;

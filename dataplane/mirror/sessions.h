@@ -8,6 +8,10 @@
 // names a key. What workers are told is not a list of orders but a state: what each end of each stream
 // ought to be, and what the worker was told last. So a full ring delays, and loses nothing.
 //
+// Who is active, and in which epoch, is told: by roles that the configuration fixes, and then each time
+// with the next epoch (SetDuty is never called), or by the takeover machine (dataplane/ha), and then with
+// the epoch that is its turn's. A standby that is told whose epoch it follows reads no other.
+//
 // Persistence is group 0, with a session each way.
 //
 // Pure. Thread safety: none; the mirror lcore.
@@ -46,6 +50,14 @@ struct StreamEnd {
   uint64_t silent_workers = 0;  // bit w: nothing comes of worker w's stream, though the peer speaks
 };
 
+// What the takeover machine wants of a group's streams.
+struct Duty {
+  bool is_told = false;
+  uint32_t epoch = 0;  // active: to write in; standby: to read; 0: none
+
+  bool operator==(const Duty&) const = default;
+};
+
 struct PeerGroup {
   GroupSays says;
   uint32_t said_at = 0;  // count of Hellos
@@ -54,6 +66,7 @@ struct PeerGroup {
 struct Group {
   uint64_t name_hash = 0;  // 0: not configured
   config::Role role = config::Role::kStandby;
+  Duty duty;
   uint32_t epoch = 0;    // ours, when active
   uint32_t highest = 0;  // of either device
   uint32_t written = 0;  // session that was opened last as writer with this peer
@@ -77,6 +90,10 @@ class Sessions {
   // The peer: another run of it, what it says now.
   void NewPeer(const Nonce& nonce, unsigned workers);
   void OnHello(const std::vector<GroupSays>& groups);
+  // From the next Evaluate on.
+  void SetDuty(config::TrafficGroupId number, uint32_t epoch) {
+    groups_[number].duty = {true, epoch};
+  }
   // The next Evaluate begins to read all records anew.
   void RenewRecords() { CloseEnd(groups_[0].reader, false); }
 

@@ -197,7 +197,7 @@ SyncState StateOf(const FlowReceiver& receiver, uint64_t generation) noexcept {
 void WorkerMirror::Claim(const Snapshot& snapshot) noexcept {
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   for (TrafficGroupId group = 1; group < end; ++group) {
-    const FlowSender& sender = *senders_[group];
+    FlowSender& sender = *senders_[group];
     const FlowReceiver& receiver = *receivers_[group];
     SyncClaim claim{.generation = snapshot.generation, .reads = !roles_.IsActive(group)};
     if (claim.reads) {
@@ -208,6 +208,9 @@ void WorkerMirror::Claim(const Snapshot& snapshot) noexcept {
       claim.state = SyncStateOf(sender.state());
     }
     claims_[group].Set(claim);
+    if (!roles_.any_frozen() && drained_[group].load(std::memory_order_relaxed) == 0) continue;
+    const bool is_drained = !claim.reads && roles_.IsFrozen(group) && sender.IsDrained();
+    drained_[group].store(is_drained ? claim.session : 0, std::memory_order_release);
   }
 }
 

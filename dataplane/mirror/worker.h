@@ -93,6 +93,12 @@ class WorkerMirror {
     return claims_[group];
   }
 
+  // Of a group that is frozen here: the session in which the peer has acknowledged all that was told of
+  // it; 0: not all yet.
+  uint32_t drained_session(config::TrafficGroupId group) const noexcept {
+    return drained_[group].load(std::memory_order_acquire);
+  }
+
   FrameRing& inbound() noexcept { return inbound_; }    // the mirror lcore produces
   FrameRing& outbound() noexcept { return outbound_; }  // the mirror lcore consumes
   const WorkerCounters& counters() const noexcept { return counters_; }
@@ -131,6 +137,7 @@ class WorkerMirror {
   std::array<std::unique_ptr<FlowSender>, kTrafficGroupsMax + 1> senders_;
   std::array<std::unique_ptr<FlowReceiver>, kTrafficGroupsMax + 1> receivers_;
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims_{};
+  std::array<std::atomic<uint32_t>, kTrafficGroupsMax + 1> drained_{};
   std::atomic<config::TrafficGroupId> groups_end_{1};  // streams from 1 on below it are there
   WorkerCounters counters_;
   bool may_read_ = false;

@@ -80,13 +80,15 @@ void ReportTaken(Context& context) {
                                                    std::memory_order_release);
 }
 
-// Takes demotions over, and notes promotions.
-void CompareRoles(Context& context) {
+// Takes demotions over, and notes promotions. Whether there were any.
+bool CompareRoles(Context& context) {
   Promotion& promotion = context.promotion;
+  bool has_changed = false;
   for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
     const bool is_active = context.shared.roles.IsActive(group);
+    context.roles.SetFrozen(group, context.shared.roles.IsFrozen(group));
     if (!is_active && context.roles.IsActive(group)) {
-      context.reconcile.surrenders = true;
+      context.reconcile.surrenders = has_changed = true;
       context.roles.Set(group, config::Role::kStandby);
     }
     const bool is_promoted = is_active && !context.roles.IsActive(group);
@@ -94,9 +96,11 @@ void CompareRoles(Context& context) {
       promotion.is_new = true;
       promotion.turns_left = context.backlog_turns;
     }
+    has_changed |= promotion.groups.test(group) != is_promoted;
     promotion.groups.set(group, is_promoted);
   }
   if (promotion.groups.none()) ReportTaken(context);
+  return has_changed;
 }
 
 void StartWalk(Context& context, bool roles_changed) {
@@ -143,13 +147,14 @@ void Unbind(Context& context, uint32_t slot) noexcept {
 
 void TakeRoles(Context& context) noexcept {
   const uint32_t changes = context.shared.roles.changes();
-  const bool has_changed = changes != context.roles_changes;
-  if (has_changed) {
+  bool has_changed = false;
+  if (changes != context.roles_changes) {
     context.roles_changes = changes;
     context.roles_changed = context.now;
-    CompareRoles(context);
-  } else if (context.snapshot->mirror_generation == context.reconcile.mirror_generation &&
-             !(Mutated(Mutation::kAgeShadow) && !context.reconcile.is_active)) {
+    has_changed = CompareRoles(context);
+  }
+  if (!has_changed && context.snapshot->mirror_generation == context.reconcile.mirror_generation &&
+      !(Mutated(Mutation::kAgeShadow) && !context.reconcile.is_active)) {
     return;
   }
   StartWalk(context, has_changed);

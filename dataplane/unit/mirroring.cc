@@ -14,8 +14,9 @@ mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCo
   return *workers_.back();
 }
 
-void Mirroring::Start(mirror::EndpointOptions options, unsigned reader,
-                      const config::Roles& roles) {
+void Mirroring::Start(mirror::EndpointOptions options, unsigned reader, const config::Roles& roles,
+                      std::function<void(std::string_view, unsigned)> heartbeat,
+                      mirror::SidePath* beside) {
   options.mirroring = publisher_.Latest().mirroring;
   Prepare(publisher_.Latest());
   mirror::EndpointPorts ports;
@@ -30,15 +31,24 @@ void Mirroring::Start(mirror::EndpointOptions options, unsigned reader,
     return StateIn(group, session, generation);
   };
   ports.records_missed = [this] { return RecordsMissed(); };
+  ports.heartbeat = std::move(heartbeat);
+  ports.beside = beside;
   publisher_.Online(reader);
   endpoint_ =
       std::make_unique<mirror::Endpoint>(options, publisher_, reader, roles, std::move(ports));
 }
 
-bool Mirroring::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
-                     mirror::FrameSink& sink) {
+bool Mirroring::Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
+                        mirror::FrameSink& sink) {
   if (!retired_.empty()) Reclaim();
-  return endpoint_->Turn(received, now, sink);
+  return endpoint_->Receive(received, now, sink);
+}
+
+uint32_t Mirroring::DrainedSession(config::TrafficGroupId group) const noexcept {
+  const uint32_t session = workers_.front()->drained_session(group);
+  const bool is_one = std::ranges::all_of(
+      workers_, [&](const auto& one) { return one->drained_session(group) == session; });
+  return is_one ? session : 0;
 }
 
 void Mirroring::Prepare(const config::Snapshot& next) {

@@ -10,8 +10,10 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/config/publish.h"
@@ -31,13 +33,22 @@ class Mirroring {
                                   persist::Table& records, const config::Roles& roles);
 
   // Then once, when the first snapshot is published. `reader` is the mirror thread's of the publisher.
-  void Start(mirror::EndpointOptions options, unsigned reader, const config::Roles& roles);
+  // `heartbeat` and `beside`: see mirror::EndpointPorts.
+  void Start(mirror::EndpointOptions options, unsigned reader, const config::Roles& roles,
+             std::function<void(std::string_view, unsigned)> heartbeat, mirror::SidePath* beside);
 
   // Control: before `next` is published.
   void Prepare(const config::Snapshot& next);
 
-  // Mirror thread.
-  bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, mirror::FrameSink& sink);
+  // Mirror thread. A turn in two steps; the first returns false when there is no second.
+  bool Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
+               mirror::FrameSink& sink);
+  bool Send(Nanos now, mirror::FrameSink& sink) { return endpoint_->Send(now, sink); }
+  // In between, by the takeover machine: see mirror::Endpoint.
+  void SetDuty(config::TrafficGroupId group, uint32_t epoch) { endpoint_->SetDuty(group, epoch); }
+  void SendHeartbeat(std::string_view bytes, Nanos now, mirror::FrameSink& sink) {
+    endpoint_->SendHeartbeat(bytes, now, sink);
+  }
   // The old one is freed when no worker uses it any more.
   void PublishTranslation(std::unique_ptr<const mirror::Translation> next);
 
@@ -51,6 +62,8 @@ class Mirroring {
   bool InSync(config::TrafficGroupId group) const noexcept;
   // The workers' part of it alone, for devices that are joined without endpoints.
   bool HasCompleteShadow(config::TrafficGroupId group) const noexcept;
+  // The session in which the peer has acknowledged all of the frozen group, on every worker; 0: not yet.
+  uint32_t DrainedSession(config::TrafficGroupId group) const noexcept;
   unsigned workers() const noexcept { return static_cast<unsigned>(workers_.size()); }
   mirror::WorkerMirror& worker(unsigned index) noexcept { return *workers_[index]; }
   const mirror::WorkerMirror& worker(unsigned index) const noexcept { return *workers_[index]; }

@@ -80,14 +80,32 @@ struct Unit::Impl {
     }
   }
 
-  void StartMirroring(const mirror::EndpointOptions& options) {
+  void StartMirroring(const UnitOptions& options) {
     mirroring = std::make_unique<Mirroring>(publisher);
     for (auto& one : workers) {
       pipeline::Context& context = one->context;
       context.mirror = &mirroring->AddWorker({context.flows4.table, context.flows6.table},
                                              shared.live, records, context.roles);
     }
-    mirroring->Start(options, static_cast<unsigned>(workers.size()), shared.roles);
+    mirroring->Start(
+        *options.mirror, static_cast<unsigned>(workers.size()), shared.roles,
+        [this](std::string_view bytes, unsigned path) {
+          if (takeover != nullptr) takeover->OnHeartbeat(bytes, path, mirror_now);
+        },
+        options.beside);
+    if (!options.takeover) return;
+    takeover = std::make_unique<Takeover>(*options.takeover, options.start, shared.roles,
+                                          *mirroring, announcer);
+  }
+
+  // The burst came while another device may have been active for what it is about.
+  void DropFenced(pipeline::Context& context, std::span<const net::Packet> received) noexcept {
+    context.counters.received.Add(received.size());
+    for (const net::Packet& packet : received) {
+      context.counters.ports[packet.port].received_packets.Add(1);
+      context.counters.ports[packet.port].received_bytes.Add(packet.length);
+      pipeline::Drop(context, packet, DropReason::kFenced);
+    }
   }
 
   // Data packets come first: the fuller the burst, the less is mirrored this turn.
@@ -106,6 +124,8 @@ struct Unit::Impl {
   neighbour::Announcer announcer;
   std::vector<std::unique_ptr<PerWorker>> workers;
   std::unique_ptr<Mirroring> mirroring;
+  std::unique_ptr<Takeover> takeover;  // nullptr: roles are as configured
+  Nanos mirror_now = 0;                // of the mirror thread's turn
 };
 
 size_t Unit::BytesNeededPerWorker(const UnitOptions& options) {
@@ -124,7 +144,7 @@ Unit::Unit(const UnitOptions& options, std::unique_ptr<const config::Snapshot> f
   }
   impl_->workers[0]->context.resolver = &impl_->resolver;
   impl_->workers[0]->context.announcer = &impl_->announcer;
-  if (options.mirror && snapshot().mirroring.enabled) impl_->StartMirroring(*options.mirror);
+  if (options.mirror && snapshot().mirroring.enabled) impl_->StartMirroring(options);
 }
 
 Unit::~Unit() = default;
@@ -138,7 +158,11 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   context.tick = TickOf(now);
   context.out = &out;
   pipeline::TakeRoles(context);
-  mine.worker.ProcessBurst(received, pipeline::Origin::kWire);
+  if (impl_->shared.roles.IsFenced(now)) [[unlikely]] {
+    impl_->DropFenced(context, received);
+  } else {
+    mine.worker.ProcessBurst(received, pipeline::Origin::kWire);
+  }
 
   std::array<net::Packet, kBurstMax> handed_in;
   const size_t count = impl_->shared.exchange.Collect(worker, handed_in);
@@ -167,6 +191,10 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   if (!received.empty() || count > 0 || mirrored || is_promoting) {
     context.counters.busy_turns.Add(1);
   }
+}
+
+bool Unit::IsFenced(Nanos now) const noexcept {
+  return impl_->shared.roles.IsFenced(now);
 }
 
 void Unit::CountUnsent(unsigned worker, std::span<const net::Packet> packets,
@@ -204,7 +232,10 @@ void Unit::Drain(std::vector<void*>& handles) {
 
 bool Unit::MirrorTurn(std::span<const std::span<const uint8_t>> received, Nanos now,
                       mirror::FrameSink& sink) {
-  return impl_->mirroring->Turn(received, now, sink);
+  impl_->mirror_now = now;
+  if (!impl_->mirroring->Receive(received, now, sink)) return false;
+  if (impl_->takeover != nullptr) impl_->takeover->Turn(now, sink);
+  return impl_->mirroring->Send(now, sink);
 }
 
 void Unit::Publish(std::unique_ptr<const config::Snapshot> next) {
@@ -218,6 +249,10 @@ void Unit::SetRole(config::TrafficGroupId group, config::Role role) {
   impl_->shared.roles.Set(group, role);
 }
 
+void Unit::SetFence(Nanos until) {
+  impl_->shared.roles.SetFence(until);
+}
+
 void Unit::Announce(config::TrafficGroupId group) {
   TANDEM_ASSERT(group >= 1 && group <= kTrafficGroupsMax);
   impl_->announcer.Ask(group);
@@ -225,6 +260,14 @@ void Unit::Announce(config::TrafficGroupId group) {
 
 const config::Roles& Unit::roles() const {
   return impl_->shared.roles;
+}
+
+Takeover* Unit::takeover() {
+  return impl_->takeover.get();
+}
+
+const Takeover* Unit::takeover() const {
+  return impl_->takeover.get();
 }
 
 Mirroring* Unit::mirroring() {

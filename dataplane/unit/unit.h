@@ -30,6 +30,7 @@
 #include "dataplane/pipeline/output.h"
 #include "dataplane/unit/flow_query.h"
 #include "dataplane/unit/record_query.h"
+#include "dataplane/unit/takeover.h"
 
 namespace tandem::unit {
 
@@ -47,6 +48,11 @@ struct UnitOptions {
   // What this device is to its mirroring peer; not set: it cannot mirror. It does when the first
   // snapshot has Mirroring::enabled, which is where EndpointOptions::mirroring is taken from.
   std::optional<mirror::EndpointOptions> mirror;
+  // Another way to the peer; outlives the unit. nullptr: none.
+  mirror::SidePath* beside = nullptr;
+  // Who is active is decided by the takeover machine, for the groups in its settings. REQUIRES: mirror,
+  // and that it can.
+  std::optional<TakeoverOptions> takeover;
   // Zeroed, 64-byte aligned memory near `worker`'s CPU that outlives the unit; empty on failure.
   std::function<std::span<std::byte>(size_t bytes, unsigned worker)> allocate;
 };
@@ -67,6 +73,9 @@ class Unit {
   // the unit. `out` comes in clear. `more_waiting`: the worker's queues may hold more packets.
   void Turn(unsigned worker, std::span<const net::Packet> received, Nanos now,
             pipeline::Output& out, bool more_waiting = false) noexcept;
+  // Whether nothing of a floating address may leave any more: the caller asks when it is about to send what
+  // a turn gave it, in case it was stopped in between (config/roles.h).
+  bool IsFenced(Nanos now) const noexcept;
   // What the caller could not transmit of the last turn (it frees them): takes them back from
   // `forwarded` and counts them under `reason`.
   void CountUnsent(unsigned worker, std::span<const net::Packet> packets,
@@ -91,6 +100,8 @@ class Unit {
   // What this device is to a traffic group from now on. A group begins with the role that the
   // configuration gives it; when a later one gives it another, that one holds.
   void SetRole(config::TrafficGroupId group, config::Role role);
+  // Until when it may take itself for active at all (config/roles.h). A takeover machine sets it itself.
+  void SetFence(Nanos until);
 
   // Posts `query` to `worker`; false when that worker still has another. The query must outlive its
   // `done`.
@@ -114,6 +125,9 @@ class Unit {
   const Mirroring* mirroring() const;
   // nullptr as well.
   std::shared_ptr<const mirror::EndpointStatus> mirror_status() const;
+  // nullptr: roles are as configured.
+  Takeover* takeover();
+  const Takeover* takeover() const;
 
  private:
   struct Impl;

@@ -159,6 +159,9 @@ void Case::Act(const Words& words, const std::string& line) {
                                                                 ? config::Role::kStandby
                                                                 : config::Role::kActive);
   }
+  if (words[0] == "fence" && words.size() == 2) {
+    return rig_->unit().SetFence(words[1] == "on" ? Nanos{0} : config::Roles::kNoFence);
+  }
   if (words[0] == "announce" && words.size() == 2) return rig_->Announce(words[1]);
   if (words[0] == "quietly" && words.size() > 1) return Repeat(1, line.substr(line.find(' ') + 1));
   if (words[0] == "turns" && words.size() == 3) {

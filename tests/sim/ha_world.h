@@ -14,7 +14,7 @@
 // T6 Who was told that it is forced offline does not act until told otherwise, through restarts.
 // T7 A device that was stopped forwards nothing before it heard a peer or waited.
 // T8 With a witness, at no moment do two forward.
-// T9 Who becomes active announces, at once and four times more.
+// T9 Who becomes active announces.
 // T10 Nobody takes a group from a device that forwards and that it could hear all the time.
 #pragma once
 
@@ -137,7 +137,6 @@ class HaWorld {
   std::vector<std::unique_ptr<HaNode>> nodes_;
   std::vector<std::unique_ptr<Wire<HaParcel>>> wires_;
   bool is_calm_ = true;
-  Nanos calm_since_ = kSecond;
   uint64_t writes_ = 0;
   uint32_t sessions_ = 0;
 

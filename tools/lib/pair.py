@@ -7,7 +7,7 @@
                        │                    └── device b ──┘                    └── server3 10.1.0.13
 
 The mirroring wire, too, goes over the switch, so that its cable can be pulled without either end's
-interface being taken away.
+interface being taken away; and so does the management network, 10.254.0.0/24, which is the kernel's.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from device import Device
 from netlab import Lab
-from pair_config import GATEWAY, SERVER_GATEWAY, pair_config
+from pair_config import GATEWAY, MANAGEMENT, SERVER_GATEWAY, device_group, pair_config
 from topology import SERVERS, start_servers
 
 ACTIVE, STANDBY = 'ACTIVE', 'STANDBY'
@@ -35,7 +35,7 @@ class Pair:
         self.spaces = {}
         self.switch = lab.namespace('switch')
         self.switch.sysctl(ipv6__conf__all__disable_ipv6=1, ipv6__conf__default__disable_ipv6=1)
-        for bridge in (*BRIDGES, 'mirror'):
+        for bridge in (*BRIDGES, 'mirror', 'management'):
             self.switch.run('ip', 'link', 'add', bridge, 'type', 'bridge', 'mcast_snooping', '0')
             self.switch.run('ip', 'link', 'set', bridge, 'up')
         self.client = self._host('client', 'clients', '10.0.0.10/24', GATEWAY)
@@ -59,8 +59,9 @@ class Pair:
         lab.processes, lab.names = self.lab.processes, self.lab.names
         space = lab.namespace(f'device-{which}')
         space.sysctl(ipv6__conf__all__disable_ipv6=1, ipv6__conf__default__disable_ipv6=1)
-        for bridge in (*BRIDGES, 'mirror'):
+        for bridge in (*BRIDGES, 'mirror', 'management'):
             self._plug(space, bridge, f'{bridge}-{which}', bridge)
+        space.address('management', f'{MANAGEMENT[which]}/24')
         for there, interface in ((space, 'mirror'), (self.switch, f'mirror-{which}')):
             there.run('ip', 'link', 'set', interface, 'mtu', MIRROR_MTU)
         return Device(space, self.build, f'device-{which}')
@@ -72,6 +73,15 @@ class Pair:
     def start(self, which, role, workers=None, **options):
         self.devices[which].start(
             pair_config(which, workers or self.workers, self.file_prefix, role, **options))
+
+    def group_config(self, which, group_fields='', timers=None, **options):
+        """The configuration of a device that decides with its peer who is active."""
+        group = device_group(self.state_file(which), **(timers or {}))
+        return pair_config(which, self.workers, self.file_prefix, takeover=group,
+                           group_fields=group_fields, **options)
+
+    def state_file(self, which):
+        return self.devices[which].directory / 'state' / 'failover'
 
     def stop(self, which, kill=False):
         """Ends it as an operator would, or (kill) as a power failure does. Nothing when it does not run."""
@@ -91,8 +101,12 @@ class Pair:
             pair_config(which, self.workers, self.file_prefix, role, **options))
         device.ctl('load')
 
+    def cable(self, network, up, which='a'):
+        """Pulls the cable of a device, at the switch, or puts it in again."""
+        self.switch.run('ip', 'link', 'set', f'{network}-{which}', 'up' if up else 'down')
+
     def mirror_cable(self, up):
-        self.switch.run('ip', 'link', 'set', 'mirror-a', 'up' if up else 'down')
+        self.cable('mirror', up)
 
     def mirror(self, which='a'):
         return self.devices[which].show('mirror')

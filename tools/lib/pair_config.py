@@ -11,6 +11,7 @@ MAC = '02:00:5e:00:00:01'
 KEY = '00112233445566778899aabbccddeeff' * 2
 FIXED = {'a': ('10.0.0.2', '10.1.0.2', '10.255.0.1', '10.255.0.2', 1),
          'b': ('10.0.0.3', '10.1.0.3', '10.255.0.2', '10.255.0.1', 2)}
+MANAGEMENT = {'a': '10.254.0.1', 'b': '10.254.0.2'}
 
 
 def virtual(name, port, pool, protocol='TCP', mirror=True, snat='SNAT', **fields):
@@ -35,9 +36,19 @@ def pool(name, port, servers=(1, 2, 3)):
     return f'pool {{\n  name: "{name}"\n{members}}}\n'
 
 
-def pair_config(which, workers, file_prefix, role, key=KEY, mirroring=True, masquerade=True, extra=''):
-    """Of device `which`, 'a' or 'b', with the role ACTIVE or STANDBY."""
+def device_group(state_file, **fields):
+    """The devices decide between them who is active. `fields`: further ones of DeviceGroup."""
+    devices = ''.join(f'  device {{ name: "device-{which}" unit_id: {FIXED[which][4]} '
+                      f'management_address: "{MANAGEMENT[which]}" }}\n' for which in FIXED)
+    return (f'device_group {{\n  name: "pair"\n{devices}  state_file: "{state_file}"\n'
+            + ''.join(f'  {field}: {value}\n' for field, value in fields.items()) + '}\n')
+
+
+def pair_config(which, workers, file_prefix, role=None, key=KEY, mirroring=True, masquerade=True, extra='',
+                takeover=None, group_fields=''):
+    """Of device `which`, 'a' or 'b': with the role ACTIVE or STANDBY, or in the device group `takeover`."""
     mac = f'mac: "{MAC}"' if masquerade else ''
+    role = f'role: {role}' if takeover is None else group_fields
     client_ip, server_ip, mirror_ip, peer_ip, unit_id = FIXED[which]
     text = f'''# SPDX-License-Identifier: Apache-2.0
 device {{
@@ -49,8 +60,8 @@ device {{
   ipv6_flows_per_worker: 16384
   eal_args: "--file-prefix={file_prefix}-{which}"
 }}
-traffic_group {{ name: "{GROUP}" {mac} role: {role} }}
-port {{ name: "clients" device: "net_af_packet0,iface=clients,qpairs={workers}" promiscuous: true }}
+traffic_group {{ name: "{GROUP}" {mac} {role} }}
+{takeover or ''}port {{ name: "clients" device: "net_af_packet0,iface=clients,qpairs={workers}" promiscuous: true }}
 port {{ name: "servers" device: "net_af_packet1,iface=servers,qpairs={workers}" promiscuous: true }}
 vlan {{ name: "clients" port: "clients" facing: CLIENT }}
 vlan {{ name: "servers" port: "servers" facing: SERVER }}

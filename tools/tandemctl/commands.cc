@@ -8,6 +8,7 @@
 #include "control/config_endpoint.h"
 #include "control/text.h"
 #include "tools/tandemctl/commands_mirror.h"
+#include "tools/tandemctl/commands_takeover.h"
 #include "tools/tandemctl/filter.h"
 
 namespace tandem::tandemctl {
@@ -302,6 +303,18 @@ const std::vector<Command>& Commands() {
        "",
        ParseShowTrafficGroup,
        NothingFits},
+      {{"show", "device-group"},
+       "",
+       "the devices that take over from each other: who is heard, where, and what it does",
+       "",
+       ParseShowDeviceGroup,
+       NothingFits},
+      {{"show", "failover"},
+       "",
+       "the last transitions of this device's traffic groups, with time and reason",
+       "They outlive the process.\n",
+       ParseShowFailover,
+       NothingFits},
       {{"show", "arp"}, "", "neighbours, IPv4 and IPv6", "", ParseShowArp, NothingFits},
       {{"show", "port"},
        "[NAME]",
@@ -392,6 +405,16 @@ const std::vector<Command>& Commands() {
        "Exit status 0: valid; 1: not valid, each error as FILE:LINE:COLUMN: object: reason.\n",
        ParseCheck,
        OneName<Names::kFiles>},
+      {{"run", "failover"},
+       "standby GROUP [device NAME] [at-once]|offline|online",
+       "give a traffic group to another device; take this one out of the group, or back in",
+       "standby: by a planned switchover to the device, or to the next-active, once that is in "
+       "sync;\n"
+       "with at-once, given up now, whoever takes over. offline: all groups are given up, and none "
+       "is\n"
+       "taken, through restarts, until online.\n",
+       ParseRunFailover,
+       CompleteRunFailover},
       {{"reset", "stats"},
        "",
        "let all statistics count from zero",

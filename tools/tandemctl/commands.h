@@ -39,6 +39,8 @@ struct Completion {
     kPorts,
     kSnatPools,
     kPersistences,
+    kTrafficGroups,
+    kDevices,
     kFiles
   };
   std::vector<std::string_view> words;

@@ -80,6 +80,13 @@ void Printer::Print(const v1::Response& response) {
       return Print(response.mirror());
     case v1::Response::kTrafficGroups:
       return Print(response.traffic_groups());
+    case v1::Response::kDeviceGroup:
+      return Print(response.device_group());
+    case v1::Response::kFailover:
+      return Print(response.failover());
+    case v1::Response::kFailoverDone:
+      out_ << response.failover_done().what() << '\n';
+      return;
     case v1::Response::kPersistenceDeleted:
       out_ << Some(response.persistence_deleted().deleted(), "record") << " deleted\n";
       return;

@@ -41,6 +41,8 @@ class Printer {
   void Print(const admin::v1::PersistenceResult& result, bool last);
   void Print(const admin::v1::MirrorResult& result);
   void Print(const admin::v1::TrafficGroupResult& result);
+  void Print(const admin::v1::DeviceGroupResult& result);
+  void Print(const admin::v1::FailoverResult& result);
   void PrintReasons(std::string_view title,
                     const google::protobuf::RepeatedPtrField<admin::v1::DropsResult::Reason>& all);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Persistence records, mirroring, traffic groups.
+// Persistence records, mirroring.
 #include <algorithm>
 #include <array>
 
@@ -200,20 +200,6 @@ void Printer::Print(const v1::MirrorResult& result) {
         RecordStreamsOf(result, numbers_), CountersOf(result, numbers_)}) {
     if (table.empty()) continue;
     out_ << '\n';
-    table.Print(out_);
-  }
-}
-
-void Printer::Print(const v1::TrafficGroupResult& result) {
-  Table table(
-      {{"NAME"}, {"ROLE"}, {"MIRROR"}, {"PEER ROLE"}, {"PEER MIRROR"}, {"MAC"}, {"REASON"}});
-  for (const auto& group : result.traffic_group()) {
-    table.Add({group.name(), group.role(), group.mirror(), group.peer_role(), group.peer_mirror(),
-               group.mac(), group.reason()});
-  }
-  if (table.empty()) {
-    out_ << "no traffic groups\n";
-  } else {
     table.Print(out_);
   }
 }

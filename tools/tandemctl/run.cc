@@ -152,7 +152,8 @@ std::set<std::string> NamesOf(const Completion& completion, const std::string& s
   if (completion.names == Names::kPools) request.mutable_show_pool();
   if (completion.names == Names::kMembers) request.mutable_show_pool()->set_name(completion.pool);
   if (completion.names == Names::kPorts) request.mutable_show_port();
-  if (completion.names == Names::kSnatPools || completion.names == Names::kPersistences) {
+  if (completion.names == Names::kSnatPools || completion.names == Names::kPersistences ||
+      completion.names == Names::kTrafficGroups || completion.names == Names::kDevices) {
     request.mutable_show_config();
   }
   std::set<std::string> names;
@@ -170,6 +171,12 @@ std::set<std::string> NamesOf(const Completion& completion, const std::string& s
     }
     for (const auto& profile : config.profile_persistence()) {
       if (completion.names == Names::kPersistences) names.insert(profile.name());
+    }
+    for (const auto& group : config.traffic_group()) {
+      if (completion.names == Names::kTrafficGroups) names.insert(group.name());
+    }
+    for (const auto& device : config.device_group().device()) {
+      if (completion.names == Names::kDevices) names.insert(device.name());
     }
     for (const auto& port : response.ports().port()) {
       names.insert(port.name());

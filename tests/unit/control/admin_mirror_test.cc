@@ -278,7 +278,7 @@ TEST_CASE("admin mirror: the endpoint and the link show all they count, from a r
   pair.Send(1000, 80);
   pair.Advance(3 * kSecond);
   const auto before = CountersOf(pair.Mirror(0));
-  CHECK(before.size() == 9 + 15 + 4);
+  CHECK(before.size() == 9 + 17 + 4);
   for (const char* name : {"link/ttl", "link/malformed", "endpoint/forged", "endpoint/replayed",
                            "endpoint/session_unknown", "endpoint/epoch_old", "endpoint/header_bad",
                            "endpoint/control_bad", "worker/unknown_group"}) {

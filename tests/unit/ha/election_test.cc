@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scores, load, the order of candidates; announcements; leases.
+// Scores, load, the order of candidates; leases.
 #include "dataplane/ha/election.h"
 
 #include <algorithm>
@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "dataplane/base/prng.h"
-#include "dataplane/ha/announcement.h"
 #include "dataplane/ha/lease.h"
 
 namespace tandem::ha {
@@ -98,35 +97,6 @@ TEST_CASE("takeover: the order is total, so that of any two devices one knows th
       }
     }
   }
-}
-
-// ---- announcements ------------------------------------------------------------------------------
-
-TEST_CASE("announcements: five times, and again when started again") {
-  AnnouncementSchedule schedule;
-  CHECK_FALSE(schedule.IsDue(1000));
-  for (const Nanos began : {5 * kSecond, 6 * kSecond}) {
-    schedule.Start(began);
-    std::vector<Nanos> at;
-    for (Nanos now = began; now < began + 900 * kMillisecond; now += kMillisecond) {
-      if (schedule.IsDue(now)) at.push_back((now - began) / kMillisecond);
-    }
-    CHECK(at == std::vector<Nanos>{0, 50, 100, 500});
-    CHECK(schedule.next_deadline() == began + 2 * kSecond);
-  }
-  CHECK(schedule.IsDue(8 * kSecond));
-  CHECK(schedule.next_deadline() == UINT64_MAX);
-}
-
-TEST_CASE("announcements: what was missed is made up for once") {
-  AnnouncementSchedule schedule;
-  schedule.Start(kSecond);
-  CHECK(schedule.IsDue(2 * kSecond));
-  CHECK_FALSE(schedule.IsDue(2 * kSecond + 1));
-  CHECK(schedule.IsDue(3 * kSecond));
-  schedule.Start(4 * kSecond);
-  schedule.Stop();
-  CHECK_FALSE(schedule.IsDue(9 * kSecond));
 }
 
 // ---- leases -------------------------------------------------------------------------------------

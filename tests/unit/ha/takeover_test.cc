@@ -106,8 +106,6 @@ TEST_CASE("takeover: the next-active acts when the active was silent for the det
                                     Kind::kTransition, Kind::kAnnounce};
   CHECK(kinds == wanted);
   CHECK(std::string(rig.group().reason()) == "the active device is silent");
-  rig.Pass(2100 * kMillisecond);
-  CHECK(rig.Count(Kind::kAnnounce) == 5);
 }
 
 TEST_CASE("takeover: at once, when the active says goodbye") {
@@ -271,7 +269,7 @@ TEST_CASE("a lower epoch: it stays, says so at once, and announces when the othe
   CHECK(Acts(rig.state()));
   rig.Follows(2, false);
   rig.Pass(3 * kSecond);
-  CHECK(rig.Count(Kind::kAnnounce) == announced + 5);
+  CHECK(rig.Count(Kind::kAnnounce) == announced + 1);
 }
 
 TEST_CASE("heal: who acts announces when a peer of the same run is back") {
@@ -284,7 +282,7 @@ TEST_CASE("heal: who acts announces when a peer of the same run is back") {
   const size_t announced = rig.Count(Kind::kAnnounce);
   rig.peers[2].speaks = true;
   rig.Pass(3 * kSecond);
-  CHECK(rig.Count(Kind::kAnnounce) == announced + 5);
+  CHECK(rig.Count(Kind::kAnnounce) == announced + 1);
 }
 
 TEST_CASE("a higher floor that nobody acts in: the epoch is renewed, nothing is interrupted") {

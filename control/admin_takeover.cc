@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/admin_takeover.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "control/config_takeover.h"
+#include "control/takeover_control.h"
+#include "control/text.h"
+#include "dataplane/config/dictionary.h"
+
+namespace tandem::control {
+namespace {
+
+namespace v1 = admin::v1;
+using Status = unit::TakeoverStatus;
+
+constexpr std::array<const char*, 2> kPathNames = {"mirroring", "management"};
+constexpr Nanos kMicrosecond = kMillisecond / 1000;
+
+std::string GroupNameOf(const config::Snapshot& snapshot, uint64_t name_hash) {
+  for (const config::TrafficGroup& group : snapshot.traffic_groups) {
+    if (group.id != 0 &&
+        config::NameHash(config::ObjectKind::kTrafficGroup, group.name) == name_hash) {
+      return group.name;
+    }
+  }
+  return "";
+}
+
+void FillSelf(const AdminView& view, const Status& status, v1::DeviceGroupResult::Device& out) {
+  out.set_is_self(true);
+  out.set_state("up");
+  for (const Status::Group& group : status.groups) {
+    if (group.id >= view.snapshot().traffic_groups.size()) continue;
+    v1::DeviceGroupResult::Group& shown = *out.add_group();
+    shown.set_traffic_group(view.snapshot().traffic_groups[group.id].name);
+    shown.set_state(ha::NameOf(group.state));
+  }
+}
+
+void FillPeer(const AdminView& view, const Status::Peer& peer, size_t paths,
+              v1::DeviceGroupResult::Device& out) {
+  const Nanos now = view.operations.Now();
+  out.set_state(peer.is_alive ? "up" : peer.said_goodbye ? "stopped" : "down");
+  out.set_heard(peer.heard_at != 0);
+  if (peer.heard_at != 0 && now > peer.heard_at) {
+    out.set_last_heard_ms((now - peer.heard_at) / kMillisecond);
+  }
+  out.set_detection_us(peer.detection / kMicrosecond);
+  out.set_round_trip_us(peer.round_trip / kMicrosecond);
+  for (size_t path = 0; path < paths; ++path) {
+    v1::DeviceGroupResult::Path& shown = *out.add_path();
+    shown.set_name(kPathNames[path]);
+    shown.set_heard((peer.paths >> path & 1) != 0);
+    shown.set_hears_us(peer.is_alive && (peer.heard_on >> path & 1) != 0);
+  }
+  for (const auto& [name_hash, state] : peer.groups) {
+    v1::DeviceGroupResult::Group& shown = *out.add_group();
+    shown.set_traffic_group(GroupNameOf(view.snapshot(), name_hash));
+    shown.set_state(ha::NameOf(state));
+  }
+}
+
+// An answer that is known at once, or that the machine gives.
+class FailoverExchange final : public AdminExchange {
+ public:
+  FailoverExchange(TakeoverControl* takeover, uint32_t ticket, v1::Response refusal)
+      : takeover_(takeover), ticket_(ticket), refusal_(std::move(refusal)) {}
+  ~FailoverExchange() override {
+    if (takeover_ != nullptr) takeover_->Forget(ticket_);
+  }
+
+  Step Next(v1::Response& response) override {
+    if (takeover_ == nullptr) {
+      response = std::move(refusal_);
+      return Step::kResponse;
+    }
+    std::optional<TakeoverControl::Answer> answer = takeover_->Take(ticket_);
+    if (!answer) return Step::kWait;
+    if (answer->is_done) {
+      response.mutable_failover_done()->set_what(answer->reason);
+    } else {
+      Fail(response, v1::Response::FAILED, answer->reason);
+    }
+    return Step::kResponse;
+  }
+
+ private:
+  TakeoverControl* takeover_;  // nullptr: refused
+  uint32_t ticket_;
+  v1::Response refusal_;
+};
+
+absl::Status ToStandby(Operations& operations, const v1::RunFailover& request,
+                       ha::Command& command) {
+  command.kind =
+      request.at_once() ? ha::Command::Kind::kStandbyAtOnce : ha::Command::Kind::kStandby;
+  const auto& groups = operations.unit().snapshot().traffic_groups;
+  const auto group = std::ranges::find_if(groups, [&](const config::TrafficGroup& one) {
+    return one.id != 0 && one.name == request.traffic_group();
+  });
+  if (group == groups.end()) {
+    return absl::NotFoundError(Cat("there is no traffic group \"", request.traffic_group(), "\""));
+  }
+  command.group = group->id;
+  if (request.device().empty()) return absl::OkStatus();
+  command.target = DeviceIdOf(operations.running(), request.device());
+  if (command.target != 0) return absl::OkStatus();
+  return absl::NotFoundError(
+      Cat("there is no device \"", request.device(), "\" in the device group"));
+}
+
+std::unique_ptr<AdminExchange> Refuse(v1::Response::Code code, std::string message) {
+  v1::Response refusal;
+  Fail(refusal, code, std::move(message));
+  return std::make_unique<FailoverExchange>(nullptr, 0, std::move(refusal));
+}
+
+}  // namespace
+
+void ShowDeviceGroup(const AdminView& view, v1::Response& response) {
+  v1::DeviceGroupResult& result = *response.mutable_device_group();
+  const config::v1::Config& config = view.operations.running();
+  const TakeoverControl* takeover = view.operations.takeover();
+  if (takeover == nullptr) return;
+  const auto status = takeover->takeover().status();
+  const size_t paths = ManagementAddressesOf(config).own.is_unset() ? 1 : 2;
+  result.set_configured(true);
+  result.set_name(config.device_group().name());
+  result.set_heartbeat_interval_us(config.device_group().heartbeat_interval_us());
+  result.set_heartbeat_multiplier(config.device_group().heartbeat_multiplier());
+  if (const auto mirror = view.operations.unit().mirror_status(); mirror != nullptr)
+    result.set_config_equal(mirror->config_equal);
+  for (const config::v1::GroupDevice& device : config.device_group().device()) {
+    v1::DeviceGroupResult::Device& out = *result.add_device();
+    out.set_name(device.name());
+    out.set_unit_id(device.unit_id());
+    if (device.unit_id() == status->self) {
+      FillSelf(view, *status, out);
+      continue;
+    }
+    const auto peer = std::ranges::find(status->peers, device.unit_id(), &Status::Peer::device);
+    if (peer != status->peers.end()) FillPeer(view, *peer, paths, out);
+  }
+}
+
+void ShowFailover(const AdminView& view, v1::Response& response) {
+  v1::FailoverResult& result = *response.mutable_failover();
+  const TakeoverControl* takeover = view.operations.takeover();
+  result.set_device(view.operations.running().device().name());
+  if (takeover == nullptr) return;
+  const auto status = takeover->takeover().status();
+  result.set_configured(true);
+  result.set_forced_offline(status->forced_offline);
+  result.set_stalls(status->stalls);
+  result.set_bad_heartbeats(takeover->takeover().bad_heartbeats().Get());
+  for (const ha::Transition& from : takeover->facts().history) {
+    v1::FailoverResult::Transition& to = *result.add_transition();
+    to.set_unix_ms(from.unix_ms);
+    to.set_traffic_group(from.group);
+    to.set_from(ha::NameOf(from.from));
+    to.set_to(ha::NameOf(from.to));
+    to.set_epoch(ToText(from.epoch));
+    to.set_reason(from.reason);
+  }
+}
+
+void FillTakeover(const AdminView& view, config::TrafficGroupId id,
+                  v1::TrafficGroupResult::TrafficGroup& out) {
+  const TakeoverControl* takeover = view.operations.takeover();
+  if (takeover == nullptr) return;
+  const auto status = takeover->takeover().status();
+  const auto group = std::ranges::find(status->groups, id, &Status::Group::id);
+  if (group == status->groups.end()) return;
+  const config::v1::Config& config = view.operations.running();
+  const Nanos now = view.operations.Now();
+  out.set_state(ha::NameOf(group->state));
+  out.set_state_reason(group->reason);
+  if (now > group->since) out.set_state_seconds((now - group->since) / kSecond);
+  out.set_epoch(ToText(group->epoch));
+  if (group->active != 0) out.set_active_device(DeviceNameOf(config, group->active));
+  if (group->next_active != 0) out.set_next_active(DeviceNameOf(config, group->next_active));
+  if (group->fault != nullptr) out.set_fault(group->fault);
+}
+
+std::unique_ptr<AdminExchange> RunFailover(Operations& operations, const v1::RunFailover& request) {
+  TakeoverControl* const takeover = operations.takeover();
+  if (takeover == nullptr) {
+    return Refuse(v1::Response::REFUSED,
+                  "there is no device_group: roles are as configured (traffic_group.role)");
+  }
+  ha::Command command;
+  if (request.kind() == v1::RunFailover::OFFLINE) {
+    command.kind = ha::Command::Kind::kForcedOffline;
+  } else if (request.kind() == v1::RunFailover::ONLINE) {
+    command.kind = ha::Command::Kind::kOnline;
+  } else if (request.kind() == v1::RunFailover::STANDBY) {
+    const absl::Status status = ToStandby(operations, request, command);
+    if (!status.ok()) return Refuse(v1::Response::NOT_FOUND, std::string(status.message()));
+  } else {
+    return Refuse(v1::Response::INVALID, "a failover command is standby, offline or online");
+  }
+  return std::make_unique<FailoverExchange>(takeover, takeover->Begin(command), v1::Response());
+}
+
+}  // namespace tandem::control

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Validate: the device group, and what traffic groups say about takeover.
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <absl/strings/match.h>
+
+#include "control/config_check_context.h"
+#include "control/config_endpoint.h"
+#include "control/text.h"
+
+namespace tandem::control {
+namespace {
+
+namespace v1 = config::v1;
+
+constexpr int kDevices = 2;
+
+void CheckPath(CheckContext& context, const Origin& origin, std::string_view field,
+               const std::string& path) {
+  constexpr size_t kPathMax = 1024;
+  if (absl::StartsWith(path, "/") && path.size() <= kPathMax) return;
+  context.Error(origin, field,
+                Cat(Quote(path), " is no absolute path of at most ", kPathMax, " bytes"));
+}
+
+void CheckTimers(CheckContext& context, const Origin& origin, const v1::DeviceGroup& group) {
+  context.InRange(origin, "heartbeat_interval_us", group.heartbeat_interval_us(), 3300, 1'000'000);
+  context.InRange(origin, "heartbeat_multiplier", group.heartbeat_multiplier(), 3, 50);
+  context.InRange(origin, "boot_wait_ms", group.boot_wait_ms(), 100, 600'000);
+  context.InRange(origin, "drain_timeout_ms", group.drain_timeout_ms(), 1, 1000);
+  context.InRange(origin, "hook_timeout", group.hook_timeout(), 1, 3600);
+}
+
+// Names and numbers, and the address of each where it is one.
+void CheckGroupDevices(CheckContext& context, const Origin& origin, const v1::DeviceGroup& group) {
+  std::set<std::string_view> names;
+  std::set<uint32_t> units;
+  std::set<IpAddress> addresses;
+  int with_address = 0;
+  int with_ipv4 = 0;
+  for (const v1::GroupDevice& device : group.device()) {
+    if (!context.Given(origin, "device", device.name())) continue;
+    const std::string label = Cat("device ", Quote(device.name()));
+    const auto wrong = [&](std::string_view why) {
+      context.Error(origin, "device", Cat(label, ": ", why));
+    };
+    if (!names.insert(device.name()).second) wrong("is there twice");
+    if (!device.has_unit_id()) {
+      wrong("unit_id is missing");
+    } else if (device.unit_id() < 1 || device.unit_id() > kDevices) {
+      wrong(Cat("unit_id ", device.unit_id(), " is not in 1..", kDevices));
+    } else if (!units.insert(device.unit_id()).second) {
+      wrong(Cat("unit_id ", device.unit_id(), " is another one's"));
+    }
+    if (device.ha_capacity() < 1 || device.ha_capacity() > 100'000) {
+      wrong(Cat("ha_capacity ", device.ha_capacity(), " is not in 1..100000"));
+    }
+    if (!device.has_management_address()) continue;
+    ++with_address;
+    const auto address = context.HostAddress(origin, "device", device.management_address());
+    if (!address) continue;
+    with_ipv4 += address->is_v4() ? 1 : 0;
+    if (!addresses.insert(*address).second) {
+      wrong(Cat("management_address ", device.management_address(), " is another one's"));
+    }
+  }
+  if (with_address != 0 && with_address != group.device_size()) {
+    context.Error(origin, "device", "either each one has a management_address, or none has");
+  } else if (with_ipv4 != 0 && with_ipv4 != with_address) {
+    context.Error(origin, "device", "management addresses are of one family");
+  }
+}
+
+void CheckSelf(CheckContext& context, const Origin& origin, const v1::DeviceGroup& group) {
+  const std::string& name = context.config.device().name();
+  const auto self = std::ranges::find(group.device(), name, &v1::GroupDevice::name);
+  if (self == group.device().end()) {
+    context.Error(origin, "device", Cat("this device, ", Quote(name), ", is not among them"));
+    return;
+  }
+  if (!context.config.has_mirroring()) {
+    context.Error(origin, "device", "heartbeats need the mirroring port: mirroring is missing");
+  } else if (context.config.mirroring().unit_id() != self->unit_id()) {
+    context.Error(origin, "device",
+                  Cat("device ", Quote(name), ": unit_id ", self->unit_id(), ", but mirroring has ",
+                      context.config.mirroring().unit_id()));
+  }
+}
+
+void CheckGroupTakeover(CheckContext& context, int index) {
+  const v1::TrafficGroup& group = context.config.traffic_group(index);
+  const Origin origin = context.document.Object("traffic_group", index);
+  if (!context.config.has_device_group()) {
+    for (const auto& [field, given] :
+         {std::pair{"ha_order", group.ha_order_size() > 0},
+          std::pair{"failover_method", group.has_failover_method()},
+          std::pair{"auto_failback", group.has_auto_failback()},
+          std::pair{"auto_failback_time", group.has_auto_failback_time()},
+          std::pair{"ha_load_factor", group.has_ha_load_factor()}}) {
+      if (given) context.Error(origin, field, "needs a device_group");
+    }
+    return;
+  }
+  if (group.has_role()) {
+    context.Error(origin, "role", "not allowed with a device_group, which decides it");
+  }
+  context.InRange(origin, "auto_failback_time", group.auto_failback_time(), 0, 86'400);
+  context.InRange(origin, "ha_load_factor", group.ha_load_factor(), 1, 1000);
+  std::set<std::string_view> seen;
+  const auto& devices = context.config.device_group().device();
+  for (int i = 0; i < group.ha_order_size(); ++i) {
+    const std::string& name = group.ha_order(i);
+    if (std::ranges::find(devices, name, &v1::GroupDevice::name) == devices.end()) {
+      context.Error(origin, "ha_order", Cat(Quote(name), " is not in the device_group"), i);
+    } else if (!seen.insert(name).second) {
+      context.Error(origin, "ha_order", Cat(Quote(name), " is there twice"), i);
+    }
+  }
+  if (group.auto_failback() && group.failover_method() == v1::TrafficGroup::HA_ORDER &&
+      group.ha_order_size() == 0) {
+    context.Error(origin, "auto_failback", "needs ha_order, which says where to");
+  }
+}
+
+}  // namespace
+
+void CheckTakeover(CheckContext& context) {
+  for (int i = 0; i < context.config.traffic_group_size(); ++i)
+    CheckGroupTakeover(context, i);
+  if (!context.config.has_device_group()) return;
+  const v1::DeviceGroup& group = context.config.device_group();
+  const Origin origin = context.document.Object("device_group");
+  context.Given(origin, "name", group.name());
+  if (group.device_size() != kDevices) {
+    context.Error(origin, "device", Cat("there are ", group.device_size(), ", not ", kDevices));
+  }
+  CheckTimers(context, origin, group);
+  CheckGroupDevices(context, origin, group);
+  CheckSelf(context, origin, group);
+  CheckPath(context, origin, "state_file", group.state_file());
+  if (group.has_hook()) CheckPath(context, origin, "hook", group.hook());
+}
+
+}  // namespace tandem::control

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/config_takeover.h"
+
+#include "control/config_compile_parts.h"
+#include "control/config_endpoint.h"
+#include "control/text.h"
+#include "dataplane/config/dictionary.h"
+
+namespace tandem::control {
+namespace {
+
+namespace v1 = config::v1;
+
+ha::GroupSettings GroupSettingsOf(const v1::Config& config, const v1::TrafficGroup& from,
+                                  const ConfigIds& ids) {
+  ha::GroupSettings to;
+  to.id = static_cast<config::TrafficGroupId>(ids.traffic_groups.Find(from.name()));
+  to.name_hash = config::NameHash(config::ObjectKind::kTrafficGroup, from.name());
+  to.method = from.failover_method() == v1::TrafficGroup::LOAD_AWARE ? ha::Method::kLoad
+                                                                     : ha::Method::kHaOrder;
+  for (const std::string& name : from.ha_order())
+    to.ha_order.push_back(DeviceIdOf(config, name));
+  to.load_factor = from.ha_load_factor();
+  to.auto_failback = from.auto_failback();
+  to.failback_hold = Nanos{from.auto_failback_time()} * kSecond;
+  return to;
+}
+
+}  // namespace
+
+ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
+  constexpr Nanos kMicrosecond = kMillisecond / 1000;
+  const v1::DeviceGroup& from = config.device_group();
+  ha::Settings to;
+  for (const v1::GroupDevice& device : from.device()) {
+    const auto id = static_cast<ha::DeviceId>(device.unit_id());
+    if (device.name() == config.device().name()) {
+      to.self = id;
+      to.capacity = device.ha_capacity();
+    } else {
+      to.peers.push_back(id);
+    }
+  }
+  to.paths = ManagementAddressesOf(config).own.is_unset() ? uint8_t{1} : uint8_t{2};
+  to.interval = from.heartbeat_interval_us() * kMicrosecond;
+  to.multiplier = from.heartbeat_multiplier();
+  to.boot_wait = from.boot_wait_ms() * kMillisecond;
+  to.drain_max = from.drain_timeout_ms() * kMillisecond;
+  for (const v1::TrafficGroup& group : config.traffic_group())
+    to.groups.push_back(GroupSettingsOf(config, group, ids));
+  return to;
+}
+
+ManagementAddresses ManagementAddressesOf(const v1::Config& config) {
+  ManagementAddresses addresses;
+  for (const v1::GroupDevice& device : config.device_group().device()) {
+    if (!device.has_management_address()) continue;
+    const IpAddress address = Must(ParseConfigAddress(device.management_address()));
+    (device.name() == config.device().name() ? addresses.own : addresses.peer) = address;
+  }
+  return addresses;
+}
+
+std::string DeviceNameOf(const v1::Config& config, ha::DeviceId device) {
+  for (const v1::GroupDevice& one : config.device_group().device()) {
+    if (one.unit_id() == device) return one.name();
+  }
+  return Cat("device ", device);
+}
+
+ha::DeviceId DeviceIdOf(const v1::Config& config, std::string_view name) {
+  for (const v1::GroupDevice& one : config.device_group().device()) {
+    if (one.name() == name) return static_cast<ha::DeviceId>(one.unit_id());
+  }
+  return 0;
+}
+
+}  // namespace tandem::control

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/unit/takeover.h"
+
+#include <rte_pause.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/ha/heartbeat_codec.h"
+
+namespace tandem::unit {
+
+using config::Role;
+using config::TrafficGroupId;
+using Kind = ha::Action::Kind;
+
+Takeover::Takeover(const TakeoverOptions& options, Nanos now, config::Roles& roles,
+                   Mirroring& mirroring, neighbour::Announcer& announcer)
+    : roles_(roles),
+      mirroring_(mirroring),
+      announcer_(announcer),
+      told_(kTrafficGroupsMax + 1),
+      body_(ha::kHeartbeatBodyMax),
+      status_(std::make_shared<const TakeoverStatus>()) {
+  device_ = std::make_unique<ha::Device>(options.settings, options.ballot, options.forced_offline,
+                                         options.incarnation, now, actions_);
+  Perform();
+  HandOver();
+  Publish(now);
+}
+
+Takeover::~Takeover() = default;
+
+// ---- what comes in ------------------------------------------------------------------------------
+
+void Takeover::OnHeartbeat(std::string_view bytes, unsigned path, Nanos now) {
+  const auto heartbeat =
+      ha::DecodeHeartbeat({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+  if (!heartbeat) {
+    bad_heartbeats_.Add(1);
+    return;
+  }
+  Step(ha::HeartbeatCame{*heartbeat, path}, now);
+}
+
+void Takeover::TakeEvents(Nanos now) {
+  if (!has_events_.load(std::memory_order_acquire)) return;
+  std::vector<ha::Event> events;
+  // While control is at it, the next turn takes them.
+  if (!at_events_.Try([&] {
+        events.swap(events_);
+        has_events_.store(false, std::memory_order_relaxed);
+      })) {
+    return;
+  }
+  for (const ha::Event& event : events) {
+    if (std::holds_alternative<ha::Reconfigured>(event)) {
+      // An id may belong to another group by now.
+      const auto& groups = std::get<ha::Reconfigured>(event).settings.groups;
+      for (TrafficGroupId id = 1; id < told_.size(); ++id) {
+        if (std::ranges::find(groups, id, &ha::GroupSettings::id) == groups.end()) told_[id] = {};
+      }
+    }
+    Step(event, now);
+    status_changed_ = true;
+  }
+}
+
+void Takeover::SayShadows(Nanos now) {
+  for (const ha::Group& group : device_->groups()) {
+    const TrafficGroupId id = group.id();
+    Told& told = told_[id];
+    const mirror::SyncClaim claim = mirroring_.endpoint().claim(id);
+    const auto epoch = ha::Epoch::FromBits(mirroring_.endpoint().epoch_read(id, claim.session));
+    const bool in_sync = !epoch.is_none() && mirroring_.InSync(id);
+    if (in_sync == told.in_sync && claim.session == told.session && epoch == told.epoch) continue;
+    told.in_sync = in_sync;
+    told.session = claim.session;
+    told.epoch = epoch;
+    Step(ha::ShadowSays{id, in_sync, claim.session, epoch}, now);
+  }
+}
+
+void Takeover::SayDrained(Nanos now) {
+  if (!roles_.any_frozen()) return;
+  for (const ha::Group& group : device_->groups()) {
+    if (group.state() != ha::State::kSwitchingOut) continue;
+    const uint32_t session = mirroring_.DrainedSession(group.id());
+    if (session != 0) Step(ha::Drained{group.id(), session}, now);
+  }
+}
+
+void Takeover::Step(const ha::Event& event, Nanos now) {
+  device_->Step(event, now, actions_);
+  Perform();
+}
+
+// ---- what is done -------------------------------------------------------------------------------
+
+void Takeover::Perform() {
+  for (const ha::Action& action : actions_)
+    Perform(action);
+  actions_.clear();
+}
+
+void Takeover::Perform(const ha::Action& action) {
+  switch (action.kind) {
+    case Kind::kSetRole: {
+      Told& told = told_[action.group];
+      told.is_decided = true;
+      if (action.role == Role::kActive) told.duty = action.epoch;
+      duties_changed_ = true;
+      // Who begins to act does so under the fence of this moment.
+      SetFence();
+      roles_.SetFrozen(action.group, false);
+      roles_.Set(action.group, action.role);
+      break;
+    }
+    case Kind::kFollow:
+      told_[action.group].duty = action.epoch;
+      duties_changed_ = true;
+      break;
+    case Kind::kFreeze:
+      roles_.SetFrozen(action.group, true);
+      break;
+    case Kind::kUnfreeze:
+      roles_.SetFrozen(action.group, false);
+      break;
+    case Kind::kAnnounce:
+      announcer_.Ask(action.group);
+      break;
+    case Kind::kDropBacklog:    // workers do so with every change to active
+    case Kind::kMirrorTo:       // there is one peer
+    case Kind::kForwardStrays:  // what comes late is dropped as the standby's
+    case Kind::kAskLease:       // no witness is configured
+    case Kind::kReleaseLease:
+      break;
+    case Kind::kTransition:
+      status_changed_ = true;
+      for_control_.push_back(action);
+      break;
+    case Kind::kPersist:
+    case Kind::kAnswer:
+    case Kind::kStopped:
+      for_control_.push_back(action);
+      break;
+  }
+}
+
+// The earliest of the groups that act: they differ by nothing but a witness's lease.
+void Takeover::SetFence() {
+  Nanos fence = config::Roles::kNoFence;
+  for (const ha::Group& group : device_->groups()) {
+    if (group.acts()) fence = std::min(fence, device_->ActiveUntil(group.id()));
+  }
+  roles_.SetFence(fence);
+}
+
+void Takeover::SetDuties() {
+  for (const ha::Group& group : device_->groups()) {
+    const Told& told = told_[group.id()];
+    if (told.is_decided) mirroring_.SetDuty(group.id(), told.duty.bits());
+  }
+}
+
+void Takeover::SendHeartbeats(Nanos now, mirror::FrameSink& sink) {
+  for (const ha::Heartbeat& heartbeat : device_->MakeHeartbeats(now)) {
+    const size_t size = ha::EncodeHeartbeat(heartbeat, body_);
+    if (size == 0) continue;
+    mirroring_.SendHeartbeat({reinterpret_cast<const char*>(body_.data()), size}, now, sink);
+  }
+}
+
+void Takeover::Turn(Nanos now, mirror::FrameSink& sink) {
+  TakeEvents(now);
+  const bool looks = now - looked_at_ >= kLookEvery;
+  if (looks) {
+    looked_at_ = now;
+    SayShadows(now);
+  }
+  SayDrained(now);
+  Step(ha::Tick{}, now);
+  if (device_->HeartbeatDue(now)) SendHeartbeats(now, sink);
+  SetFence();
+  // Again and again: the mirror forgets them with a group that the configuration renames.
+  if (looks || std::exchange(duties_changed_, false)) SetDuties();
+  if (!for_control_.empty()) HandOver();
+  if (status_changed_ || now - published_at_ >= kPublishEvery) Publish(now);
+}
+
+// ---- control ------------------------------------------------------------------------------------
+
+void Takeover::HandOver() {
+  // While control is at it, the next turn does.
+  const bool is_done = at_actions_.Try(
+      [&] { handed_over_.insert(handed_over_.end(), for_control_.begin(), for_control_.end()); });
+  if (is_done) for_control_.clear();
+}
+
+void Takeover::Post(ha::Event event) {
+  while (!at_events_.Try([&] {
+    events_.push_back(std::move(event));
+    has_events_.store(true, std::memory_order_release);
+  })) {
+    rte_pause();
+  }
+}
+
+ha::Actions Takeover::Take() {
+  ha::Actions taken;
+  while (!at_actions_.Try([&] { taken.swap(handed_over_); }))
+    rte_pause();
+  return taken;
+}
+
+std::shared_ptr<const TakeoverStatus> Takeover::status() const {
+  std::shared_ptr<const TakeoverStatus> copy;
+  while (!at_status_.Try([&] { copy = status_; }))
+    rte_pause();
+  return copy;
+}
+
+void Takeover::Publish(Nanos now) {
+  auto next = std::make_shared<TakeoverStatus>();
+  next->self = device_->settings().self;
+  next->forced_offline = device_->forced_offline();
+  next->incarnation = device_->incarnation();
+  next->stalls = device_->detector().counters().stalls.Get();
+  for (const ha::Group& group : device_->groups()) {
+    next->groups.push_back(
+        {.id = group.id(),
+         .state = group.state(),
+         .since = group.since(),
+         .reason = group.reason(),
+         .epoch = group.epoch(),
+         .active = group.acts() ? device_->settings().self : group.active_device(),
+         .next_active = group.heir(),
+         .fault = group.fault()});
+  }
+  for (const ha::Peer& peer : device_->detector().peers()) {
+    TakeoverStatus::Peer shown{.device = peer.device,
+                               .is_alive = peer.is_alive,
+                               .said_goodbye = peer.goodbye,
+                               .heard_on = peer.hears_us ? peer.hears_on : 0,
+                               .heard_at = peer.heard_at,
+                               .round_trip = peer.round_trip,
+                               .detection = peer.detection};
+    for (unsigned path = 0; path < device_->settings().paths; ++path) {
+      if (peer.Hears(path, now)) shown.paths |= 1U << path;
+    }
+    for (const ha::PeerGroup& group : peer.groups)
+      shown.groups.emplace_back(group.says.name_hash, group.says.state);
+    next->peers.push_back(std::move(shown));
+  }
+  std::shared_ptr<const TakeoverStatus> shown_until_now = std::move(next);
+  // While somebody looks at it, the next turn says it.
+  status_changed_ = !at_status_.Try([&] { status_.swap(shown_until_now); });
+  if (!status_changed_) published_at_ = now;
+}
+
+}  // namespace tandem::unit

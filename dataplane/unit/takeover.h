@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Drives the takeover machine (dataplane/ha): brings it what the mirror hears and knows, performs what it
+// decides on the roles, the mirror's sessions and the announcements of this device, and hands the rest
+// (facts for the disk, transitions, answers) to control.
+//
+// One turn, between the two steps of the endpoint's:
+//
+//   control's events, how far the shadows are, what is drained, the time  ->  Device::Step
+//   actions: roles and fence first, as the workers have to know them before anything is sent
+//   heartbeats, when they are due
+//
+// The machine decides for the groups of its settings alone; roles of others are the configuration's.
+//
+// Thread safety: Turn and OnHeartbeat by the mirror thread; Post, Take and status by control.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dataplane/base/counter.h"
+#include "dataplane/base/one_at_a_time.h"
+#include "dataplane/config/roles.h"
+#include "dataplane/ha/device.h"
+#include "dataplane/mirror/link.h"
+#include "dataplane/neighbour/announcer.h"
+#include "dataplane/unit/mirroring.h"
+
+namespace tandem::unit {
+
+struct TakeoverOptions {
+  ha::Settings settings;
+  // As the facts file says (ha/epoch_store.h).
+  uint32_t ballot = 0;
+  bool forced_offline = false;
+  uint64_t incarnation = 0;  // random, not 0
+};
+
+// For people. A copy: see Takeover::status.
+struct TakeoverStatus {
+  struct Group {
+    config::TrafficGroupId id = 0;
+    ha::State state = ha::State::kOffline;
+    Nanos since = 0;
+    const char* reason = "";
+    ha::Epoch epoch;
+    ha::DeviceId active = 0;       // 0: nobody that this device knows of
+    ha::DeviceId next_active = 0;  // as the active device says
+    const char* fault = nullptr;
+  };
+  struct Peer {
+    ha::DeviceId device = 0;
+    bool is_alive = false;
+    bool said_goodbye = false;
+    uint32_t paths = 0;     // bit i: heard on path i
+    uint32_t heard_on = 0;  // bit i: it hears this device there
+    Nanos heard_at = 0;     // 0: never
+    Nanos round_trip = 0;
+    Nanos detection = 0;
+    std::vector<std::pair<uint64_t, ha::State>> groups;  // by name hash
+  };
+  ha::DeviceId self = 0;
+  bool forced_offline = false;
+  uint64_t incarnation = 0;
+  uint64_t stalls = 0;
+  std::vector<Group> groups;
+  std::vector<Peer> peers;
+};
+
+class Takeover {
+ public:
+  // `roles`, `mirroring` and `announcer` outlive this.
+  Takeover(const TakeoverOptions& options, Nanos now, config::Roles& roles, Mirroring& mirroring,
+           neighbour::Announcer& announcer);
+  ~Takeover();
+
+  // ---- mirror thread
+  void OnHeartbeat(std::string_view bytes, unsigned path, Nanos now);
+  void Turn(Nanos now, mirror::FrameSink& sink);
+
+  // ---- control
+  // In order; each is looked at in the next turn.
+  void Post(ha::Event event);
+  // What there is for control to do since the last call, in order.
+  ha::Actions Take();
+  // A consistent copy, some milliseconds old at most.
+  std::shared_ptr<const TakeoverStatus> status() const;
+  const Counter& bad_heartbeats() const { return bad_heartbeats_; }
+
+ private:
+  static constexpr Nanos kPublishEvery = 20 * kMillisecond;
+  static constexpr Nanos kLookEvery = 200'000;  // at the mirror
+
+  // What the machine was told of a group last, and what the mirror is to be told.
+  struct Told {
+    bool in_sync = false;
+    uint32_t session = 0;
+    ha::Epoch epoch;
+    ha::Epoch duty;  // to write in, or to follow
+    bool is_decided = false;
+  };
+
+  void TakeEvents(Nanos now);
+  void SayShadows(Nanos now);
+  void SayDrained(Nanos now);
+  void Step(const ha::Event& event, Nanos now);
+  void Perform();
+  void Perform(const ha::Action& action);
+  void SetFence();
+  void SetDuties();
+  void SendHeartbeats(Nanos now, mirror::FrameSink& sink);
+  void HandOver();
+  void Publish(Nanos now);
+
+  config::Roles& roles_;
+  Mirroring& mirroring_;
+  neighbour::Announcer& announcer_;
+  std::unique_ptr<ha::Device> device_;
+  std::vector<Told> told_;  // by group
+  ha::Actions actions_;
+  ha::Actions for_control_;  // not handed over yet
+  std::vector<uint8_t> body_;
+  Nanos looked_at_ = 0;
+  bool duties_changed_ = true;
+  Nanos published_at_ = 0;
+  bool status_changed_ = true;
+  Counter bad_heartbeats_;
+
+  OneAtATime at_events_;
+  std::vector<ha::Event> events_;
+  std::atomic<bool> has_events_{false};
+  OneAtATime at_actions_;
+  ha::Actions handed_over_;
+  mutable OneAtATime at_status_;
+  std::shared_ptr<const TakeoverStatus> status_;
+};
+
+}  // namespace tandem::unit

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Traffic groups, the device group, transitions.
+#include <array>
+#include <cstdio>
+#include <ctime>
+
+#include "control/text.h"
+#include "tools/tandemctl/print.h"
+
+namespace tandem::tandemctl {
+namespace {
+
+namespace v1 = admin::v1;
+using control::Cat;
+
+// Local time, to the millisecond.
+std::string TimeOf(int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm parts{};
+  localtime_r(&seconds, &parts);
+  std::array<char, 40> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03d", static_cast<int>(unix_ms % 1000));
+  return Cat(text.data(), fraction.data());
+}
+
+std::string OrDash(const std::string& text) {
+  return text.empty() ? "-" : text;
+}
+
+// "mirroring, management (deaf)": where it is heard, and where it does not hear this device.
+std::string PathsOf(const v1::DeviceGroupResult::Device& device) {
+  std::string text;
+  for (const auto& path : device.path()) {
+    text += Cat(text.empty() ? "" : ", ", path.name(), path.heard() ? "" : " (silent)",
+                path.heard() && !path.hears_us() ? " (deaf)" : "");
+  }
+  return OrDash(text);
+}
+
+std::string GroupsOf(const v1::DeviceGroupResult::Device& device) {
+  std::string text;
+  for (const auto& group : device.group()) {
+    text += Cat(text.empty() ? "" : ", ", group.traffic_group(), " ", group.state());
+  }
+  return OrDash(text);
+}
+
+}  // namespace
+
+void Printer::Print(const v1::TrafficGroupResult& result) {
+  bool has_states = false;
+  for (const auto& group : result.traffic_group())
+    has_states |= !group.state().empty();
+  if (result.traffic_group().empty()) {
+    out_ << "no traffic groups\n";
+    return;
+  }
+  if (has_states) {
+    Table table({{"NAME"},
+                 {"ROLE"},
+                 {"STATE"},
+                 {"SINCE", Align::kRight},
+                 {"EPOCH"},
+                 {"ACTIVE DEVICE"},
+                 {"NEXT ACTIVE"},
+                 {"MIRROR"},
+                 {"PEER MIRROR"},
+                 {"MAC"},
+                 {"REASON"}});
+    for (const auto& group : result.traffic_group()) {
+      table.Add({group.name(), group.role(), group.state(), numbers_.Seconds(group.state_seconds()),
+                 group.epoch(), OrDash(group.active_device()), OrDash(group.next_active()),
+                 group.mirror(), group.peer_mirror(), group.mac(),
+                 group.fault().empty() ? group.state_reason() : group.fault()});
+    }
+    table.Print(out_);
+    return;
+  }
+  Table table(
+      {{"NAME"}, {"ROLE"}, {"MIRROR"}, {"PEER ROLE"}, {"PEER MIRROR"}, {"MAC"}, {"REASON"}});
+  for (const auto& group : result.traffic_group()) {
+    table.Add({group.name(), group.role(), group.mirror(), group.peer_role(), group.peer_mirror(),
+               group.mac(), group.reason()});
+  }
+  table.Print(out_);
+}
+
+void Printer::Print(const v1::DeviceGroupResult& result) {
+  if (!result.configured()) {
+    out_ << "no device group\n";
+    return;
+  }
+  out_ << "device group   " << result.name() << '\n'
+       << "heartbeats     every " << result.heartbeat_interval_us() << " us, "
+       << result.heartbeat_multiplier() << " silent ones are a death\n"
+       << "configurations " << (result.config_equal() ? "equal" : "differ, or not compared yet")
+       << "\n\n";
+  Table table({{"DEVICE"},
+               {"UNIT", Align::kRight},
+               {"STATE"},
+               {"HEARD"},
+               {"ROUND TRIP", Align::kRight},
+               {"PATHS"},
+               {"TRAFFIC GROUPS"}});
+  for (const auto& device : result.device()) {
+    const std::string heard = device.is_self() ? "-"
+                              : device.heard() ? Cat(device.last_heard_ms(), " ms ago")
+                                               : "never";
+    table.Add({Cat(device.name(), device.is_self() ? " (this one)" : ""),
+               std::to_string(device.unit_id()), device.state(), heard,
+               device.is_self() ? "-" : Cat(device.round_trip_us(), "us"), PathsOf(device),
+               GroupsOf(device)});
+  }
+  table.Print(out_);
+}
+
+void Printer::Print(const v1::FailoverResult& result) {
+  if (!result.configured()) {
+    out_ << "no device group\n";
+    return;
+  }
+  out_ << "device         " << result.device() << '\n'
+       << "forced offline " << (result.forced_offline() ? "yes" : "no") << '\n'
+       << "stalls         " << numbers_.Count(result.stalls()) << "\n";
+  if (result.transition().empty()) return;
+  out_ << '\n';
+  Table table({{"TIME"}, {"TRAFFIC GROUP"}, {"FROM"}, {"TO"}, {"EPOCH"}, {"REASON"}});
+  for (const auto& one : result.transition()) {
+    table.Add({TimeOf(one.unix_ms()), one.traffic_group(), one.from(), one.to(), one.epoch(),
+               one.reason()});
+  }
+  table.Print(out_);
+}
+
+}  // namespace tandem::tandemctl
