@@ -26,7 +26,9 @@ inline constexpr size_t kPoolMembersMax = 4096;    // members of one pool
 inline constexpr size_t kSnatAddressesMax = 1024;  // addresses of one SNAT pool
 
 inline constexpr size_t kNeighboursMax = 65536;  // entries of the neighbour table
-inline constexpr size_t kHeldPacketsMax = 512;   // a worker's packets waiting for a neighbour
+inline constexpr size_t kHandOverMax =
+    512;  // a worker's packets of groups on their way to the peer
+inline constexpr size_t kHeldPacketsMax = 512;  // a worker's packets waiting for a neighbour
 inline constexpr size_t kHeldPacketsPerNeighbourMax = 16;
 
 inline constexpr size_t kBurstMax = 64;           // packets per burst

@@ -10,8 +10,9 @@
 // Each worker keeps a copy of its own and brings it up to date between two bursts (changes() tells
 // when), so that what it does within a turn agrees with itself.
 //
-// Two words more are said beside the role. *Frozen*: the group is about to be handed over, and nothing of
-// it may change that the peer would have to be told of. The *fence*: until when this device may take
+// Three words more are said beside the role. *Frozen*: the group is about to be handed over, and nothing of
+// it may change that the peer would have to be told of. *Strays*: it was handed over, and what still comes is
+// the other device's. The *fence*: until when this device may take
 // itself for active at all; a worker that finds its clock beyond it lets nothing out, since another
 // device may have taken over (ha/README.md).
 //
@@ -67,6 +68,14 @@ class Roles {
   }
   bool any_frozen() const noexcept { return frozen_groups_.load(std::memory_order_acquire) != 0; }
 
+  // Given up to another device: until when packets of the group that still come are sent there.
+  void SetStraysUntil(TrafficGroupId group, Nanos until) noexcept {
+    strays_until_[group].store(until, std::memory_order_release);
+  }
+  Nanos StraysUntil(TrafficGroupId group) const noexcept {
+    return strays_until_[group].load(std::memory_order_acquire);
+  }
+
   // No fence: kNoFence.
   static constexpr Nanos kNoFence = UINT64_MAX;
   void SetFence(Nanos until) noexcept { fence_.store(until, std::memory_order_release); }
@@ -78,6 +87,7 @@ class Roles {
  private:
   std::array<std::atomic<Role>, kTrafficGroupsMax + 1> roles_{};
   std::array<std::atomic<bool>, kTrafficGroupsMax + 1> frozen_{};
+  std::array<std::atomic<Nanos>, kTrafficGroupsMax + 1> strays_until_{};
   std::atomic<uint32_t> standby_groups_{0};
   std::atomic<uint32_t> frozen_groups_{0};
   std::atomic<uint32_t> changes_{0};

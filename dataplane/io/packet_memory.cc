@@ -41,8 +41,9 @@ BufferPlan PlanBuffers(std::span<const PortOptions> ports, unsigned workers) {
     count += uint64_t{workers} * (port.rx_descriptors + port.tx_descriptors);
     data = std::max(data, FrameRoom(port.mtu));
   }
-  const uint64_t per_worker = kHeldPacketsMax + (workers - 1) * kHandoffRingSize + kBurstMax +
-                              pipeline::Output::kPacketsMax + pipeline::Output::kOriginatedMax;
+  const uint64_t per_worker = kHeldPacketsMax + kHandOverMax + (workers - 1) * kHandoffRingSize +
+                              kBurstMax + pipeline::Output::kPacketsMax +
+                              pipeline::Output::kOriginatedMax;
   count += workers * per_worker + (workers + 1) * uint64_t{kCachedMax};
   BufferPlan plan;
   plan.count = static_cast<uint32_t>(count);

@@ -76,6 +76,7 @@ const Virtual* FindVirtual(Context& context, const Work& work) {
     Drop(context, work.packet, SilentReason(context, found->traffic_group));
     return nullptr;
   }
+  if (context.roles.any_frozen() && HoldFrozen(context, work, found->traffic_group)) return nullptr;
   if (!found->enabled) {
     Reject(context, work, DropReason::kVirtualDisabled);
     return nullptr;

@@ -9,7 +9,8 @@
 namespace tandem::pipeline {
 namespace {
 
-// Whether a unicast MAC is ours. A standby's masquerade MAC is the active's.
+// Whether a unicast MAC is ours. A standby's masquerade MAC is the active's; what a switch still brings here
+// that was handed over a moment ago is looked at, and sent there.
 DropReason CheckMac(const Context& context, const config::Interface& interface,
                     const uint8_t* mac) {
   if (std::memcmp(mac, interface.mac.data(), 6) == 0) return DropReason::kNone;
@@ -18,6 +19,7 @@ DropReason CheckMac(const Context& context, const config::Interface& interface,
   for (const config::TrafficGroup& group : context.snapshot->traffic_groups) {
     if (!group.has_mac || std::memcmp(mac, group.mac.data(), 6) != 0) continue;
     if (!IsSilent(context, group.id)) return DropReason::kNone;
+    if (context.now < context.shared.roles.StraysUntil(group.id)) return DropReason::kNone;
     if (context.promotion.groups.test(group.id)) reason = DropReason::kBacklog;
   }
   return reason;

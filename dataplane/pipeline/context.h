@@ -26,6 +26,7 @@
 #include "dataplane/pipeline/commit.h"
 #include "dataplane/pipeline/counters.h"
 #include "dataplane/pipeline/exchange.h"
+#include "dataplane/pipeline/hand_over.h"
 #include "dataplane/pipeline/held.h"
 #include "dataplane/pipeline/output.h"
 #include "dataplane/pipeline/rate_limiter.h"
@@ -62,6 +63,7 @@ struct Shared {
   // Of each worker: Roles::changes() that it has taken over in full.
   std::array<std::atomic<uint32_t>, kWorkersMax> roles_taken{};
   Exchange exchange;
+  Successors successors;
   persist::Table& records;
 };
 
@@ -117,6 +119,8 @@ struct Context {
   HeldPackets held;
   CommitQueue commit;
   bool committing = false;  // the burst is of packets that waited for the peer already
+  HandOverQueue hand_over;
+  bool thawing = false;  // the burst is of packets that waited in it too long
   RateLimiter reject_limiter;
   neighbour::Resolver* resolver = nullptr;    // worker 0's; nullptr elsewhere
   neighbour::Announcer* announcer = nullptr;  // likewise

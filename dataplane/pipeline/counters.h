@@ -79,6 +79,7 @@ struct WorkerCounters {
   Counter commit_timeouts;    // … and went without it, in time
   Counter commit_alone;       // … and went without it, for lack of a peer that keeps up
   Counter commit_full;        // packets that should have waited, with the queue full
+  Counter strays;             // packets sent on to the device that took their group over
   Counter resets_suppressed;  // RSTs and ICMP errors beyond the rate limit
   Counter flows_created;
   Counter flows_ipv4;  // level

@@ -161,11 +161,15 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     case Standing::kOurs:
       break;
     case Standing::kStandby:
+      if (TakeStray(context, work, flows.table.pages().GroupOf(ref.slot), false)) {
+        return HitResult::kDone;
+      }
       Drop(context, work.packet, SilentReason(context, flows.table.pages().GroupOf(ref.slot)));
       return HitResult::kDone;
     case Standing::kEnded:
       return HitResult::kEnded;
   }
+  if (context.roles.any_frozen() && HoldFrozen<Hot>(context, work, ref)) return HitResult::kDone;
   if (((context.snapshot->commits && flow::IsEmbryonic(hot.common.state)) ||
        context.commit.size() != 0) &&
       !context.committing && HoldForCommit<Hot>(context, work, ref)) {

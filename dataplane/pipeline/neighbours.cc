@@ -38,8 +38,13 @@ void Tell(Context& context, const neighbour::Message& message) {
 // What a packet says about its sender. `for_us`: it was addressed to one of our addresses.
 void Learn(Context& context, const config::Interface& interface, const IpAddress& address,
            const MacAddress& mac, neighbour::Message::Kind kind, bool for_us) {
-  if (address.is_unset() || address == IpAddress::V4(0) || !IsOnLink(interface, address)) return;
-  if (context.snapshot->addresses.Find(address) != nullptr) return;  // nobody else has our address
+  if (address.is_unset() || address == IpAddress::V4(0)) return;
+  // Nobody else has our address, but who took it over.
+  if (const config::LocalAddress* local = context.snapshot->addresses.Find(address)) {
+    LearnSuccessor(context, interface.id, local->traffic_group, mac);
+    return;
+  }
+  if (!IsOnLink(interface, address)) return;
   neighbour::Message message;
   message.kind = kind;
   message.address = address;

@@ -24,9 +24,10 @@ struct OriginatedFrame {
 class Output {
  public:
   // A turn handles at most kBurstMax received and kBurstMax handed-in packets, and lets at most
-  // kReleasedMax go of those that waited for a neighbour, and of those that waited for the peer.
+  // kReleasedMax go of those that waited for a neighbour, of those that waited for the peer, and of those
+  // whose group is handed over.
   static constexpr size_t kReleasedMax = kBurstMax;
-  static constexpr size_t kPacketsMax = 2 * kBurstMax + 2 * kReleasedMax;
+  static constexpr size_t kPacketsMax = 2 * kBurstMax + 3 * kReleasedMax;
   static constexpr size_t kOriginatedMax = 64;
 
   std::span<net::Packet> transmit() { return {transmit_.data(), transmit_count_}; }

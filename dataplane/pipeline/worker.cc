@@ -117,6 +117,7 @@ void Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
 void Worker::Tidy() noexcept {
   Expire(context_, kExpireBudget);
   if (context_.commit.size() > 0) ReleaseForCommit();
+  if (context_.hand_over.size() > 0) ReleaseHandedOver();
   if (context_.announcer != nullptr) Announce(context_);
   if (context_.tick == tidied_) return;
   tidied_ = context_.tick;
@@ -136,6 +137,14 @@ void Worker::ReleaseHeld() noexcept {
         Drop(context_, packet, DropReason::kNeighbourUnresolved);
       });
   ProcessBurst({ready.data(), count}, Origin::kHeld);
+}
+
+void Worker::ReleaseHandedOver() noexcept {
+  Thawed thawed;
+  TurnHandOver(context_, thawed);
+  context_.thawing = true;
+  ProcessBurst({thawed.packets.data(), thawed.count}, Origin::kHeld);
+  context_.thawing = false;
 }
 
 void Worker::ReleaseForCommit() noexcept {

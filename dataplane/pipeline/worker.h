@@ -40,6 +40,7 @@ class Worker {
   void Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
   void ReleaseHeld() noexcept;
   void ReleaseForCommit() noexcept;
+  void ReleaseHandedOver() noexcept;
 
   Context& context_;
   std::array<Work, kBurstMax> works_;

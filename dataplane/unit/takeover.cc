@@ -15,10 +15,12 @@ using config::TrafficGroupId;
 using Kind = ha::Action::Kind;
 
 Takeover::Takeover(const TakeoverOptions& options, Nanos now, config::Roles& roles,
-                   Mirroring& mirroring, neighbour::Announcer& announcer)
+                   Mirroring& mirroring, neighbour::Announcer& announcer,
+                   pipeline::Successors& successors)
     : roles_(roles),
       mirroring_(mirroring),
       announcer_(announcer),
+      successors_(successors),
       told_(kTrafficGroupsMax + 1),
       body_(ha::kHeartbeatBodyMax),
       status_(std::make_shared<const TakeoverStatus>()) {
@@ -113,6 +115,7 @@ void Takeover::Perform(const ha::Action& action) {
       // Who begins to act does so under the fence of this moment.
       SetFence();
       roles_.SetFrozen(action.group, false);
+      if (action.role == Role::kActive) roles_.SetStraysUntil(action.group, 0);
       roles_.Set(action.group, action.role);
       break;
     }
@@ -129,10 +132,13 @@ void Takeover::Perform(const ha::Action& action) {
     case Kind::kAnnounce:
       announcer_.Ask(action.group);
       break;
-    case Kind::kDropBacklog:    // workers do so with every change to active
-    case Kind::kMirrorTo:       // there is one peer
-    case Kind::kForwardStrays:  // what comes late is dropped as the standby's
-    case Kind::kAskLease:       // no witness is configured
+    case Kind::kForwardStrays:
+      successors_.Forget();
+      roles_.SetStraysUntil(action.group, action.until);
+      break;
+    case Kind::kDropBacklog:  // workers do so with every change to active
+    case Kind::kMirrorTo:     // there is one peer
+    case Kind::kAskLease:     // no witness is configured
     case Kind::kReleaseLease:
       break;
     case Kind::kTransition:

@@ -28,6 +28,7 @@
 #include "dataplane/ha/device.h"
 #include "dataplane/mirror/link.h"
 #include "dataplane/neighbour/announcer.h"
+#include "dataplane/pipeline/hand_over.h"
 #include "dataplane/unit/mirroring.h"
 
 namespace tandem::unit {
@@ -73,9 +74,9 @@ struct TakeoverStatus {
 
 class Takeover {
  public:
-  // `roles`, `mirroring` and `announcer` outlive this.
+  // All that is referred to outlives this.
   Takeover(const TakeoverOptions& options, Nanos now, config::Roles& roles, Mirroring& mirroring,
-           neighbour::Announcer& announcer);
+           neighbour::Announcer& announcer, pipeline::Successors& successors);
   ~Takeover();
 
   // ---- mirror thread
@@ -119,6 +120,7 @@ class Takeover {
   config::Roles& roles_;
   Mirroring& mirroring_;
   neighbour::Announcer& announcer_;
+  pipeline::Successors& successors_;
   std::unique_ptr<ha::Device> device_;
   std::vector<Told> told_;  // by group
   ha::Actions actions_;

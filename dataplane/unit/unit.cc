@@ -95,7 +95,7 @@ struct Unit::Impl {
         options.beside);
     if (!options.takeover) return;
     takeover = std::make_unique<Takeover>(*options.takeover, options.start, shared.roles,
-                                          *mirroring, announcer);
+                                          *mirroring, announcer, shared.successors);
   }
 
   // The burst came while another device may have been active for what it is about.
@@ -227,6 +227,8 @@ void Unit::Drain(std::vector<void*>& handles) {
     context.held.TakeAll(take);
     context.counters.held.Subtract(context.commit.size());
     context.commit.TakeAll(take);
+    context.counters.held.Subtract(context.hand_over.size());
+    context.hand_over.TakeAll(take);
   }
 }
 
