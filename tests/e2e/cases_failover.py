@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takeover, by real processes: killed, stopped, cut off, told to. What clients saw decides, by their own
+logs; and that at most one device is active whenever they can reach each other."""
+
+import threading
+import time
+
+from cases_mirror import close_all, open_many, use
+from cases_traffic import check_download
+from failover_world import (FailoverWorld, GROUP, ORDER, Stream, TIMERS, VIP, check, other,
+                            wait_until)
+
+WORLD = FailoverWorld
+
+
+class Download(threading.Thread):
+    """A large transfer, its hash checked."""
+
+    def __init__(self, world, size):
+        super().__init__()
+        self.world, self.size, self.failure = world, size, None
+        self.start()
+
+    def run(self):
+        try:
+            check_download(self.world, VIP, self.size)
+        except Exception as error:
+            self.failure = error
+
+    def finish(self):
+        self.join()
+        check(self.failure is None, f'the transfer broke: {self.failure}')
+
+
+def check_same_servers(connections, servers):
+    for connection, server in zip(connections, servers):
+        check(use(connection) == server, 'another server answers')
+
+
+def case_kill(world):
+    """Failover: kill -9 of the active under load: every connection and a transfer go on, with the same servers"""
+    connections = open_many(world, 100) + open_many(world, 20, 83) + open_many(world, 20, 84)
+    servers = [use(connection) for connection in connections]
+    download = Download(world, 300_000_000)
+    stream = Stream(world)
+    world.wait_equal(141)
+    check(download.is_alive(), 'the transfer was over too early to tell')
+    world.kill('a')
+    world.wait_active('b')
+    check_same_servers(connections, servers)
+    download.finish()
+    lost, gap = stream.finish()
+    print(f'     UDP: {lost} datagrams lost, {gap * 1000:.0f} ms without an answer')
+    world.start('a')
+    world.wait_ready('b')
+    world.wait_equal(140)
+    check_same_servers(connections, servers)
+    close_all(connections)
+    world.standby('b')
+    world.wait_ready('a')
+
+
+def case_switchover(world):
+    """Failover: a planned switchover, there and back: no datagram and no connection is lost"""
+    connections = open_many(world, 50)
+    servers = [use(connection) for connection in connections]
+    world.wait_equal(50)
+    for source in 'ab':
+        stream = Stream(world, 0.0005)
+        time.sleep(0.3)
+        answer = world.standby(source).stdout
+        check('handed over' in answer, f'answered: {answer}')
+        time.sleep(0.3)
+        world.wait_ready(other(source))
+        lost, gap = stream.finish()
+        print(f'     {source} to {other(source)}: {lost} of {stream.sent} datagrams lost, '
+              f'{gap * 1000:.1f} ms without an answer')
+        check(lost == 0, f'{lost} datagrams were lost')
+        check_same_servers(connections, servers)
+    close_all(connections)
+
+
+def case_clean_stop(world):
+    """Failover: a device that is told to stop hands its groups over before"""
+    connections = open_many(world, 50)
+    servers = [use(connection) for connection in connections]
+    world.wait_equal(50)
+    stream = Stream(world, 0.001)
+    time.sleep(0.2)
+    world.pair.stop('a')
+    world.wait_active('b')
+    lost, gap = stream.finish()
+    print(f'     {lost} datagrams lost, {gap * 1000:.1f} ms without an answer')
+    check(lost < 100, f'{lost} datagrams were lost: the other device waited for silence')
+    check_same_servers(connections, servers)
+    close_all(connections)
+    world.start('a')
+    world.wait_ready('b')
+    last = [(one['to'], one['reason']) for one in world.history('a')]
+    check(('switching-out', 'this device stops') in last, f'the history has forgotten it: {last}')
+    world.standby('b')
+    world.wait_ready('a')
+
+
+def case_stopped_process(world):
+    """Failover: an active that stands still for 2 s and goes on forwards nothing stale, and gives way"""
+    connections = open_many(world, 50)
+    servers = [use(connection) for connection in connections]
+    world.wait_equal(50)
+    world.freeze('a')
+    time.sleep(0.5)
+    world.wait_active('b')
+    check_same_servers(connections, servers)
+    # What it finds in its queues when it wakes up.
+    for connection in connections:
+        use(connection)
+    time.sleep(1.5)
+    world.wake('a')
+    wait_until(lambda: world.acting() == ['b'], lambda: f'active: {world.acting()}')
+    world.wait_ready('b')
+    check_same_servers(connections, servers)
+    drops = {one['reason']: one['packets'] for one in world.devices['a'].show('drops', 'all').get('drop', [])
+             if one.get('packets')}
+    print(f'     dropped by the one that woke up: {drops}')
+    close_all(connections)
+    world.standby('b')
+    world.wait_ready('a')
+
+
+def case_mirroring_wire(world):
+    """Failover: with the mirroring wire cut, heartbeats go over the management network: nobody takes over"""
+    stream = Stream(world)
+    before = len(world.history('b'))
+    world.pair.cable('mirror', False)
+    time.sleep(2)
+    check(world.acting() == ['a'], f'active: {world.acting()}')
+    peer = next(one for one in world.devices['a'].show('device-group')['device'] if not one.get('is_self'))
+    check(peer['state'] == 'up', f'the peer is {peer["state"]}')
+    heard = {path['name']: path.get('heard', False) for path in peer['path']}
+    check(heard == {'mirroring': False, 'management': True}, f'heard: {heard}')
+    world.pair.cable('mirror', True)
+    world.wait_ready('a')
+    lost, _ = stream.finish()
+    check(lost == 0, f'{lost} datagrams lost')
+    new = [one['to'] for one in world.history('b')[before:]]
+    check(not {'promoting', 'standalone'} & set(new), f'b: {new}')
+
+
+def case_split(world):
+    """Failover: all paths cut: both act; healed: the higher epoch stays, the other gives way and syncs"""
+    connections = open_many(world, 20)
+    world.wait_equal(20)
+    for network in ('mirror', 'management'):
+        world.pair.cable(network, False)
+    wait_until(lambda: world.acting() == ['a', 'b'], lambda: f'active: {world.acting()}')
+    time.sleep(1)
+    for network in ('management', 'mirror'):
+        world.pair.cable(network, True)
+    wait_until(lambda: len(world.acting()) == 1, lambda: f'active: {world.acting()}')
+    winner = world.acting()[0]
+    check(winner == 'b', 'the lower epoch stayed')
+    world.wait_ready(winner)
+    check(len(world.pages(10, VIP)) > 0, 'no new connections')
+    for connection in connections:
+        use(connection)
+    close_all(connections)
+    world.wait_equal(0)
+    world.standby('b')
+    world.wait_ready('a')
+
+
+def case_forced_offline(world):
+    """Failover: forced offline: gives its groups up, takes none, through a restart, until online"""
+    connections = open_many(world, 20)
+    world.wait_equal(20)
+    world.devices['a'].ctl('run', 'failover', 'offline')
+    world.wait_active('b')
+    for connection in connections:
+        use(connection)
+    check(world.state('a') == 'forced-offline', f'a is {world.state("a")}')
+    world.kill('a')
+    world.start('a')
+    time.sleep(2.5)
+    check(world.state('a') == 'forced-offline', f'a is {world.state("a")} after a restart')
+    check(world.devices['a'].show('failover').get('forced_offline') is True, 'it does not say so')
+    answer = world.devices['b'].ctl('run', 'failover', 'standby', GROUP, check=False)
+    check(answer.returncode != 0, f'b gave the group to nobody: {answer.stdout}')
+    world.devices['a'].ctl('run', 'failover', 'online')
+    world.wait_ready('b')
+    for connection in connections:
+        use(connection)
+    close_all(connections)
+    world.standby('b')
+    world.wait_ready('a')
+
+
+def case_failback(world):
+    """Failover: auto-failback: back to the first in HA order once that is in sync for the hold-down"""
+    fields = f'{ORDER} auto_failback: true auto_failback_time: 2'
+    for which in 'ab':
+        world.load(which, group_fields=fields)
+    connections = open_many(world, 20)
+    world.wait_equal(20)
+    world.kill('a')
+    world.wait_active('b')
+    world.start('a', group_fields=fields)
+    world.wait_ready('b', 10)
+    began = time.monotonic()
+    world.wait_ready('a', 10)
+    check(time.monotonic() - began > 0.5, 'it did not wait')
+    check(world.history('b')[-1]['to'] in ('syncing', 'standby'), 'b was not told to')
+    for connection in connections:
+        use(connection)
+    close_all(connections)
+    for which in 'ab':
+        world.load(which)
+
+
+def case_hook(world):
+    """Failover: the hook learns of each transition; one that hangs holds nothing up and is killed"""
+    log = world.directory / 'hook.log'
+    program = world.directory / 'hook.sh'
+    program.write_text('#!/bin/sh\n'
+                       'echo "$TANDEM_DEVICE $TANDEM_GROUP $TANDEM_OLD_ROLE $TANDEM_ROLE $TANDEM_TO '
+                       f'$TANDEM_EPOCH $TANDEM_REASON" >> {log}\n'
+                       '[ "$TANDEM_TO" = promoting ] && sleep 100\ntrue\n')
+    program.chmod(0o755)
+    fields = {'hook': f'"{program}"', 'hook_timeout': 1}
+    for which in 'ab':
+        world.load(which, timers={**TIMERS, **fields})
+    world.kill('a')
+    world.wait_active('b')
+    check(len(world.pages(5, VIP)) > 0, 'no new connections')
+    wait_until(lambda: log.exists() and f'device-b {GROUP} standby active standalone' in log.read_text(),
+               lambda: log.read_text() if log.exists() else 'the hook was not run')
+    check('the active device is silent' in log.read_text(), 'it was not told why')
+    wait_until(lambda: 'killed after its timeout' in world.devices['b'].log_path.read_text(),
+               'the log does not say that the hook was killed')
+    world.start('a')
+    world.wait_ready('b')
+    world.load('b')
+    world.standby('b')
+    world.wait_ready('a')
+
+
+def case_damaged_facts(world):
+    """Failover: a damaged state file: the device does not start, and says why"""
+    world.pair.stop('b')
+    path = world.pair.state_file('b')
+    path.write_text(path.read_text().replace('ballot', 'balot'))
+    try:
+        world.start('b')
+    except RuntimeError as error:
+        check('failover: ' in str(error), f'it does not say which file: {error}')
+    else:
+        check(False, 'it started')
+    path.unlink()
+    world.start('b')
+    world.wait_ready('a')
+
+
+def case_timers(world):
+    """Failover: other heartbeat timers, at run time: nothing happens in between, and then it is faster"""
+    before = len(world.history('a')), len(world.history('b'))
+    for which in 'ab':
+        world.load(which, timers={**TIMERS, 'heartbeat_interval_us': 20000})
+        time.sleep(0.5)
+    check((len(world.history('a')), len(world.history('b'))) == before, 'there were transitions')
+    peer = next(one for one in world.devices['a'].show('device-group')['device'] if not one.get('is_self'))
+    check(peer['detection_us'] == 100000, f'detection time is {peer["detection_us"]} us')
+    for which in 'ab':
+        world.load(which)
+
+
+def case_power_cycle(world):
+    """Failover: killed in turns, six times, under load: no connection lost, no wrong byte"""
+    connections = open_many(world, 50)
+    servers = [use(connection) for connection in connections]
+    world.wait_equal(50)
+    download = Download(world, 1_500_000_000)
+    for _ in range(3):
+        for victim in 'ab':
+            world.kill(victim)
+            world.wait_active(other(victim))
+            check_same_servers(connections, servers)
+            world.start(victim)
+            world.wait_ready(other(victim))
+    download.finish()
+    check_same_servers(connections, servers)
+    world.wait_equal(50)
+    close_all(connections)

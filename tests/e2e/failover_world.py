@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pair of devices that decide between them who is active, and clients that keep a log of their own."""
+
+import os
+import signal
+import socket
+import threading
+import time
+
+from pair_config import VIP
+from pair_world import PairWorld, check, wait_until
+
+GROUP = 'traffic-group-1'
+# Wide enough for two busy CPUs; the cases are about what happens, not how fast.
+TIMERS = {'heartbeat_interval_us': 40000, 'heartbeat_multiplier': 5, 'boot_wait_ms': 1500,
+          'drain_timeout_ms': 500}
+ORDER = 'ha_order: "device-a" ha_order: "device-b"'
+ACTING = ('active', 'degraded', 'standalone')
+
+
+def other(which):
+    return 'b' if which == 'a' else 'a'
+
+
+class FailoverWorld(PairWorld):
+    """Its `device` is the one that is active."""
+
+    fields = {}
+
+    def start_device(self):
+        for which in 'ab':
+            self.wake(which)
+            self.pair.stop(which, kill=True)
+            self.pair.state_file(which).unlink(missing_ok=True)
+        for which in 'ab':
+            self.start(which)
+        self.wait_ready('a')
+
+    def start(self, which, **options):
+        options = {'timers': {**TIMERS, **self.fields}, 'group_fields': ORDER, **options}
+        self.devices[which].start(self.pair.group_config(which, **options))
+
+    def load(self, which, **options):
+        options = {'timers': {**TIMERS, **self.fields}, 'group_fields': ORDER, **options}
+        device = self.devices[which]
+        device.config_path.write_text(self.pair.group_config(which, **options))
+        device.ctl('load')
+
+    def recover(self):
+        for which in 'ab':
+            self.wake(which)
+            for network in ('mirror', 'management', 'clients', 'servers'):
+                self.pair.cable(network, True, which)
+        self.start_device()
+
+    # ---- what they are ------------------------------------------------------------------------
+    def group(self, which):
+        return self.devices[which].show('traffic-group')['traffic_group'][0]
+
+    def state(self, which):
+        return self.group(which)['state']
+
+    def acting(self):
+        return [which for which in 'ab' if self.runs(which) and self.state(which) in ACTING]
+
+    def runs(self, which):
+        process = self.devices[which].process
+        return process is not None and process.poll() is None
+
+    def wait_active(self, which, seconds=15):
+        wait_until(lambda: self.state(which) in ACTING,
+                   lambda: f'{which} is not active: {self.group(which)}', seconds)
+        self.device = self.devices[which]
+
+    def wait_ready(self, which, seconds=30):
+        """`which` is active, and the other one could take over."""
+        wait_until(lambda: self.state(which) == 'active' and self.state(other(which)) == 'standby',
+                   lambda: f'{self.group("a")} {self.group("b")}', seconds)
+        self.device = self.devices[which]
+        self.wait_in_sync()
+
+    def history(self, which):
+        return self.devices[which].show('failover').get('transition', [])
+
+    # ---- what is done to them -----------------------------------------------------------------
+    def kill(self, which):
+        self.pair.stop(which, kill=True)
+
+    def freeze(self, which):
+        os.killpg(self.devices[which].process.pid, signal.SIGSTOP)
+
+    def wake(self, which):
+        if self.runs(which):
+            os.killpg(self.devices[which].process.pid, signal.SIGCONT)
+
+    def standby(self, which, *words):
+        return self.devices[which].ctl('run', 'failover', 'standby', GROUP, *words)
+
+    def forwarded(self, which):
+        return self.devices[which].show('worker')['total'].get('forwarded', 0)
+
+
+class Stream:
+    """A numbered datagram every `interval`, echoed by a server; what came back, and when."""
+
+    def __init__(self, world, interval=0.002):
+        self.socket = world.udp((VIP, 7))
+        self.interval = interval
+        self.sent = 0
+        self.came = {}
+        self.stop = threading.Event()
+        self.threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
+        for thread in self.threads:
+            thread.start()
+        wait_until(lambda: self.came, 'the echo server does not answer')
+
+    def _send(self):
+        while not self.stop.is_set():
+            self.socket.send(self.sent.to_bytes(8, 'big'))
+            self.sent += 1
+            time.sleep(self.interval)
+
+    def _receive(self):
+        self.socket.settimeout(0.5)
+        while True:
+            try:
+                number = self.socket.recv(100)
+            except socket.timeout:
+                if self.stop.is_set():
+                    return
+                continue
+            except ConnectionError:
+                continue
+            self.came.setdefault(int.from_bytes(number[:8], 'big'), time.monotonic())
+
+    def finish(self):
+        """(lost, the longest gap in seconds)"""
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        self.socket.close()
+        times = sorted(self.came.values())
+        gap = max((b - a for a, b in zip(times, times[1:])), default=0)
+        return self.sent - len(self.came), gap
+
+
+__all__ = ['FailoverWorld', 'Stream', 'VIP', 'GROUP', 'ORDER', 'TIMERS', 'other', 'check', 'wait_until']
