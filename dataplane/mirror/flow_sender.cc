@@ -307,18 +307,12 @@ uint64_t FlowSender::lost_frames() const noexcept {
 }
 bool FlowSender::IsDrained() noexcept {
   Impl& impl = *impl_;
-  const bool is_told = impl.open && impl.state != StreamState::kSyncing &&
-                       impl.family4.dirty_size() + impl.family6.dirty_size() == 0;
-  if (!is_told) {
-    impl.drained_below = 0;
-    return false;
-  }
-  // What a lost frame said is dirty, and told again, by now.
-  if (impl.drained_below == 0 || impl.drained_lost != lost_frames()) {
-    impl.drained_below = next_frame();
-    impl.drained_lost = lost_frames();
-  }
-  return first_in_flight() >= impl.drained_below;
+  if (!impl.open || impl.state == StreamState::kSyncing) return false;
+  // What would wait for company has to go now.
+  impl.EndWaits<FlowHot4>(kNever - 1);
+  impl.EndWaits<FlowHot6>(kNever - 1);
+  if (impl.family4.dirty_size() + impl.family6.dirty_size() != 0) return false;
+  return !impl.window.AnyInFlight([](Note note) { return (note & Impl::kAuditNote) == 0; });
 }
 bool FlowSender::Build(FrameSlot& slot, const config::Snapshot& snapshot, Nanos now) noexcept {
   impl_->now = now;

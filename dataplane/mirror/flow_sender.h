@@ -99,7 +99,7 @@ class FlowSender {
   uint64_t first_in_flight() const noexcept;
   uint64_t lost_frames() const noexcept;
   // Whether the first pass is over, nothing waits to be told, and the peer has acknowledged all that was
-  // told. To be asked again until it is: each question remembers what the last one waited for.
+  // told. What waits for company (ChangeLater) is told at once.
   bool IsDrained() noexcept;
   // Tells of the flow now, in full, though it did not change: what an earlier session was told of it does
   // not count, and the first pass may be far from it. REQUIRES: kMirrored.

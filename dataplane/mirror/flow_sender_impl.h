@@ -210,10 +210,6 @@ struct FlowSender::Impl {
   // When the first frame went out since one was acknowledged last; 0: none did.
   Nanos unanswered_since = 0;
 
-  // IsDrained: frames below this number said all there was; 0: there is more to say.
-  uint64_t drained_below = 0;
-  uint64_t drained_lost = 0;  // frames, by then
-
   Nanos pass_began = 0;
   uint32_t pass_asked = 0;   // ranges, of this pass
   uint32_t pass_ranges = 0;  // in it

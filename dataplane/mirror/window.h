@@ -69,6 +69,9 @@ class SendWindow {
   bool IsInFlight(uint64_t sequence) const noexcept {
     return sequence >= floor_ && sequence < next_ && At(sequence).in_flight;
   }
+  // Whether any frame in flight speaks of a name that `is_meant(note)`.
+  template <class IsMeant>
+  bool AnyInFlight(IsMeant&& is_meant) const noexcept;
   Nanos oldest_sent() const noexcept;                        // of frames in flight; 0: none
   Nanos round_trip() const noexcept { return round_trip_; }  // smoothed; 0: not measured yet
   uint64_t lost_frames() const noexcept { return lost_frames_; }
@@ -170,6 +173,18 @@ void SendWindow::Settle(uint64_t sequence, Visit&& visit) noexcept {
   const uint32_t first = std::min(count, limits_.notes - begin);
   visit(std::span<const Note>(notes_.get() + begin, first));
   if (first < count) visit(std::span<const Note>(notes_.get(), count - first));
+}
+
+template <class IsMeant>
+bool SendWindow::AnyInFlight(IsMeant&& is_meant) const noexcept {
+  for (uint64_t sequence = floor_; sequence < next_; ++sequence) {
+    const Frame& frame = At(sequence);
+    if (!frame.in_flight) continue;
+    for (uint32_t i = frame.notes_begin; i != frame.notes_end; ++i) {
+      if (is_meant(notes_[i & (limits_.notes - 1)])) return true;
+    }
+  }
+  return false;
 }
 
 template <class Acknowledged>
