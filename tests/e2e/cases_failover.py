@@ -107,21 +107,24 @@ def case_stopped_process(world):
     connections = open_many(world, 50)
     servers = [use(connection) for connection in connections]
     world.wait_equal(50)
+    # What it finds in its queues when it wakes up is of this.
+    stream = Stream(world)
+    time.sleep(0.3)
     world.freeze('a')
     time.sleep(0.5)
     world.wait_active('b')
     check_same_servers(connections, servers)
-    # What it finds in its queues when it wakes up.
-    for connection in connections:
-        use(connection)
     time.sleep(1.5)
     world.wake('a')
     wait_until(lambda: world.acting() == ['b'], lambda: f'active: {world.acting()}')
     world.wait_ready('b')
     check_same_servers(connections, servers)
-    drops = {one['reason']: one['packets'] for one in world.devices['a'].show('drops', 'all').get('drop', [])
-             if one.get('packets')}
-    print(f'     dropped by the one that woke up: {drops}')
+    lost, gap = stream.finish()
+    print(f'     {lost} datagrams lost, {gap * 1000:.0f} ms without an answer; '
+          f'slowest answer {stream.slowest() * 1000:.0f} ms')
+    check(stream.slowest() < 0.5, 'a datagram was forwarded that waited while the device stood still')
+    drops = {one['name']: one['total'] for one in world.devices['a'].show('drops').get('drop', [])}
+    check(drops.get('fenced', 0) + drops.get('standby', 0) > 0, f'nothing was waiting: {drops}')
     close_all(connections)
     world.standby('b')
     world.wait_ready('a')

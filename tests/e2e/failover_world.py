@@ -106,7 +106,7 @@ class Stream:
     def __init__(self, world, interval=0.002):
         self.socket = world.udp((VIP, 7))
         self.interval = interval
-        self.sent = 0
+        self.sent_at = []
         self.came = {}
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
@@ -116,8 +116,12 @@ class Stream:
 
     def _send(self):
         while not self.stop.is_set():
-            self.socket.send(self.sent.to_bytes(8, 'big'))
-            self.sent += 1
+            number = len(self.sent_at)
+            self.sent_at.append(time.monotonic())
+            try:
+                self.socket.send(number.to_bytes(8, 'big'))
+            except ConnectionError:
+                pass
             time.sleep(self.interval)
 
     def _receive(self):
@@ -142,6 +146,14 @@ class Stream:
         times = sorted(self.came.values())
         gap = max((b - a for a, b in zip(times, times[1:])), default=0)
         return self.sent - len(self.came), gap
+
+    @property
+    def sent(self):
+        return len(self.sent_at)
+
+    def slowest(self):
+        """How long the slowest answer took, in seconds."""
+        return max(when - self.sent_at[number] for number, when in self.came.items())
 
 
 __all__ = ['FailoverWorld', 'Stream', 'VIP', 'GROUP', 'ORDER', 'TIMERS', 'other', 'check', 'wait_until']
