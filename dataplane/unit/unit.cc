@@ -255,6 +255,15 @@ void Unit::SetFence(Nanos until) {
   impl_->shared.roles.SetFence(until);
 }
 
+void Unit::SetFrozen(config::TrafficGroupId group, bool is_frozen) {
+  impl_->shared.roles.SetFrozen(group, is_frozen);
+}
+
+void Unit::SendStraysOn(config::TrafficGroupId group, Nanos until) {
+  impl_->shared.successors.Forget();
+  impl_->shared.roles.SetStraysUntil(group, until);
+}
+
 void Unit::Announce(config::TrafficGroupId group) {
   TANDEM_ASSERT(group >= 1 && group <= kTrafficGroupsMax);
   impl_->announcer.Ask(group);

@@ -100,8 +100,10 @@ class Unit {
   // What this device is to a traffic group from now on. A group begins with the role that the
   // configuration gives it; when a later one gives it another, that one holds.
   void SetRole(config::TrafficGroupId group, config::Role role);
-  // Until when it may take itself for active at all (config/roles.h). A takeover machine sets it itself.
+  // What else is said of a group or of all (config/roles.h). A takeover machine sets it itself.
   void SetFence(Nanos until);
+  void SetFrozen(config::TrafficGroupId group, bool is_frozen);
+  void SendStraysOn(config::TrafficGroupId group, Nanos until);
 
   // Posts `query` to `worker`; false when that worker still has another. The query must outlive its
   // `done`.

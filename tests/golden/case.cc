@@ -162,6 +162,12 @@ void Case::Act(const Words& words, const std::string& line) {
   if (words[0] == "fence" && words.size() == 2) {
     return rig_->unit().SetFence(words[1] == "on" ? Nanos{0} : config::Roles::kNoFence);
   }
+  if (words[0] == "freeze" && words.size() == 3) {
+    return rig_->unit().SetFrozen(rig_->GroupNamed(words[1]), words[2] == "on");
+  }
+  if (words[0] == "strays" && words.size() == 2) {
+    return rig_->unit().SendStraysOn(rig_->GroupNamed(words[1]), rig_->now() + 2 * kSecond);
+  }
   if (words[0] == "announce" && words.size() == 2) return rig_->Announce(words[1]);
   if (words[0] == "quietly" && words.size() > 1) return Repeat(1, line.substr(line.find(' ') + 1));
   if (words[0] == "turns" && words.size() == 3) {
