@@ -36,3 +36,20 @@ install_packages() {
   apt-get -q -y --no-install-recommends install $missing >/dev/null
   [[ -z $(missing_packages "$@") ]] || die "apt could not install:" $(missing_packages "$@")
 }
+
+# Puts the files of a package below a directory, without installing it: for what would else become a
+# service of this machine.
+unpack_package() {
+  local package=$1 into=$2 work
+  [[ -e $into/.$package ]] && return
+  work=$(mktemp -d)
+  (
+    cd "$work"
+    apt-get -q -o APT::Sandbox::User=root download "$package" >/dev/null 2>&1 ||
+      { apt-get -q update >/dev/null && apt-get -q -o APT::Sandbox::User=root download "$package" >/dev/null; }
+  ) || die "apt could not download $package"
+  mkdir -p "$into"
+  dpkg -x "$work/$package"_*.deb "$into"
+  touch "$into/.$package"
+  rm -r "$work"
+}

@@ -24,12 +24,13 @@ class Device:
         self.daemon = program(build, 'tandemd')
         self.tandemctl = program(build, 'tandemctl')
         self.process = None
+        self.nice = 0
 
     def start(self, config_text, environment=None):
         """Writes the configuration, starts the daemon and waits until it answers."""
         self.config_path.write_text(config_text)
         self.process = self.space.start(
-            self.daemon, '--config', self.config_path, '--admin_socket', self.socket_path,
+            'nice', '-n', self.nice, self.daemon, '--config', self.config_path, '--admin_socket', self.socket_path,
             log=self.log_path.name, environment=environment)
         deadline = time.monotonic() + START_SECONDS
         while self.ctl('show', 'version', check=False).returncode:
