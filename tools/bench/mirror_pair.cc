@@ -7,6 +7,7 @@
 //   mirror_pair profile [WORD]  a little of cost, for a profiler; its times mean nothing
 //   mirror_pair lag          from a change to its being applied on the standby
 //   mirror_pair bulk         a new session of 1 and of 4 million flows, with traffic going on
+//   mirror_pair promote      from the word that a standby is active to the first packet it forwards
 //   mirror_pair churn [N]    memory, while N connections (10^8) come and go and 10 % of frames are
 //                            lost; fails when memory grows or the tables differ at the end
 //
@@ -29,10 +30,13 @@ int main(int argc, char** argv) {
     MeasureLag();
   } else if (what == "bulk") {
     MeasureBulk();
+  } else if (what == "promote") {
+    MeasurePromotion();
   } else if (what == "churn") {
     return Churn(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 100'000'000) ? 0 : 1;
   } else {
-    std::fprintf(stderr, "usage: mirror_pair cost|profile [word]|lag|bulk|churn [connections]\n");
+    std::fprintf(stderr,
+                 "usage: mirror_pair cost|profile [word]|lag|bulk|promote|churn [connections]\n");
     return 2;
   }
 }

@@ -11,6 +11,7 @@ namespace tandem::bench {
 void MeasureCost(std::string_view only, bool is_profiled);  // whose names hold it
 void MeasureLag();
 void MeasureBulk();
+void MeasurePromotion();
 // False: memory grew, or the tables differ at the end.
 bool Churn(uint64_t connections);
 

@@ -45,7 +45,7 @@ def device_group(state_file, **fields):
 
 
 def pair_config(which, workers, file_prefix, role=None, key=KEY, mirroring=True, masquerade=True, extra='',
-                takeover=None, group_fields=''):
+                takeover=None, group_fields='', flows=65536):
     """Of device `which`, 'a' or 'b': with the role ACTIVE or STANDBY, or in the device group `takeover`."""
     mac = f'mac: "{MAC}"' if masquerade else ''
     role = f'role: {role}' if takeover is None else group_fields
@@ -56,7 +56,7 @@ device {{
   workers: {workers}
   poll_mode: ADAPTIVE
   hugepages: false
-  ipv4_flows_per_worker: 65536
+  ipv4_flows_per_worker: {flows}
   ipv6_flows_per_worker: 16384
   eal_args: "--file-prefix={file_prefix}-{which}"
 }}
