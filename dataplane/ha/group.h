@@ -156,6 +156,7 @@ class Group {
   bool TurnIsOver(const Around& around) const;
   bool IsPrepared(const Around& around) const;
   Nanos TurnOf(const Around& around) const;
+  bool IsWorthWaiting(const Around& around) const;
   const char* WhyAtRest(State rest) const;
 
   GroupSettings settings_;

@@ -78,7 +78,18 @@ Nanos Group::TurnOf(const Around& around) const {
     is_held |= says.state == State::kSuspended || says.state == State::kGranted;
     if (says.eligible && TakesOverBefore(settings_, CandidateOf(peer, *group), self)) ++before;
   }
-  return from + (before + (is_held ? 1 : 0)) * around.settings.detection();
+  const uint32_t waits = before + (is_held ? 1 : 0) + (IsWorthWaiting(around) ? kUnsyncedWait : 0);
+  return from + waits * around.settings.detection();
+}
+
+// Whoever acted may only be late, and has all connections; this device has not.
+bool Group::IsWorthWaiting(const Around& around) const {
+  if (RestState(around) != State::kSyncing) return false;
+  const Peer* holder = around.detector.Find(floor_.device());
+  if (holder == nullptr || holder->goodbye) return false;
+  if (!holder->is_alive) return true;
+  const PeerGroup* group = Of(holder->device, around);
+  return group != nullptr && group->says.state == State::kSuspended;
 }
 
 void Group::EvaluatePromoting(const Around& around) {

@@ -19,6 +19,10 @@ namespace tandem::ha {
 inline constexpr size_t kDevicesMax = 8;  // of a device group, as BIG-IP's sync-failover groups
 inline constexpr size_t kPathsMax = 16;   // ways between two devices; one bit each
 
+// How many detection times a device waits whose shadow is not complete, for a device that acted and is
+// silent, or suspended: what is not in the shadow is lost when it takes over.
+inline constexpr uint32_t kUnsyncedWait = 10;
+
 // Bounds of Settings. The shortest detection is 10 ms, the longest 50 s.
 inline constexpr Nanos kIntervalMin = 3'300'000;
 inline constexpr Nanos kIntervalMax = kSecond;

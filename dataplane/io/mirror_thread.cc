@@ -4,7 +4,9 @@
 #include <rte_lcore.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <absl/strings/str_cat.h>
 
@@ -13,6 +15,8 @@
 
 namespace tandem::io {
 namespace {
+
+constexpr int kNiceOfHeartbeats = -15;
 
 void Sleep(Nanos span) {
   const timespec time{0, static_cast<long>(span)};
@@ -54,6 +58,9 @@ void MirrorThread::Run() noexcept {
   // With an lcore id it has a cache of the buffer pool; without one (all are taken) it does without.
   const bool registered = rte_thread_register() == 0;
   prctl(PR_SET_TIMERSLACK, 1000);
+  // Heartbeats that are late are taken for a death. Without the right to it, it runs as the others.
+  if (unit_.takeover() != nullptr)
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceOfHeartbeats);
   Backoff backoff;
   while (!stop_.load(std::memory_order_relaxed)) {
     const bool busy = Turn();

@@ -4,7 +4,8 @@
 // out; for ever, until told to stop. A thread of its own beside EAL's lcores, on the CPUs of the
 // control thread unless it is given one, so that no worker ever waits for it.
 //
-// Busy, it never pauses. Adaptive, it sleeps when idle (io/backoff.h).
+// It comes before other threads of its CPU where heartbeats depend on it. Busy, it never pauses; adaptive,
+// it sleeps when idle (io/backoff.h).
 //
 // Thread safety: Start and Stop by control.
 #pragma once

@@ -82,7 +82,7 @@ class Bench:
                 one = self.pair.client.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 one.bind((source, port))
                 one.connect((VIP, RESIDENT_PORT))
-                one.settimeout(2)
+                one.settimeout(0.5)
                 sockets.append(one)
             for one in sockets:
                 one.send(b'x')
@@ -117,7 +117,11 @@ class Stream:
         self.threads = [threading.Thread(target=work) for work in (self._send, self._receive)]
         for thread in self.threads:
             thread.start()
+        deadline = time.monotonic() + READY_SECONDS
         while len(self.came) < 10:
+            if time.monotonic() > deadline:
+                self.finish()
+                raise RuntimeError('the echo server does not answer')
             time.sleep(0.01)
 
     def _send(self):
@@ -192,6 +196,7 @@ def measure(workers, failovers, flows, name):
             bench.pair.devices[active].ctl('run', 'failover', 'standby', 'traffic-group-1')
             active = bench.wait_any_ready()
             lost_in_switchovers += stream.finish()
+            print(f'{name}: switchover: {lost_in_switchovers} datagrams lost so far', file=sys.stderr)
         before = bench.begun(active)
         missing += bench.touch_residents(flows)
         return gaps, bench.begun(active) - before + missing, lost_in_switchovers, unasked

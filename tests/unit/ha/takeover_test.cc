@@ -137,11 +137,38 @@ TEST_CASE("takeover: who is not next waits a detection time for who is") {
                        .eligible = true,
                        .in_sync = true};
   rig.Pass(100 * kMillisecond);
+  rig.Give(ShadowSays{kGroup, true, 9, Epoch::Promoted(7, 2)});
   rig.peers[2].speaks = false;
   rig.Pass(2 * kDetection - 12 * kMillisecond);
-  CHECK(rig.state() == State::kSyncing);
+  CHECK(rig.state() == State::kStandby);
   rig.Pass(15 * kMillisecond);
   CHECK(rig.state() == State::kDegraded);
+}
+
+TEST_CASE("takeover: without a complete shadow, not from who may only be late") {
+  Rig rig;
+  rig.Acts(2, Epoch::Promoted(7, 2), 1);
+  rig.Pass(100 * kMillisecond);
+  rig.peers[2].speaks = false;
+  rig.Pass(10 * kDetection);
+  CHECK(rig.state() == State::kSyncing);
+  rig.peers[2].speaks = true;
+  rig.Pass(kDetection);
+  CHECK(rig.state() == State::kSyncing);
+  rig.peers[2].speaks = false;
+  rig.Pass(12 * kDetection);
+  CHECK(rig.state() == State::kStandalone);
+}
+
+TEST_CASE("takeover: without a complete shadow, at once from who has stopped") {
+  Rig rig;
+  rig.Acts(2, Epoch::Promoted(7, 2), 1);
+  rig.Pass(100 * kMillisecond);
+  rig.peers[2].goodbye = true;
+  rig.peers[2].says = {.name_hash = kName, .state = State::kOffline};
+  rig.Speak(2);
+  rig.Turn();
+  CHECK(rig.state() == State::kStandalone);
 }
 
 TEST_CASE("takeover: and follows it when it acts") {
