@@ -106,6 +106,20 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
   options.mirror->first_session = static_cast<uint32_t>(random.Next()) | 1;
   options.mirror->rekey = {.frames = 1000, .age = 10 * kSecond};
   if (options_.first_session != 0) options.mirror->first_session = options_.first_session;
+  if (options_.takeover) {
+    options.takeover = unit::TakeoverOptions{.settings = *options_.takeover,
+                                             .incarnation = options.mirror->incarnation};
+    ha::Settings& settings = options.takeover->settings;
+    settings.self = snapshot->mirroring.unit_id;
+    settings.peers = {static_cast<ha::DeviceId>(3 - settings.self)};
+    for (const config::TrafficGroup& group : snapshot->traffic_groups) {
+      if (group.id == 0) continue;
+      settings.groups.push_back(
+          {.id = group.id,
+           .name_hash = config::NameHash(config::ObjectKind::kTrafficGroup, group.name),
+           .ha_order = {1, 2}});
+    }
+  }
   options.allocate = [this](size_t bytes, unsigned) {
     const size_t rounded = (bytes + 63) / 64 * 64;
     memory_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(64, rounded)), &std::free);

@@ -24,6 +24,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -48,6 +49,8 @@ struct RigOptions {
   uint64_t first_generation = 1;  // of its configurations
   uint32_t first_session = 0;     // that it chooses for mirroring; 0: by the seed
   uint64_t rss_key_hash = 0;      // of its fingerprint: another one is another platform
+  // The takeover machine decides on every traffic group, whatever role it is configured to have.
+  std::optional<ha::Settings> takeover;  // but for self, peers and groups, which are filled in
   // Called right before and right after each Unit::Turn.
   void (*around_turn)(bool begins) = nullptr;
 };
