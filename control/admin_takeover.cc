@@ -16,7 +16,7 @@ namespace tandem::control {
 namespace {
 
 namespace v1 = admin::v1;
-using Status = unit::TakeoverStatus;
+using Shown = unit::TakeoverStatus;
 
 constexpr std::array<const char*, 2> kPathNames = {"mirroring", "management"};
 constexpr Nanos kMicrosecond = kMillisecond / 1000;
@@ -31,10 +31,10 @@ std::string GroupNameOf(const config::Snapshot& snapshot, uint64_t name_hash) {
   return "";
 }
 
-void FillSelf(const AdminView& view, const Status& status, v1::DeviceGroupResult::Device& out) {
+void FillSelf(const AdminView& view, const Shown& status, v1::DeviceGroupResult::Device& out) {
   out.set_is_self(true);
   out.set_state("up");
-  for (const Status::Group& group : status.groups) {
+  for (const Shown::Group& group : status.groups) {
     if (group.id >= view.snapshot().traffic_groups.size()) continue;
     v1::DeviceGroupResult::Group& shown = *out.add_group();
     shown.set_traffic_group(view.snapshot().traffic_groups[group.id].name);
@@ -42,7 +42,7 @@ void FillSelf(const AdminView& view, const Status& status, v1::DeviceGroupResult
   }
 }
 
-void FillPeer(const AdminView& view, const Status::Peer& peer, size_t paths,
+void FillPeer(const AdminView& view, const Shown::Peer& peer, size_t paths,
               v1::DeviceGroupResult::Device& out) {
   const Nanos now = view.operations.Now();
   out.set_state(peer.is_alive ? "up" : peer.said_goodbye ? "stopped" : "down");
@@ -114,7 +114,7 @@ absl::Status ToStandby(Operations& operations, const v1::RunFailover& request,
       Cat("there is no device \"", request.device(), "\" in the device group"));
 }
 
-std::unique_ptr<AdminExchange> Refuse(v1::Response::Code code, std::string message) {
+std::unique_ptr<AdminExchange> RefuseFailover(v1::Response::Code code, std::string message) {
   v1::Response refusal;
   Fail(refusal, code, std::move(message));
   return std::make_unique<FailoverExchange>(nullptr, 0, std::move(refusal));
@@ -143,7 +143,7 @@ void ShowDeviceGroup(const AdminView& view, v1::Response& response) {
       FillSelf(view, *status, out);
       continue;
     }
-    const auto peer = std::ranges::find(status->peers, device.unit_id(), &Status::Peer::device);
+    const auto peer = std::ranges::find(status->peers, device.unit_id(), &Shown::Peer::device);
     if (peer != status->peers.end()) FillPeer(view, *peer, paths, out);
   }
 }
@@ -174,7 +174,7 @@ void FillTakeover(const AdminView& view, config::TrafficGroupId id,
   const TakeoverControl* takeover = view.operations.takeover();
   if (takeover == nullptr) return;
   const auto status = takeover->takeover().status();
-  const auto group = std::ranges::find(status->groups, id, &Status::Group::id);
+  const auto group = std::ranges::find(status->groups, id, &Shown::Group::id);
   if (group == status->groups.end()) return;
   const config::v1::Config& config = view.operations.running();
   const Nanos now = view.operations.Now();
@@ -190,8 +190,8 @@ void FillTakeover(const AdminView& view, config::TrafficGroupId id,
 std::unique_ptr<AdminExchange> RunFailover(Operations& operations, const v1::RunFailover& request) {
   TakeoverControl* const takeover = operations.takeover();
   if (takeover == nullptr) {
-    return Refuse(v1::Response::REFUSED,
-                  "there is no device_group: roles are as configured (traffic_group.role)");
+    return RefuseFailover(v1::Response::REFUSED,
+                          "there is no device_group: roles are as configured (traffic_group.role)");
   }
   ha::Command command;
   if (request.kind() == v1::RunFailover::OFFLINE) {
@@ -200,9 +200,10 @@ std::unique_ptr<AdminExchange> RunFailover(Operations& operations, const v1::Run
     command.kind = ha::Command::Kind::kOnline;
   } else if (request.kind() == v1::RunFailover::STANDBY) {
     const absl::Status status = ToStandby(operations, request, command);
-    if (!status.ok()) return Refuse(v1::Response::NOT_FOUND, std::string(status.message()));
+    if (!status.ok()) return RefuseFailover(v1::Response::NOT_FOUND, std::string(status.message()));
   } else {
-    return Refuse(v1::Response::INVALID, "a failover command is standby, offline or online");
+    return RefuseFailover(v1::Response::INVALID,
+                          "a failover command is standby, offline or online");
   }
   return std::make_unique<FailoverExchange>(takeover, takeover->Begin(command), v1::Response());
 }

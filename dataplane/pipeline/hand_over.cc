@@ -11,9 +11,9 @@
 namespace tandem::pipeline {
 namespace {
 
-using Entry = HandOverQueue::Entry;
+using Waiting = HandOverQueue::Entry;
 
-void Wait(Context& context, const Work& work, config::TrafficGroupId group, bool begins_flow) {
+void HoldBack(Context& context, const Work& work, config::TrafficGroupId group, bool begins_flow) {
   if (!context.hand_over.HasRoom()) return Drop(context, work.packet, DropReason::kHandOverFull);
   context.hand_over.Add({.packet = work.packet,
                          .since = context.now,
@@ -30,7 +30,7 @@ bool LeavesStateAlone(const Work& work, const flow::FlowCommon& common) {
   return work.parsed.kind != net::Kind::kTcp || (work.parsed.tcp_flags & kChanging) == 0;
 }
 
-void SendOn(Context& context, const Entry& entry, const MacAddress& successor) {
+void SendOn(Context& context, const Waiting& entry, const MacAddress& successor) {
   const config::Interface& interface = context.snapshot->interfaces[entry.interface];
   std::memcpy(entry.packet.data, successor.data(), successor.size());
   std::memcpy(entry.packet.data + successor.size(), interface.mac.data(), interface.mac.size());
@@ -40,7 +40,7 @@ void SendOn(Context& context, const Entry& entry, const MacAddress& successor) {
   context.out->Transmit(entry.packet).port = interface.port;
 }
 
-void End(Context& context, const Entry& entry, DropReason reason) {
+void GiveUp(Context& context, const Waiting& entry, DropReason reason) {
   context.counters.held.Subtract(1);
   Drop(context, entry.packet, reason);
 }
@@ -50,7 +50,7 @@ bool AwaitsStrays(const Context& context, config::TrafficGroupId group) {
 }
 
 // True: it waits no more.
-bool Settle(Context& context, const Entry& entry, Thawed& thawed) {
+bool SettleWaiting(Context& context, const Waiting& entry, Thawed& thawed) {
   const bool is_ours = context.roles.IsActive(entry.group);
   const bool is_late = context.now - entry.since >= HandOverQueue::kPatience;
   if (is_ours) {
@@ -63,7 +63,7 @@ bool Settle(Context& context, const Entry& entry, Thawed& thawed) {
                          entry.interface < context.snapshot->interfaces.size() &&
                          context.snapshot->interfaces[entry.interface].id != 0;
   if (!is_theirs || is_late) {
-    End(context, entry, DropReason::kStandby);
+    GiveUp(context, entry, DropReason::kStandby);
   } else if (context.shared.successors.Find(entry.interface, successor)) {
     SendOn(context, entry, successor);
   } else {
@@ -101,13 +101,13 @@ bool HoldFrozen(Context& context, const Work& work, flow::FlowRef ref) noexcept 
   const config::TrafficGroupId group = table.pages().GroupOf(ref.slot);
   if (!context.roles.IsFrozen(group) || context.thawing) return false;
   if (LeavesStateAlone(work, table.hot(ref.slot).common)) return false;
-  Wait(context, work, group, false);
+  HoldBack(context, work, group, false);
   return true;
 }
 
 bool HoldFrozen(Context& context, const Work& work, config::TrafficGroupId group) noexcept {
   if (!context.roles.IsFrozen(group) || context.thawing) return false;
-  Wait(context, work, group, true);
+  HoldBack(context, work, group, true);
   return true;
 }
 
@@ -118,7 +118,7 @@ bool TakeStray(Context& context, const Work& work, config::TrafficGroupId group,
   if (begins_flow || context.promotion.groups.test(group) || !AwaitsStrays(context, group)) {
     return false;
   }
-  Wait(context, work, group, begins_flow);
+  HoldBack(context, work, group, begins_flow);
   return true;
 }
 
@@ -129,8 +129,8 @@ void LearnSuccessor(Context& context, config::InterfaceId interface, config::Tra
 }
 
 void TurnHandOver(Context& context, Thawed& thawed) noexcept {
-  context.hand_over.Offer(kBurstMax,
-                          [&](const Entry& entry) { return Settle(context, entry, thawed); });
+  context.hand_over.Offer(
+      kBurstMax, [&](const Waiting& entry) { return SettleWaiting(context, entry, thawed); });
 }
 
 template bool HoldFrozen<flow::FlowHot4>(Context&, const Work&, flow::FlowRef) noexcept;
