@@ -116,6 +116,10 @@ class Ssh(Shell):
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
 
+    def run(self):
+        super().run()
+        self.process.terminate()
+
     def write(self, data):
         self.process.stdin.write(data)
 
