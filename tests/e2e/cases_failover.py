@@ -41,7 +41,7 @@ def case_kill(world):
     """Failover: kill -9 of the active under load: every connection and a transfer go on, with the same servers"""
     connections = open_many(world, 100) + open_many(world, 20, 83) + open_many(world, 20, 84)
     servers = [use(connection) for connection in connections]
-    download = Download(world, 300_000_000)
+    download = Download(world, 60_000_000 if world.sanitized else 300_000_000)
     stream = Stream(world)
     world.wait_equal(141)
     check(download.is_alive(), 'the transfer was over too early to tell')
@@ -236,7 +236,9 @@ def case_hook(world):
     check(len(world.pages(5, VIP)) > 0, 'no new connections')
     wait_until(lambda: log.exists() and f'device-b {GROUP} standby active standalone' in log.read_text(),
                lambda: log.read_text() if log.exists() else 'the hook was not run')
-    check('the active device is silent' in log.read_text(), 'it was not told why')
+    # A device that stood still a moment before it was killed said so.
+    check(any(why in log.read_text() for why in ('the active device is silent', 'nobody acts')),
+          f'it was not told why: {log.read_text()}')
     wait_until(lambda: 'killed after its timeout' in world.devices['b'].log_path.read_text(),
                'the log does not say that the hook was killed')
     world.start('a')
@@ -278,12 +280,12 @@ def case_timers(world):
 
 
 def case_power_cycle(world):
-    """Failover: killed in turns, four times, under load: no connection lost, no wrong byte"""
+    """Failover: killed in turns, under load: no connection lost, no wrong byte"""
     connections = open_many(world, 50)
     servers = [use(connection) for connection in connections]
     world.wait_equal(50)
-    download = Download(world, 800_000_000)
-    for _ in range(2):
+    download = Download(world, 100_000_000 if world.sanitized else 800_000_000)
+    for _ in range(1 if world.sanitized else 2):
         for victim in 'ab':
             world.kill(victim)
             world.wait_active(other(victim))
