@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The device group in the configuration: what Validate refuses, what a running device can change, and
+// what the takeover machine is told.
+#include "control/config_takeover.h"
+
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "control/config_compile.h"
+#include "control/config_load.h"
+#include "control/text.h"
+
+namespace tandem::control {
+namespace {
+
+// On one line, so that what a test adds begins at line 2.
+constexpr char kPairBase[] =
+    R"(device { name: "a" } port { name: "p0" device: "net_null0" } vlan { name: "out" port: "p0" } )"
+    R"(self_ip { name: "a" address: "192.0.2.2/24" vlan: "out" } )"
+    R"(mirroring { device: "net_null1" address: "10.255.0.1/24" peer: "10.255.0.2" unit_id: 1 )"
+    R"(key: "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" } )"
+    "\n";
+constexpr char kDevices[] = R"(device { name: "a" unit_id: 1 } device { name: "b" unit_id: 2 })";
+
+std::string GroupOf(const std::string& fields) {
+  return Cat("device_group { name: \"pair\" ", fields, " }");
+}
+
+std::string ErrorsOf(const std::string& added) {
+  return std::string(LoadConfigText(Cat(kPairBase, added), "f").status().message());
+}
+
+bool IsRefused(const std::string& added, const std::string& reason) {
+  const std::string errors = ErrorsOf(added);
+  INFO(added << "\n" << errors);
+  CHECK(errors.find(reason) != std::string::npos);
+  return errors.find(reason) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("config takeover: a device group that makes sense is accepted", "[config]") {
+  CHECK(ErrorsOf(GroupOf(kDevices)) == "");
+  CHECK(
+      ErrorsOf(
+          GroupOf(Cat(kDevices,
+                      " heartbeat_interval_us: 3300 heartbeat_multiplier: 3 hook: \"/bin/true\"")) +
+          R"( traffic_group { name: "g" ha_order: "b" ha_order: "a" auto_failback: true })") == "");
+  CHECK(ErrorsOf(GroupOf(R"(device { name: "a" unit_id: 1 management_address: "192.168.0.1" }
+                            device { name: "b" unit_id: 2 management_address: "192.168.0.2" })")) ==
+        "");
+}
+
+TEST_CASE("config takeover: what is refused", "[config]") {
+  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 1 })"), "there are 1, not 2"));
+  CHECK(IsRefused(GroupOf(R"(device { name: "c" unit_id: 1 } device { name: "b" unit_id: 2 })"),
+                  "this device, 'a', is not among them"));
+  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 2 } device { name: "b" unit_id: 1 })"),
+                  "unit_id 2, but mirroring has 1"));
+  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 1 } device { name: "b" unit_id: 1 })"),
+                  "unit_id 1 is another one's"));
+  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 1 } device { name: "a" unit_id: 2 })"),
+                  "is there twice"));
+  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 1 management_address: "192.168.0.1" }
+                             device { name: "b" unit_id: 2 })"),
+                  "either each one has a management_address, or none has"));
+  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 1 management_address: "192.168.0.1" }
+                             device { name: "b" unit_id: 2 management_address: "2001:db8::2" })"),
+                  "of one family"));
+  CHECK(IsRefused(GroupOf(Cat(kDevices, " heartbeat_interval_us: 3299")),
+                  "3299 is not in 3300..1000000"));
+  CHECK(IsRefused(GroupOf(Cat(kDevices, " heartbeat_multiplier: 2")), "2 is not in 3..50"));
+  CHECK(IsRefused(GroupOf(Cat(kDevices, " state_file: \"failover\"")), "is no absolute path"));
+  CHECK(IsRefused(GroupOf(Cat(kDevices, " hook: \"true\"")), "is no absolute path"));
+  CHECK(IsRefused(GroupOf(kDevices) + " traffic_group { name: \"g\" role: ACTIVE }",
+                  "not allowed with a device_group"));
+  CHECK(IsRefused(GroupOf(kDevices) + " traffic_group { name: \"g\" ha_order: \"c\" }",
+                  "'c' is not in the device_group"));
+  CHECK(IsRefused(GroupOf(kDevices) + " traffic_group { name: \"g\" auto_failback: true }",
+                  "needs ha_order"));
+  CHECK(IsRefused("traffic_group { name: \"g\" ha_order: \"a\" }", "needs a device_group"));
+}
+
+TEST_CASE("config takeover: who the devices are cannot change while it runs, timers can",
+          "[config]") {
+  const auto running = LoadConfigText(Cat(kPairBase, GroupOf(kDevices)), "f")->config();
+  const auto error = [&](const std::string& added) {
+    return std::string(
+        CheckReloadable(running, *LoadConfigText(Cat(kPairBase, added), "f")).message());
+  };
+  CHECK(error(GroupOf(Cat(
+            kDevices, " heartbeat_interval_us: 20000 hook: \"/bin/true\" boot_wait_ms: 100"))) ==
+        "");
+  CHECK(error("").find("cannot be removed while running") != std::string::npos);
+  CHECK(error(GroupOf(Cat(kDevices, " state_file: \"/tmp/other\""))).find("restart required") !=
+        std::string::npos);
+  CHECK(error(GroupOf(R"(device { name: "a" unit_id: 1 } device { name: "c" unit_id: 2 })"))
+            .find("restart required") != std::string::npos);
+}
+
+TEST_CASE("config takeover: what the machine is told", "[config]") {
+  const auto config =
+      LoadConfigText(
+          Cat(kPairBase,
+              GroupOf(
+                  R"(device { name: "b" unit_id: 2 ha_capacity: 7 management_address: "192.168.0.2" }
+                                    device { name: "a" unit_id: 1 ha_capacity: 3 management_address: "192.168.0.1" }
+                                    heartbeat_interval_us: 3300 boot_wait_ms: 500)"),
+              R"( traffic_group { name: "g" ha_order: "b" auto_failback: true auto_failback_time: 9 }
+                             traffic_group { name: "h" failover_method: LOAD_AWARE ha_load_factor: 4 })"),
+          "f")
+          ->config();
+  ConfigIds ids;
+  REQUIRE(ids.traffic_groups.Assign({"g", "h"}).ok());
+  const ha::Settings settings = TakeoverSettings(config, ids);
+  CHECK(settings.self == 1);
+  CHECK(settings.peers == std::vector<ha::DeviceId>{2});
+  CHECK(settings.paths == 2);
+  CHECK(settings.interval == 3'300'000);
+  CHECK(settings.detection() == 16'500'000);
+  CHECK(settings.boot_wait == 500 * kMillisecond);
+  CHECK(settings.capacity == 3);
+  REQUIRE(settings.groups.size() == 2);
+  CHECK(settings.groups[0].id == ids.traffic_groups.Find("g"));
+  CHECK(settings.groups[0].ha_order == std::vector<ha::DeviceId>{2});
+  CHECK(settings.groups[0].auto_failback);
+  CHECK(settings.groups[0].failback_hold == 9 * kSecond);
+  CHECK(settings.groups[1].method == ha::Method::kLoad);
+  CHECK(settings.groups[1].load_factor == 4);
+  CHECK(settings.groups[0].name_hash != settings.groups[1].name_hash);
+  CHECK(ManagementAddressesOf(config).own.ToString() == "192.168.0.1");
+  CHECK(ManagementAddressesOf(config).peer.ToString() == "192.168.0.2");
+  CHECK(DeviceNameOf(config, 2) == "b");
+  CHECK(DeviceNameOf(config, 5) == "device 5");
+  CHECK(DeviceIdOf(config, "b") == 2);
+  CHECK(DeviceIdOf(config, "x") == 0);
+}
+
+}  // namespace tandem::control
