@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/config_takeover.h"
 
+#include <algorithm>
+
 #include "control/config_compile_parts.h"
 #include "control/config_endpoint.h"
 #include "control/text.h"
@@ -44,6 +46,8 @@ ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
   to.paths = ManagementAddressesOf(config).own.is_unset() ? uint8_t{1} : uint8_t{2};
   to.interval = from.heartbeat_interval_us() * kMicrosecond;
   to.multiplier = from.heartbeat_multiplier();
+  // Who wants to be found dead later may be slower to act, too.
+  to.grant_wait_min = std::max(to.grant_wait_min, to.interval);
   to.boot_wait = from.boot_wait_ms() * kMillisecond;
   to.drain_max = from.drain_timeout_ms() * kMillisecond;
   for (const v1::TrafficGroup& group : config.traffic_group())

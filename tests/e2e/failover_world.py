@@ -94,7 +94,14 @@ class FailoverWorld(PairWorld):
             os.killpg(self.devices[which].process.pid, signal.SIGCONT)
 
     def standby(self, which, *words):
-        return self.devices[which].ctl('run', 'failover', 'standby', GROUP, *words)
+        """Again when it was called off: a busy machine may be slower than a switchover waits."""
+        for attempt in range(5):
+            answer = self.devices[which].ctl('run', 'failover', 'standby', GROUP, *words, check=False)
+            if answer.returncode == 0:
+                break
+            check('in time' in answer.stderr, f'refused: {answer.stderr}')
+            self.wait_ready(which)
+        return answer
 
     def forwarded(self, which):
         return self.devices[which].show('worker')['total'].get('forwarded', 0)
