@@ -158,9 +158,9 @@ class Stream:
     def sent(self):
         return len(self.sent_at)
 
-    def slowest(self):
-        """How long the slowest answer took, in seconds."""
-        return max(when - self.sent_at[number] for number, when in self.came.items())
+    def late(self, seconds):
+        """How many answers took longer than that."""
+        return sum(when - self.sent_at[number] > seconds for number, when in self.came.items())
 
 
 __all__ = ['FailoverWorld', 'Stream', 'VIP', 'GROUP', 'ORDER', 'TIMERS', 'other', 'check', 'wait_until']
