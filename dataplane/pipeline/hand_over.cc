@@ -75,19 +75,15 @@ bool SettleWaiting(Context& context, const Waiting& entry, Thawed& thawed) {
 }  // namespace
 
 void Successors::Learn(config::InterfaceId interface, const MacAddress& mac) noexcept {
-  uint64_t word = 0;
-  for (const uint8_t byte : mac)
-    word = word << 8 | byte;
-  macs_[interface].store(word << 1 | 1, std::memory_order_relaxed);
+  uint64_t word = kKnown;
+  std::memcpy(&word, mac.data(), mac.size());
+  macs_[interface].store(word, std::memory_order_relaxed);
 }
 
 bool Successors::Find(config::InterfaceId interface, MacAddress& mac) const noexcept {
-  uint64_t word = macs_[interface].load(std::memory_order_relaxed);
-  if (word == 0) return false;
-  word >>= 1;
-  for (size_t i = mac.size(); i-- > 0; word >>= 8)
-    mac[i] = static_cast<uint8_t>(word);
-  return true;
+  const uint64_t word = macs_[interface].load(std::memory_order_relaxed);
+  std::memcpy(mac.data(), &word, mac.size());
+  return word != 0;
 }
 
 void Successors::Forget() noexcept {
@@ -111,14 +107,11 @@ bool HoldFrozen(Context& context, const Work& work, config::TrafficGroupId group
   return true;
 }
 
-bool TakeStray(Context& context, const Work& work, config::TrafficGroupId group,
-               bool begins_flow) noexcept {
+bool TakeStray(Context& context, const Work& work, config::TrafficGroupId group) noexcept {
   // What waited in a queue when this device became standby is no different from what comes now; what
   // another device may have forwarded is.
-  if (begins_flow || context.promotion.groups.test(group) || !AwaitsStrays(context, group)) {
-    return false;
-  }
-  HoldBack(context, work, group, begins_flow);
+  if (context.promotion.groups.test(group) || !AwaitsStrays(context, group)) return false;
+  HoldBack(context, work, group, false);
   return true;
 }
 

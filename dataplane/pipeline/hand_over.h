@@ -42,7 +42,10 @@ class Successors {
   void Forget() noexcept;
 
  private:
-  std::array<std::atomic<uint64_t>, kInterfacesMax + 1> macs_{};  // 0: none; else MAC << 1 | 1
+  static constexpr uint64_t kKnown = uint64_t{1} << 63;
+
+  std::array<std::atomic<uint64_t>, kInterfacesMax + 1>
+      macs_{};  // 0: none; else kKnown and the MAC
 };
 
 class HandOverQueue {
@@ -98,10 +101,9 @@ bool HoldFrozen(Context& context, const Work& work, flow::FlowRef ref) noexcept;
 // One that would begin a flow of the group.
 bool HoldFrozen(Context& context, const Work& work, config::TrafficGroupId group) noexcept;
 
-// A packet of a group that is silent here: whether it is the new device's (it waits for that one's
+// A packet of a flow whose group is silent here: whether it is the new device's (it waits for that one's
 // announcement), or is over here, and the caller drops it.
-bool TakeStray(Context& context, const Work& work, config::TrafficGroupId group,
-               bool begins_flow) noexcept;
+bool TakeStray(Context& context, const Work& work, config::TrafficGroupId group) noexcept;
 // Somebody says to have a floating address that is silent here.
 void LearnSuccessor(Context& context, config::InterfaceId interface, config::TrafficGroupId group,
                     const MacAddress& mac) noexcept;

@@ -161,7 +161,7 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
     case Standing::kOurs:
       break;
     case Standing::kStandby:
-      if (TakeStray(context, work, flows.table.pages().GroupOf(ref.slot), false)) {
+      if (TakeStray(context, work, flows.table.pages().GroupOf(ref.slot))) {
         return HitResult::kDone;
       }
       Drop(context, work.packet, SilentReason(context, flows.table.pages().GroupOf(ref.slot)));
