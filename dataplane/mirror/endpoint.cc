@@ -202,11 +202,6 @@ Endpoint::Endpoint(const EndpointOptions& options, config::Publisher& publisher,
 
 Endpoint::~Endpoint() = default;
 
-bool Endpoint::Turn(std::span<const std::span<const uint8_t>> received, Nanos now,
-                    FrameSink& sink) {
-  return impl_->Receive(received, now, sink) && impl_->Send(now, sink);
-}
-
 bool Endpoint::Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
                        FrameSink& sink) {
   return impl_->Receive(received, now, sink);

@@ -167,12 +167,8 @@ class Endpoint {
   ~Endpoint();
 
   // REQUIRES: the publisher's reader is online.
-  // One turn: the frames received by the mirroring port, the workers' frames (a bounded number), and
-  // what time demands. Returns whether there was anything to do.
-  bool Turn(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
-
-  // The same in two steps, for a device whose takeover machine has something to say in between. False:
-  // there is no configuration yet, and no second step.
+  // One turn, in two steps, between which a takeover machine has something to say. The first: the frames
+  // received by the mirroring port; false: there is no configuration yet, and no second step.
   bool Receive(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
   // Of a group that the machine decides on: the epoch to write in, or to read. Idempotent.
   void SetDuty(config::TrafficGroupId group, uint32_t epoch);
@@ -180,6 +176,8 @@ class Endpoint {
   uint32_t epoch_read(config::TrafficGroupId group, uint32_t session) const noexcept;
   // To the peer, on all paths; nothing when none is associated.
   void SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink);
+  // The second: the workers' frames (a bounded number), and what time demands. Returns whether there was
+  // anything to do in the turn.
   bool Send(Nanos now, FrameSink& sink);
 
   // Any thread; a consistent copy (the endpoint publishes a new immutable one when something

@@ -102,7 +102,7 @@ void Device::Commit(size_t size) {
 void Device::Turn(const std::vector<std::vector<uint8_t>>& frames, Nanos now) {
   sent.clear();
   std::vector<std::span<const uint8_t>> spans(frames.begin(), frames.end());
-  endpoint->Turn(spans, now, *this);
+  if (endpoint->Receive(spans, now, *this)) endpoint->Send(now, *this);
   for (unsigned i = 0; i < workers.size(); ++i)
     Work(i);
 }
