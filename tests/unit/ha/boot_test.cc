@@ -9,8 +9,6 @@ namespace {
 using Kind = Action::Kind;
 using config::Role;
 
-constexpr Nanos kDetection = 50 * kMillisecond;
-
 }  // namespace
 
 TEST_CASE("boot: silent first, alone after T_boot") {

@@ -16,6 +16,7 @@ namespace tandem::ha {
 inline constexpr TrafficGroupId kGroup = 1;
 inline constexpr uint64_t kName = 0x77;
 inline constexpr uint64_t kOurRun = 0xaaaa;
+inline constexpr Nanos kDetection = 50 * kMillisecond;  // of the default settings
 
 inline Settings RigSettings(std::vector<DeviceId> peers = {2}, DeviceId self = 1) {
   Settings settings;

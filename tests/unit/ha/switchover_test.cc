@@ -9,8 +9,6 @@ namespace {
 using Kind = Action::Kind;
 using config::Role;
 
-constexpr Nanos kDetection = 50 * kMillisecond;
-
 void Order(Rig& rig, Command::Kind kind, DeviceId target = 0, TrafficGroupId group = kGroup) {
   rig.Give(Command{.kind = kind, .group = group, .target = target, .ticket = 4});
 }

@@ -9,8 +9,6 @@ namespace {
 using Kind = Action::Kind;
 using config::Role;
 
-constexpr Nanos kDetection = 50 * kMillisecond;
-
 }  // namespace
 
 // ---- taking over --------------------------------------------------------------------------------
