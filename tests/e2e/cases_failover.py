@@ -7,8 +7,8 @@ import time
 
 from cases_mirror import close_all, open_many, use
 from cases_traffic import check_download
-from failover_world import (FailoverWorld, GROUP, ORDER, Stream, TIMERS, VIP, check, other,
-                            wait_until)
+from failover_world import (FailoverWorld, GROUP, ORDER, TIMERS, VIP, check, other,
+                            stream, wait_until)
 
 WORLD = FailoverWorld
 
@@ -32,6 +32,14 @@ class Download(threading.Thread):
         check(self.failure is None, f'the transfer broke: {self.failure}')
 
 
+def residents(world, count):
+    """Connections that both devices have, and the server of each."""
+    connections = open_many(world, count)
+    servers = [use(connection) for connection in connections]
+    world.wait_equal(count)
+    return connections, servers
+
+
 def check_same_servers(connections, servers):
     for connection, server in zip(connections, servers):
         check(use(connection) == server, 'another server answers')
@@ -42,14 +50,14 @@ def case_kill(world):
     connections = open_many(world, 100) + open_many(world, 20, 83) + open_many(world, 20, 84)
     servers = [use(connection) for connection in connections]
     download = Download(world, 60_000_000 if world.sanitized else 300_000_000)
-    stream = Stream(world)
+    datagrams = stream(world)
     world.wait_equal(141)
     check(download.is_alive(), 'the transfer was over too early to tell')
     world.kill('a')
     world.wait_active('b')
     check_same_servers(connections, servers)
     download.finish()
-    lost, gap = stream.finish()
+    lost, gap = datagrams.finish(), datagrams.gap()
     print(f'     UDP: {lost} datagrams lost, {gap * 1000:.0f} ms without an answer')
     world.start('a')
     world.wait_ready('b')
@@ -62,18 +70,16 @@ def case_kill(world):
 
 def case_switchover(world):
     """Failover: a planned switchover, there and back: the stream and every connection go on"""
-    connections = open_many(world, 50)
-    servers = [use(connection) for connection in connections]
-    world.wait_equal(50)
+    connections, servers = residents(world, 50)
     for source in 'ab':
-        stream = Stream(world, 0.0005)
+        datagrams = stream(world, 0.0005)
         time.sleep(0.3)
         answer = world.standby(source).stdout
         check('handed over' in answer, f'answered: {answer}')
         time.sleep(0.3)
         world.wait_ready(other(source))
-        lost, gap = stream.finish()
-        print(f'     {source} to {other(source)}: {lost} of {stream.sent} datagrams lost, '
+        lost, gap = datagrams.finish(), datagrams.gap()
+        print(f'     {source} to {other(source)}: {lost} of {len(datagrams.sent_at)} datagrams lost, '
               f'{gap * 1000:.1f} ms without an answer')
         # None, but for what waits for a server's MAC address on a busy machine: 16 packets may.
         check(lost <= 5, f'{lost} datagrams were lost')
@@ -83,14 +89,12 @@ def case_switchover(world):
 
 def case_clean_stop(world):
     """Failover: a device that is told to stop hands its groups over before"""
-    connections = open_many(world, 50)
-    servers = [use(connection) for connection in connections]
-    world.wait_equal(50)
-    stream = Stream(world, 0.001)
+    connections, servers = residents(world, 50)
+    datagrams = stream(world, 0.001)
     time.sleep(0.2)
     world.pair.stop('a')
     world.wait_active('b')
-    lost, gap = stream.finish()
+    lost, gap = datagrams.finish(), datagrams.gap()
     print(f'     {lost} datagrams lost, {gap * 1000:.1f} ms without an answer')
     check(lost < 100, f'{lost} datagrams were lost: the other device waited for silence')
     check_same_servers(connections, servers)
@@ -105,11 +109,9 @@ def case_clean_stop(world):
 
 def case_stopped_process(world):
     """Failover: an active that stands still for 2 s and goes on forwards nothing stale, and gives way"""
-    connections = open_many(world, 50)
-    servers = [use(connection) for connection in connections]
-    world.wait_equal(50)
+    connections, servers = residents(world, 50)
     # What it finds in its queues when it wakes up is of this.
-    stream = Stream(world)
+    datagrams = stream(world)
     time.sleep(0.3)
     world.freeze('a')
     time.sleep(0.5)
@@ -120,11 +122,11 @@ def case_stopped_process(world):
     wait_until(lambda: world.acting() == ['b'], lambda: f'active: {world.acting()}')
     world.wait_ready('b')
     check_same_servers(connections, servers)
-    lost, gap = stream.finish()
+    lost, gap = datagrams.finish(), datagrams.gap()
     print(f'     {lost} datagrams lost, {gap * 1000:.0f} ms without an answer; '
-          f'{stream.late(0.5)} late')
+          f'{datagrams.late(0.5)} late')
     # Some eighty waited. What was just being handed to the kernel no check can take back.
-    check(stream.late(0.5) <= 4, 'datagrams were forwarded that waited while the device stood still')
+    check(datagrams.late(0.5) <= 4, 'datagrams were forwarded that waited while the device stood still')
     drops = {one['name']: one['total'] for one in world.devices['a'].show('drops').get('drop', [])}
     # By the fence, or, where the device heard of the other one first, as the standby that it is then.
     check(any(drops.get(reason) for reason in ('fenced', 'standby', 'mac_not_ours')),
@@ -136,7 +138,7 @@ def case_stopped_process(world):
 
 def case_mirroring_wire(world):
     """Failover: with the mirroring wire cut, heartbeats go over the management network: nobody takes over"""
-    stream = Stream(world)
+    datagrams = stream(world)
     before = len(world.history('b'))
     world.pair.cable('mirror', False)
     time.sleep(2)
@@ -147,7 +149,7 @@ def case_mirroring_wire(world):
     check(heard == {'mirroring': False, 'management': True}, f'heard: {heard}')
     world.pair.cable('mirror', True)
     world.wait_ready('a')
-    lost, _ = stream.finish()
+    lost = datagrams.finish()
     check(lost <= 5, f'{lost} datagrams lost')
     new = [one['to'] for one in world.history('b')[before:]]
     check(not {'promoting', 'standalone'} & set(new), f'b: {new}')
@@ -285,9 +287,7 @@ def case_timers(world):
 
 def case_power_cycle(world):
     """Failover: killed in turns, under load: no connection lost, no wrong byte"""
-    connections = open_many(world, 50)
-    servers = [use(connection) for connection in connections]
-    world.wait_equal(50)
+    connections, servers = residents(world, 50)
     download = Download(world, 100_000_000 if world.sanitized else 800_000_000)
     for _ in range(1 if world.sanitized else 2):
         for victim in 'ab':

@@ -3,12 +3,11 @@
 
 import os
 import signal
-import socket
-import threading
-import time
 
+from pair import other
 from pair_config import VIP
 from pair_world import PairWorld, check, wait_until
+from udp_stream import UdpStream
 
 GROUP = 'traffic-group-1'
 # Wide enough for two busy CPUs; the cases are about what happens, not how fast.
@@ -16,10 +15,6 @@ TIMERS = {'heartbeat_interval_us': 40000, 'heartbeat_multiplier': 5, 'boot_wait_
           'drain_timeout_ms': 500}
 ORDER = 'ha_order: "device-a" ha_order: "device-b"'
 ACTING = ('active', 'degraded', 'standalone')
-
-
-def other(which):
-    return 'b' if which == 'a' else 'a'
 
 
 class FailoverWorld(PairWorld):
@@ -107,60 +102,9 @@ class FailoverWorld(PairWorld):
         return self.devices[which].show('worker')['total'].get('forwarded', 0)
 
 
-class Stream:
-    """A numbered datagram every `interval`, echoed by a server; what came back, and when."""
-
-    def __init__(self, world, interval=0.002):
-        self.socket = world.udp((VIP, 7))
-        self.interval = interval
-        self.sent_at = []
-        self.came = {}
-        self.stop = threading.Event()
-        self.threads = [threading.Thread(target=self._send), threading.Thread(target=self._receive)]
-        for thread in self.threads:
-            thread.start()
-        wait_until(lambda: self.came, 'the echo server does not answer')
-
-    def _send(self):
-        while not self.stop.is_set():
-            number = len(self.sent_at)
-            self.sent_at.append(time.monotonic())
-            try:
-                self.socket.send(number.to_bytes(8, 'big'))
-            except ConnectionError:
-                pass
-            time.sleep(self.interval)
-
-    def _receive(self):
-        self.socket.settimeout(0.5)
-        while True:
-            try:
-                number = self.socket.recv(100)
-            except socket.timeout:
-                if self.stop.is_set():
-                    return
-                continue
-            except ConnectionError:
-                continue
-            self.came.setdefault(int.from_bytes(number[:8], 'big'), time.monotonic())
-
-    def finish(self):
-        """(lost, the longest gap in seconds)"""
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
-        self.socket.close()
-        times = sorted(self.came.values())
-        gap = max((b - a for a, b in zip(times, times[1:])), default=0)
-        return self.sent - len(self.came), gap
-
-    @property
-    def sent(self):
-        return len(self.sent_at)
-
-    def late(self, seconds):
-        """How many answers took longer than that."""
-        return sum(when - self.sent_at[number] > seconds for number, when in self.came.items())
+def stream(world, interval=0.002):
+    """A UdpStream through the pair."""
+    return UdpStream(world.client, (VIP, 7), interval)
 
 
-__all__ = ['FailoverWorld', 'Stream', 'VIP', 'GROUP', 'ORDER', 'TIMERS', 'other', 'check', 'wait_until']
+__all__ = ['FailoverWorld', 'stream', 'VIP', 'GROUP', 'ORDER', 'TIMERS', 'other', 'check', 'wait_until']

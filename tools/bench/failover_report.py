@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -19,18 +18,15 @@ sys.path.insert(0, str(TOP / 'tools/lib'))
 
 from builds import RELEASE, build, give_back, program  # noqa: E402  (the path above comes first)
 from netlab import Lab  # noqa: E402
-from pair import Pair  # noqa: E402
+from pair import Pair, other  # noqa: E402
 from pair_config import VIP, virtual  # noqa: E402
+from udp_stream import UdpStream  # noqa: E402
 
 TIMERS = {'10 ms x 5': (10000, 5, 60), '3.3 ms x 3': (3300, 3, 15)}  # interval, multiplier, aim in ms
 RESIDENT_PORT = 9
 SOURCES = ('10.0.0.11', '10.0.0.12')
 PORTS = range(10000, 60000)
 READY_SECONDS = 60
-
-
-def other(which):
-    return 'b' if which == 'a' else 'a'
 
 
 class Bench:
@@ -53,17 +49,8 @@ class Bench:
     def group(self, which):
         return self.pair.devices[which].show('traffic-group')['traffic_group'][0]
 
-    def wait_ready(self, which):
-        """`which` is active, and the other one has all it has."""
-        deadline = time.monotonic() + READY_SECONDS
-        while not (self.group(which)['state'] == 'active' and self.group(other(which))['state'] == 'standby'
-                   and self.pair.in_sync()):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f'not ready: {self.group("a")} {self.group("b")}')
-            time.sleep(0.02)
-
     def wait_any_ready(self):
-        """The same, whoever is active; returns that."""
+        """Until one is active and the other has all it has; which one is."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             states = {which: self.group(which)['state'] for which in 'ab'}
@@ -104,59 +91,9 @@ class Bench:
         return shown['connections'].get('total', 0)
 
 
-class Stream:
-    """A numbered datagram every so often over one connection; when each answer came."""
-
-    def __init__(self, client, interval):
-        self.socket = client.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect((VIP, 7))
-        self.socket.settimeout(0.3)
-        self.interval = interval
-        self.sent_at, self.came = [], {}
-        self.stop = threading.Event()
-        self.threads = [threading.Thread(target=work) for work in (self._send, self._receive)]
-        for thread in self.threads:
-            thread.start()
-        deadline = time.monotonic() + READY_SECONDS
-        while len(self.came) < 10:
-            if time.monotonic() > deadline:
-                self.finish()
-                raise RuntimeError('the echo server does not answer')
-            time.sleep(0.01)
-
-    def _send(self):
-        while not self.stop.is_set():
-            self.sent_at.append(time.monotonic())
-            self.socket.send((len(self.sent_at) - 1).to_bytes(8, 'big'))
-            time.sleep(self.interval)
-
-    def _receive(self):
-        while True:
-            try:
-                number = int.from_bytes(self.socket.recv(16), 'big')
-            except socket.timeout:
-                if self.stop.is_set():
-                    return
-                continue
-            self.came.setdefault(number, time.monotonic())
-
-    def first_after(self, moment):
-        """Until the first answer to what was sent after `moment`, in seconds; None: not yet."""
-        times = [when for number, when in list(self.came.items()) if self.sent_at[number] > moment]
-        return min(times) - moment if times else None
-
-    def finish(self):
-        """How many datagrams were not answered."""
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
-        self.socket.close()
-        return len(self.sent_at) - len(self.came)
-
-
 def one_gap(bench, victim):
     """Kills the active; how long the stream was without an answer, in milliseconds."""
-    stream = Stream(bench.pair.client, 0.001)
+    stream = UdpStream(bench.pair.client, (VIP, 7), 0.001)
     time.sleep(0.1)
     killed = time.monotonic()
     bench.pair.stop(victim, kill=True)
@@ -192,7 +129,7 @@ def measure(workers, failovers, flows, name):
             print(f'{name}: failover {number + 1} of {failovers}: {gaps[-1]:.1f} ms', file=sys.stderr)
         lost_in_switchovers = 0
         for _ in range(failovers // 3):
-            stream = Stream(bench.pair.client, 0.0005)
+            stream = UdpStream(bench.pair.client, (VIP, 7), 0.0005)
             bench.pair.devices[active].ctl('run', 'failover', 'standby', 'traffic-group-1')
             active = bench.wait_any_ready()
             lost_in_switchovers += stream.finish()

@@ -24,6 +24,10 @@ BRIDGES = ('clients', 'servers')
 MIRROR_MTU = 9000
 
 
+def other(which):
+    return 'b' if which == 'a' else 'a'
+
+
 class Pair:
     """Devices 'a' and 'b' on one network; none is started yet."""
 

@@ -5,7 +5,7 @@ import os
 import time
 
 from builds import RELEASE
-from pair import Pair
+from pair import Pair, other
 from pair_config import GROUP, VIP
 from quickstart_steps import show
 from session_log import Session, row_of, table, wait_sessions
@@ -92,10 +92,6 @@ class Act:
         for session in self.sessions:
             session.process.terminate()
         wait_sessions(self.sessions, lambda one: one.last('done'), 'not at its end', READY_SECONDS)
-
-
-def other(which):
-    return 'b' if which == 'a' else 'a'
 
 
 def wait_alive(sessions, since, margin):
