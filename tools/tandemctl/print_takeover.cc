@@ -26,10 +26,6 @@ std::string TimeOf(int64_t unix_ms) {
   return Cat(text.data(), fraction.data());
 }
 
-std::string OrDash(const std::string& text) {
-  return text.empty() ? "-" : text;
-}
-
 // "mirroring, management (deaf)": where it is heard, and where it does not hear this device.
 std::string PathsOf(const v1::DeviceGroupResult::Device& device) {
   std::string text;
