@@ -279,7 +279,6 @@ void Validate(const Document& document, Report& report) {
   CheckMirroring(context);
   CheckMirrored(context);
   CheckTakeover(context);
-  CheckHealth(context);
 }
 
 }  // namespace tandem::control

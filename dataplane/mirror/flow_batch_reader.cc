@@ -23,7 +23,7 @@ constexpr uint32_t kCloseFields = 0x1e;
 constexpr uint32_t kTouchFields = 0x6;
 constexpr uint32_t kAuditFields = 0xe;
 
-constexpr uint32_t kStateMax = uint32_t{kMirroredFlags} << 4 | 0xf;
+constexpr uint32_t kStateValueMax = uint32_t{kMirroredFlags} << 4 | 0xf;
 constexpr uint32_t kAgeMax = UINT32_MAX >> 10;
 constexpr uint64_t kMacMax = (uint64_t{1} << 48) - 1;
 
@@ -122,7 +122,7 @@ BatchError CreateColumns<Hot>::Read(const ColumnMap& map, Scratch& scratch) noex
   decoder.Read(scratch.slot_d, 2, rows, UINT32_MAX);
   decoder.Read(scratch.birth_d, 3, rows, UINT64_MAX);
   decoder.Read(scratch.version, 4, rows, flow::kVersionMax);
-  decoder.Read(scratch.state, 5, rows, kStateMax);
+  decoder.Read(scratch.state, 5, rows, kStateValueMax);
   decoder.Read(scratch.protocol, 6, rows, uint32_t{UINT8_MAX});
   decoder.Read(scratch.virtual_id, 7, rows, uint32_t{UINT16_MAX});
   decoder.Read(scratch.member_id, 8, rows, uint32_t{UINT16_MAX});
@@ -185,7 +185,7 @@ BatchError FillKeys(const config::Dictionary& dictionary, const Scratch& scratch
 }
 
 template <class Row>
-struct Rows {
+struct RowList {
   std::span<const Row> seen() const { return {all.data(), count}; }
 
   std::array<Row, kRowsMax> all;
@@ -199,18 +199,18 @@ struct FlowBatchReader::Impl {
   BatchError ReadBody(std::span<const uint8_t> body) noexcept;
   BatchError ReadGroup(uint32_t group, const wire::Field& field) noexcept;
   template <class Hot>
-  BatchError ReadCreates(const ColumnMap& map, Rows<CreateRow<Hot>>& to) noexcept;
-  BatchError ReadUpdates(const ColumnMap& map, Rows<UpdateRow>& to) noexcept;
-  BatchError ReadCloses(const ColumnMap& map, Rows<CloseRow>& to) noexcept;
-  BatchError ReadTouches(const ColumnMap& map, Rows<uint32_t>& to) noexcept;
-  BatchError ReadAudits(const ColumnMap& map, Rows<AuditRow>& to) noexcept;
+  BatchError ReadCreates(const ColumnMap& map, RowList<CreateRow<Hot>>& to) noexcept;
+  BatchError ReadUpdates(const ColumnMap& map, RowList<UpdateRow>& to) noexcept;
+  BatchError ReadCloses(const ColumnMap& map, RowList<CloseRow>& to) noexcept;
+  BatchError ReadTouches(const ColumnMap& map, RowList<uint32_t>& to) noexcept;
+  BatchError ReadAudits(const ColumnMap& map, RowList<AuditRow>& to) noexcept;
 
-  Rows<CreateRow<flow::FlowHot4>> creates4;
-  Rows<CreateRow<flow::FlowHot6>> creates6;
-  Rows<UpdateRow> updates[2];
-  Rows<CloseRow> closes[2];
-  Rows<uint32_t> touches[2];
-  Rows<AuditRow> audits[2];
+  RowList<CreateRow<flow::FlowHot4>> creates4;
+  RowList<CreateRow<flow::FlowHot6>> creates6;
+  RowList<UpdateRow> updates[2];
+  RowList<CloseRow> closes[2];
+  RowList<uint32_t> touches[2];
+  RowList<AuditRow> audits[2];
   Scratch scratch;
   uint32_t slots_max = 0;  // of the message at hand
   uint32_t slots_max_of[2] = {};
@@ -230,7 +230,7 @@ void FlowBatchReader::Impl::Clear() noexcept {
 
 template <class Hot>
 BatchError FlowBatchReader::Impl::ReadCreates(const ColumnMap& map,
-                                              Rows<CreateRow<Hot>>& to) noexcept {
+                                              RowList<CreateRow<Hot>>& to) noexcept {
   CreateColumns<Hot> columns;
   if (const BatchError error = columns.Read(map, scratch); error != BatchError::kNone) return error;
   Names names(scratch, slots_max);
@@ -256,12 +256,13 @@ BatchError FlowBatchReader::Impl::ReadCreates(const ColumnMap& map,
   return BatchError::kNone;
 }
 
-BatchError FlowBatchReader::Impl::ReadUpdates(const ColumnMap& map, Rows<UpdateRow>& to) noexcept {
+BatchError FlowBatchReader::Impl::ReadUpdates(const ColumnMap& map,
+                                              RowList<UpdateRow>& to) noexcept {
   Decoder decoder(map);
   decoder.Read(scratch.slot_d, 2, map.rows, UINT32_MAX);
   decoder.Read(scratch.birth_d, 3, map.rows, UINT64_MAX);
   decoder.Read(scratch.version, 4, map.rows, flow::kVersionMax);
-  decoder.Read(scratch.state, 5, map.rows, kStateMax);
+  decoder.Read(scratch.state, 5, map.rows, kStateValueMax);
   if (decoder.error() != BatchError::kNone) return decoder.error();
   Names names(scratch, slots_max);
   for (uint32_t row = 0; row < map.rows; ++row) {
@@ -275,7 +276,7 @@ BatchError FlowBatchReader::Impl::ReadUpdates(const ColumnMap& map, Rows<UpdateR
   return BatchError::kNone;
 }
 
-BatchError FlowBatchReader::Impl::ReadCloses(const ColumnMap& map, Rows<CloseRow>& to) noexcept {
+BatchError FlowBatchReader::Impl::ReadCloses(const ColumnMap& map, RowList<CloseRow>& to) noexcept {
   Decoder decoder(map);
   decoder.Read(scratch.slot_d, 2, map.rows, UINT32_MAX);
   decoder.Read(scratch.birth_d, 3, map.rows, UINT64_MAX);
@@ -290,7 +291,8 @@ BatchError FlowBatchReader::Impl::ReadCloses(const ColumnMap& map, Rows<CloseRow
   return BatchError::kNone;
 }
 
-BatchError FlowBatchReader::Impl::ReadTouches(const ColumnMap& map, Rows<uint32_t>& to) noexcept {
+BatchError FlowBatchReader::Impl::ReadTouches(const ColumnMap& map,
+                                              RowList<uint32_t>& to) noexcept {
   Decoder decoder(map);
   decoder.Read(scratch.slot_d, 2, map.rows, UINT32_MAX);
   if (decoder.error() != BatchError::kNone) return decoder.error();
@@ -302,7 +304,7 @@ BatchError FlowBatchReader::Impl::ReadTouches(const ColumnMap& map, Rows<uint32_
   return BatchError::kNone;
 }
 
-BatchError FlowBatchReader::Impl::ReadAudits(const ColumnMap& map, Rows<AuditRow>& to) noexcept {
+BatchError FlowBatchReader::Impl::ReadAudits(const ColumnMap& map, RowList<AuditRow>& to) noexcept {
   Fixed64Values digest;
   Decoder decoder(map);
   decoder.Read(scratch.slot_d, 2, map.rows, UINT32_MAX);

@@ -27,7 +27,7 @@ constexpr uint32_t kFields = kColumns | 1U << kRows;
 
 constexpr uint32_t kKindExists = 1;
 constexpr uint32_t kKindGone = 2;
-constexpr uint32_t kIdleMax = UINT32_MAX >> 10;
+constexpr uint32_t kIdleTicksMax = UINT32_MAX >> 10;
 
 // `rows`, and of every column its tag and length.
 constexpr size_t kOverhead = 4 + 8 * 4;
@@ -138,7 +138,7 @@ struct PersistBatchReader::Columns {
     };
     const Column columns[] = {{kind, kKind, kKindGone},          {profile, kProfile, UINT16_MAX},
                               {scope, kScope, UINT32_MAX},       {key_size, kKeySize, 16},
-                              {member, kMember, UINT16_MAX},     {idle, kIdle, kIdleMax},
+                              {member, kMember, UINT16_MAX},     {idle, kIdle, kIdleTicksMax},
                               {virtual_id, kVirtual, UINT16_MAX}};
     for (const Column& column : columns) {
       const BatchError error = column.values.Read(map, column.field, map.rows, column.max);

@@ -13,8 +13,8 @@
 namespace tandem::mirror {
 namespace {
 
-constexpr size_t kNonceSize = 12;     // RFC 5116 section 5.1
-constexpr size_t kBodyMax = 1 << 16;  // far above any frame: lengths fit libcrypto's int
+constexpr size_t kNonceSize = 12;       // RFC 5116 section 5.1
+constexpr size_t kSealedMax = 1 << 16;  // far above any frame: lengths fit libcrypto's int
 
 struct ContextDeleter {
   void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
@@ -204,7 +204,7 @@ bool Sealer::RenewWhenDue(const RekeyLimits& limits, Nanos now) noexcept {
 
 bool Sealer::Seal(std::span<uint8_t> frame, uint64_t sequence,
                   std::span<const uint8_t> body) noexcept {
-  if (body.size() > kBodyMax || frame.size() < kHeaderSize + body.size() + kTagSize) return false;
+  if (body.size() > kSealedMax || frame.size() < kHeaderSize + body.size() + kTagSize) return false;
   Cipher& cipher = impl_->cipher;
   uint8_t* to = frame.data() + kHeaderSize;
   uint8_t* tag = to + body.size();
@@ -276,7 +276,7 @@ Opener::Result Opener::Open(std::span<const uint8_t> frame, uint64_t sequence,
                             std::span<uint8_t> body) noexcept {
   if (frame.size() < kHeaderSize + kTagSize) return Result::kForged;
   const size_t size = frame.size() - kHeaderSize - kTagSize;
-  if (size > kBodyMax || body.size() < size) return Result::kForged;
+  if (size > kSealedMax || body.size() < size) return Result::kForged;
   // Cheap, so first: a repeated frame costs no decryption.
   if (!impl_->window.IsNew(sequence)) return Result::kReplayed;
   if (!impl_->Open(frame, sequence, body)) {

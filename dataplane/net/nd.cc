@@ -7,7 +7,7 @@ namespace tandem::net {
 namespace {
 
 constexpr size_t kFlags = 4;  // offsets in the message
-constexpr size_t kTarget = 8;
+constexpr size_t kTargetAt = 8;
 constexpr uint8_t kRouterFlag = 0x80;
 constexpr uint8_t kSolicitedFlag = 0x40;
 constexpr uint8_t kOverrideFlag = 0x20;
@@ -73,7 +73,7 @@ DropReason ReadNd(const Packet& packet, const Parsed& parsed, NdPacket& nd) noex
   }
   nd.source = internal::SourceOf(parsed);
   nd.destination = internal::DestinationOf(parsed);
-  nd.target = IpAddress::V6(message + kTarget);
+  nd.target = IpAddress::V6(message + kTargetAt);
   const std::span<const uint8_t> options(message + kNdSize, parsed.l4_length - kNdSize);
   if (!ReadOptions(options, nd) || !IsSensible(nd)) return DropReason::kNdBad;
   return DropReason::kNone;
@@ -94,7 +94,7 @@ size_t BuildNd(FrameBuffer out, const LinkHeader& link, const NdPacket& nd) noex
                                            (nd.is_solicited ? kSolicitedFlag : 0) |
                                            (nd.is_override ? kOverrideFlag : 0));
   }
-  std::memcpy(message + kTarget, nd.target.bytes().data(), 16);
+  std::memcpy(message + kTargetAt, nd.target.bytes().data(), 16);
   if (nd.has_link_address) {
     uint8_t* option = message + kNdSize;
     option[0] = nd.is_solicitation ? kSourceLinkAddress : kTargetLinkAddress;

@@ -15,10 +15,6 @@ using control::Cat;
 using Stream = v1::MirrorResult::Stream;
 using RecordStream = v1::MirrorResult::RecordStream;
 
-std::string OrDash(const std::string& text) {
-  return text.empty() ? "-" : text;
-}
-
 // "bulk 12.3%" while the first pass is under way.
 std::string StateOf(const Stream& stream, const Numbers& numbers) {
   if (stream.state() != "syncing" || stream.bulk_total() == 0) return stream.state();

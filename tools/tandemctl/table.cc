@@ -45,6 +45,10 @@ void Table::Print(std::ostream& out) const {
   }
 }
 
+std::string OrDash(const std::string& text) {
+  return text.empty() ? "-" : text;
+}
+
 std::string Numbers::Count(uint64_t number) const {
   if (raw_ || number < 10'000) return std::to_string(number);
   constexpr std::string_view kUnits = "KMGTPE";

@@ -32,6 +32,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// What a cell says where there is nothing to say.
+std::string OrDash(const std::string& text);
+
 // How numbers are written: 12345 or 12.3K.
 class Numbers {
  public:

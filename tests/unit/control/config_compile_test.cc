@@ -72,7 +72,7 @@ struct Device {
   }
 };
 
-constexpr char kBase[] = R"(
+constexpr char kSmallest[] = R"(
   port { name: "p0" device: "net_null0" }
   port { name: "p1" device: "net_null1" mtu: 9000 promiscuous: true }
   vlan { name: "out" port: "p0" facing: CLIENT }
@@ -119,7 +119,7 @@ constexpr char kBase[] = R"(
 TEST_CASE("config compile: ports take what the device knows of them", "[config]") {
   Device device;
   device.ports = {{"p1", kMac1, 4000}, {"p0", kMac0, 0}};
-  const config::Snapshot& snapshot = device.Apply(kBase);
+  const config::Snapshot& snapshot = device.Apply(kSmallest);
   REQUIRE(snapshot.ports.size() == 2);
   CHECK(snapshot.ports[0].name == "p1");
   CHECK(snapshot.ports[0].mac == kMac1);
@@ -135,15 +135,16 @@ TEST_CASE("config compile: ports take what the device knows of them", "[config]"
 TEST_CASE("config compile: a port that the device lacks is an error", "[config]") {
   Device device;
   device.ports = {{"p0", kMac0, 1500}};
-  CHECK(device.Try(Parsed(kBase)).message() == "port 'p1': the running device has no such port");
+  CHECK(device.Try(Parsed(kSmallest)).message() ==
+        "port 'p1': the running device has no such port");
   device.ports = {{"p0", kMac0, 1500}, {"p1", kMac1, 1500}, {"p2", kMac1, 1500}};
-  CHECK(device.Try(Parsed(kBase)).message() ==
+  CHECK(device.Try(Parsed(kSmallest)).message() ==
         "the running device has 3 ports, the configuration 2");
 }
 
 TEST_CASE("config compile: interfaces and traffic groups", "[config]") {
   Device device;
-  const config::Snapshot& snapshot = device.Apply(kBase);
+  const config::Snapshot& snapshot = device.Apply(kSmallest);
   const auto& out = snapshot.interfaces[device.ids.interfaces.Find("out")];
   const auto& in = snapshot.interfaces[device.ids.interfaces.Find("in")];
   CHECK(out.port == 0);
@@ -184,7 +185,7 @@ TEST_CASE("config compile: interfaces and traffic groups", "[config]") {
 
 TEST_CASE("config compile: connected networks and gateways become routes", "[config]") {
   Device device;
-  const config::Snapshot& snapshot = device.Apply(kBase);
+  const config::Snapshot& snapshot = device.Apply(kSmallest);
   const auto out = device.ids.interfaces.Find("out");
   const auto in = device.ids.interfaces.Find("in");
   CHECK(snapshot.routes->routes().size() == 6);
@@ -207,7 +208,7 @@ TEST_CASE("config compile: connected networks and gateways become routes", "[con
 TEST_CASE("config compile: pools and members", "[config]") {
   Device device;
   device.members_up = {{"web/10.0.0.14:any", false}};
-  const config::Snapshot& snapshot = device.Apply(kBase);
+  const config::Snapshot& snapshot = device.Apply(kSmallest);
   const config::Pool& web = device.Pool("web");
   CHECK(web.balancing == config::Balancing::kRoundRobin);
   REQUIRE(web.members.size() == 4);
@@ -232,7 +233,7 @@ TEST_CASE("config compile: pools and members", "[config]") {
 
 TEST_CASE("config compile: a virtual with defaults", "[config]") {
   Device device;
-  device.Apply(kBase);
+  device.Apply(kSmallest);
   const config::Virtual& plain = device.Virtual("plain");
   CHECK(plain.name == "plain");
   CHECK(plain.type == config::VirtualType::kFastL4);
@@ -265,7 +266,7 @@ TEST_CASE("config compile: a virtual with defaults", "[config]") {
 
 TEST_CASE("config compile: a virtual with everything set", "[config]") {
   Device device;
-  const config::Snapshot& snapshot = device.Apply(kBase);
+  const config::Snapshot& snapshot = device.Apply(kSmallest);
   const config::Virtual& all = device.Virtual("all");
   CHECK_FALSE(all.enabled);
   CHECK(all.destination.ToString() == "2001:db8:1::/48");
@@ -306,7 +307,7 @@ TEST_CASE("config compile: a virtual with everything set", "[config]") {
 }
 
 std::string WithPools(const std::vector<std::string>& names) {
-  std::string text = kBase;
+  std::string text = kSmallest;
   for (const std::string& name : names)
     text += Cat("pool { name: \"", name, "\" member { address: \"10.0.0.50\" port: 1 } }\n");
   return text;
@@ -364,7 +365,7 @@ std::string Replaced(std::string text, std::string_view from, std::string_view t
 TEST_CASE("config compile: the route generation counts changes of routes and self IPs",
           "[config]") {
   Device device;
-  device.Apply(kBase);
+  device.Apply(kSmallest);
   CHECK(device.snapshot->route_generation == 1);
   const auto routes = device.snapshot->routes;
   const auto steering = device.snapshot->steering;
@@ -378,7 +379,7 @@ TEST_CASE("config compile: the route generation counts changes of routes and sel
 
   // A second self IP on a known network changes no route.
   const std::string with_self_ip =
-      Cat(kBase, "self_ip { name: \"d\" address: \"10.0.0.4/24\" vlan: \"in\" }");
+      Cat(kSmallest, "self_ip { name: \"d\" address: \"10.0.0.4/24\" vlan: \"in\" }");
   device.Apply(with_self_ip);
   CHECK(device.snapshot->route_generation == 2);
   CHECK(device.snapshot->routes == routes);
@@ -394,7 +395,7 @@ TEST_CASE("config compile: a route table that cannot be made is an error", "[con
       [](std::vector<config::Route>) -> absl::StatusOr<std::shared_ptr<const config::RouteTable>> {
     return absl::ResourceExhaustedError("no memory for routes");
   };
-  const config::v1::Config config = Parsed(kBase);
+  const config::v1::Config config = Parsed(kSmallest);
   const Device device;
   const auto compiled =
       Compile({.config = config, .ids = device.ids, .ports = device.ports, .make_routes = fails});
@@ -402,12 +403,13 @@ TEST_CASE("config compile: a route table that cannot be made is an error", "[con
 }
 
 TEST_CASE("config compile: what a running device cannot change is named", "[config]") {
-  const auto running = Parsed(kBase);
+  const auto running = Parsed(kSmallest);
   CHECK(CheckReloadable(running, Loaded(WithPools({"x"}))).ok());
   // A default that is written down is no difference.
-  CHECK(CheckReloadable(running, Loaded(Cat(kBase, "device { workers: 1 poll_mode: AUTO }"))).ok());
+  CHECK(CheckReloadable(running, Loaded(Cat(kSmallest, "device { workers: 1 poll_mode: AUTO }")))
+            .ok());
   const std::string text =
-      Replaced(Replaced(kBase, "\"net_null1\" mtu: 9000", "\"net_null2\" mtu: 9001"), "p0\"",
+      Replaced(Replaced(kSmallest, "\"net_null1\" mtu: 9000", "\"net_null2\" mtu: 9001"), "p0\"",
                "p0\" rx_descriptors: 64");
   CHECK(CheckReloadable(running, Loaded(Cat(text, R"(
           device { workers: 2 eal_args: ["-x", "-y"] }

@@ -24,7 +24,7 @@ namespace {
 constexpr char kKey[] = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
 
 // On one line, so that what a test adds begins at line 2.
-constexpr char kBase[] =
+constexpr char kMirrorBase[] =
     R"(port { name: "p0" device: "net_null0" } vlan { name: "out" port: "p0" } )"
     R"(traffic_group { name: "tg1" } traffic_group { name: "tg2" role: STANDBY } )"
     R"(self_ip { name: "a" address: "192.0.2.2/24" vlan: "out" } )"
@@ -38,45 +38,45 @@ std::string Mirroring(const std::string& more) {
       kKey, "\"\n", more, " }");
 }
 
-std::string ErrorsWith(const std::string& added) {
-  return std::string(LoadConfigText(Cat(kBase, added), "f").status().message());
+std::string MirrorErrors(const std::string& added) {
+  return std::string(LoadConfigText(Cat(kMirrorBase, added), "f").status().message());
 }
 
-struct Case {
+struct MirrorCase {
   std::string text;
   std::string errors;
 };
 
-void Check(const std::vector<Case>& cases) {
-  for (const Case& each : cases) {
+void CheckMirrorCases(const std::vector<MirrorCase>& cases) {
+  for (const MirrorCase& each : cases) {
     INFO(each.text);
-    CHECK(ErrorsWith(each.text) == each.errors);
+    CHECK(MirrorErrors(each.text) == each.errors);
   }
 }
 
 TEST_CASE("config mirroring: what can change while it runs", "[config]") {
-  const auto running = LoadConfigText(Cat(kBase, Mirroring("")), "f")->config();
+  const auto running = LoadConfigText(Cat(kMirrorBase, Mirroring("")), "f")->config();
   const auto error = [&](const std::string& text) {
     return std::string(CheckReloadable(running, *LoadConfigText(text, "f")).message());
   };
-  CHECK(error(Cat(kBase,
+  CHECK(error(Cat(kMirrorBase,
                   "mirroring { device: \"net_null1\" address: \"10.255.9.1/24\" "
                   "peer: \"10.255.9.2\" unit_id: 1 key_file: \"/k\" flush_us: 1 "
                   "bulk_rate_mbps: 1 }")) == "");
-  CHECK(error(Cat(kBase, Mirroring("mtu: 9000\ncpu: 1"))) ==
+  CHECK(error(Cat(kMirrorBase, Mirroring("mtu: 9000\ncpu: 1"))) ==
         "f:3:1: mirroring: mtu: 1500 cannot become 9000 while running; restart required\n"
         "f:4:1: mirroring: cpu: 0 cannot become 1 while running; restart required");
   CHECK(
-      error(Cat(kBase,
+      error(Cat(kMirrorBase,
                 "mirroring { device: \"net_null1\" address: \"10.255.0.1/24\" "
                 "peer: \"10.255.0.2\"\nunit_id: 2 authentication: NONE }")) ==
       "f:3:1: mirroring: unit_id: 1 cannot become 2 while running; restart required\n"
       "f:3:12: mirroring: authentication: PSK cannot become NONE while running; restart required");
-  CHECK(error(kBase) == "f: mirroring: cannot be removed while running; restart required");
+  CHECK(error(kMirrorBase) == "f: mirroring: cannot be removed while running; restart required");
 }
 
 TEST_CASE("config mirroring: what a peer needs", "[config]") {
-  Check({
+  CheckMirrorCases({
       {Mirroring(""), ""},
       {Mirroring("mtu: 9216 flush_us: 0 bulk_rate_mbps: 400000 rx_descriptors: 64"), ""},
       {"mirroring { }",
@@ -97,7 +97,7 @@ TEST_CASE("config mirroring: what a peer needs", "[config]") {
     return Cat("mirroring {\ndevice: \"", device, "\"\naddress: \"", address, "\"\npeer: \"", peer,
                "\"\nunit_id: ", unit, "\nkey_file: \"/k\" }");
   };
-  Check({
+  CheckMirrorCases({
       {with("0000:03:00.0", "2001:db8::1/64", "2001:db8::2", 2), ""},
       {with("net_null0,x=1", "10.0.0.1/24", "10.0.0.2", 0),
        "f:3:1: mirroring: device: 'net_null0' is also the device of port 'p0' at line 1\n"
@@ -125,10 +125,10 @@ TEST_CASE("config mirroring: what a peer needs", "[config]") {
 }
 
 TEST_CASE("config mirroring: a bad key is not shown", "[config]") {
-  CHECK(ErrorsWith("mirroring { device: \"net_null1\" address: \"10.0.0.1/24\" peer: \"10.0.0.2\" "
-                   "unit_id: 1 key: \"secret\" }") ==
-        "f:2:84: mirroring: key: not 64 hexadecimal digits");
-  auto config = LoadConfigText(Cat(kBase, Mirroring("")), "f")->config();
+  CHECK(MirrorErrors(
+            "mirroring { device: \"net_null1\" address: \"10.0.0.1/24\" peer: \"10.0.0.2\" "
+            "unit_id: 1 key: \"secret\" }") == "f:2:84: mirroring: key: not 64 hexadecimal digits");
+  auto config = LoadConfigText(Cat(kMirrorBase, Mirroring("")), "f")->config();
   HideMirroringKey(config);
   CHECK(config.DebugString().find("0001020304") == std::string::npos);
   config.clear_mirroring();
@@ -140,7 +140,7 @@ TEST_CASE("config mirroring: persistence profiles", "[config]") {
   const auto profile = [](const std::string& fields) {
     return Cat("profile_persistence { name: \"p\"\n", fields, " }");
   };
-  Check({
+  CheckMirrorCases({
       {profile(""), ""},
       {profile("type: DESTINATION_ADDRESS timeout: -1 mask: 0 mask_ipv6: 0"), ""},
       {profile("timeout: 0 mask: 33 mask_ipv6: 129"),
@@ -180,8 +180,8 @@ TEST_CASE("config mirroring: persistence profiles", "[config]") {
   const std::string payload =
       "profile_persistence { name: \"p\" type: HASH hash_fields: HASH_PAYLOAD hash_length: 8 }\n"
       "virtual { name: \"v\" destination: \"192.0.2.9:80\" pool: \"web\" persistence: \"p\"";
-  CHECK(ErrorsWith(payload + " ip_protocol: UDP }") == "");
-  CHECK(ErrorsWith(payload + " }") ==
+  CHECK(MirrorErrors(payload + " ip_protocol: UDP }") == "");
+  CHECK(MirrorErrors(payload + " }") ==
         "f:3:61: virtual 'v': persistence: profile_persistence 'p' hashes payload, which needs "
         "ip_protocol UDP");
 }
@@ -195,7 +195,7 @@ TEST_CASE("config mirroring: what a mirrored virtual needs", "[config]") {
   const std::string second =
       "\nvirtual { name: \"w\" destination: \"192.0.2.9:81\" pool: \"web\" mirror: true "
       "traffic_group: \"tg1\" source_address_translation { type: SNAT pool: \"s\" } }";
-  Check({
+  CheckMirrorCases({
       {"virtual { name: \"v\" destination: \"any:80\" type: FORWARDING_IP mirror: true }",
        "f:2:63: virtual 'v': mirror: needs a traffic_group: an address that stays on this device "
        "has no peer"},
@@ -228,17 +228,17 @@ TEST_CASE("config mirroring: what a mirrored virtual needs", "[config]") {
   });
 }
 
-const RouteTableFactory kLinear = [](std::vector<config::Route> routes)
+const RouteTableFactory kLinearCase = [](std::vector<config::Route> routes)
     -> absl::StatusOr<std::shared_ptr<const config::RouteTable>> {
   return std::make_shared<const config::LinearRoutes>(std::move(routes));
 };
 
-struct Device {
+struct ReloadedDevice {
   ConfigIds ids;
   std::unique_ptr<config::Snapshot> snapshot;
 
   const config::Snapshot& Apply(const std::string& text) {
-    const auto document = LoadConfigText(Cat(kBase, text), "t");
+    const auto document = LoadConfigText(Cat(kMirrorBase, text), "t");
     INFO(document.status().ToString());
     REQUIRE(document.ok());
     const auto key = MirroringKeyOf(document->config());
@@ -246,7 +246,7 @@ struct Device {
     auto compiled = Compile({.config = document->config(),
                              .ids = ids,
                              .ports = {{"p0", {}, 0}},
-                             .make_routes = kLinear,
+                             .make_routes = kLinearCase,
                              .previous = snapshot.get(),
                              .mirroring_key = *key});
     REQUIRE(compiled.ok());
@@ -257,7 +257,7 @@ struct Device {
 };
 
 TEST_CASE("config mirroring: the peer in the snapshot", "[config]") {
-  Device device;
+  ReloadedDevice device;
   CHECK_FALSE(device.Apply("device { name: \"lb1\" }").mirroring.enabled);
   CHECK(device.snapshot->mirroring.device_name == "lb1");
   const config::Mirroring& to =
@@ -284,7 +284,7 @@ TEST_CASE("config mirroring: the peer in the snapshot", "[config]") {
 }
 
 TEST_CASE("config mirroring: persistence profiles in the snapshot", "[config]") {
-  Device device;
+  ReloadedDevice device;
   device.Apply(R"(
       profile_persistence { name: "plain" }
       profile_persistence {
@@ -345,7 +345,7 @@ TEST_CASE("config mirroring: SNAT addresses float with their pool's group", "[co
                " }\nvirtual { name: \"v\" destination: \"192.0.2.9:80\" pool: \"web\" "
                "traffic_group: \"tg1\" source_address_translation { type: SNAT pool: \"s\" } }");
   };
-  Device device;
+  ReloadedDevice device;
   const auto check = [&](const char* text, const char* group) {
     const config::Snapshot& snapshot = device.Apply(with(text));
     const uint16_t id = device.ids.traffic_groups.Find(group);
@@ -361,7 +361,7 @@ TEST_CASE("config mirroring: what lasts is told of later, not at the SYN", "[con
     return Cat("virtual { name: \"v\" destination: \"192.0.2.9:80\" pool: \"web\" ",
                "traffic_group: \"tg1\"\n", fields, " }");
   };
-  Check({
+  CheckMirrorCases({
       {with("mirror: true mirror_after_packets: 255 mirror_after_seconds: 86400"), ""},
       {with("mirror_at: SYN mirror_after_packets: 0"), ""},
       {with("mirror_after_packets: 256\nmirror_after_seconds: 86401"),
@@ -381,7 +381,7 @@ TEST_CASE("config mirroring: flows are looked through when what is mirrored chan
                "virtual { name: \"v\" destination: \"192.0.2.9:80\" pool: \"web\" ", user,
                " traffic_group: \"tg1\" source_address_translation { type: SNAT pool: \"s\" } }");
   };
-  Device device;
+  ReloadedDevice device;
   CHECK(device.Apply(with("", "")).mirror_generation == 1);
   CHECK(device.Apply(with("", "connection_limit: 1")).mirror_generation == 1);
   CHECK(device.Apply(with("", "mirror: true")).mirror_generation == 2);

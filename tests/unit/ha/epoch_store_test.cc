@@ -13,7 +13,7 @@
 namespace tandem::ha {
 namespace {
 
-Facts Example() {
+Facts ExampleFacts() {
   Facts facts;
   facts.ballot = 48;
   facts.forced_offline = true;
@@ -128,7 +128,7 @@ TEST_CASE("ballots: the last one is the end") {
 
 TEST_CASE("facts: what is written is read") {
   std::string error;
-  for (const Facts& facts : {Facts{}, Example()}) {
+  for (const Facts& facts : {Facts{}, ExampleFacts()}) {
     const auto read = ParseFacts(FormatFacts(facts), error);
     INFO(error);
     REQUIRE(read);
@@ -137,7 +137,7 @@ TEST_CASE("facts: what is written is read") {
 }
 
 TEST_CASE("facts: the file is text that people can read") {
-  const std::string text = FormatFacts(Example());
+  const std::string text = FormatFacts(ExampleFacts());
   CHECK(text ==
         "tandem-ha 1\n"
         "ballot 48\n"
@@ -163,7 +163,7 @@ TEST_CASE("facts: history is bounded, and texts are plain") {
 }
 
 TEST_CASE("facts: damage is refused with its line") {
-  const std::string good = FormatFacts(Example());
+  const std::string good = FormatFacts(ExampleFacts());
   std::string error;
   CHECK_FALSE(ParseFacts("", error));
   CHECK(error == "line 1: not \"tandem-ha 1\"");
@@ -187,7 +187,7 @@ TEST_CASE("facts: damage is refused with its line") {
 }
 
 TEST_CASE("facts: no damaged byte and no cut goes unnoticed") {
-  const std::string good = FormatFacts(Example());
+  const std::string good = FormatFacts(ExampleFacts());
   std::string error;
   for (size_t at = 0; at < good.size(); ++at) {
     for (const int bit : {1, 16, 128}) {
@@ -202,7 +202,7 @@ TEST_CASE("facts: no damaged byte and no cut goes unnoticed") {
 
 TEST_CASE("facts: hostile contents end in an error or in facts that can be written") {
   Prng prng(5);
-  const std::string good = FormatFacts(Example());
+  const std::string good = FormatFacts(ExampleFacts());
   std::string error;
   for (int i = 0; i < 20'000; ++i) {
     std::string text = good;
@@ -229,7 +229,7 @@ TEST_CASE("facts: hostile contents end in an error or in facts that can be writt
 
 TEST_CASE("facts: a crash anywhere in writing leaves the old file or the new one") {
   const std::string path = "/var/lib/tandem/ha";
-  Facts before = Example();
+  Facts before = ExampleFacts();
   Facts after = before;
   after.ballot = 64;
   for (int step = 0; step <= 4; ++step) {

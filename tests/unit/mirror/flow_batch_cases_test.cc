@@ -16,7 +16,7 @@ namespace {
 using flow::FlowHot4;
 using flow::FlowHot6;
 
-constexpr uint32_t kSlots = 10000;
+constexpr uint32_t kCaseSlots = 10000;
 constexpr uint16_t kHttpVirtual = 1;  // 10.1.0.1:80
 constexpr uint16_t kAnyVirtual = 2;   // a network, or all ports
 constexpr uint16_t kMember = 1;       // 10.2.0.1:8080
@@ -70,7 +70,7 @@ v1::Creates Written(const CreateRow<FlowHot4>& row) {
   const config::Dictionary dictionary = ExampleDictionary();
   const auto body = BodyOf(row, dictionary);
   FlowBatchReader reader;
-  REQUIRE(reader.Read(body, dictionary, kSlots, kSlots) == BatchError::kNone);
+  REQUIRE(reader.Read(body, dictionary, kCaseSlots, kCaseSlots) == BatchError::kNone);
   BatchRows rows;
   rows.creates4.push_back(row);
   CHECK(Contents(reader) == rows);
@@ -194,7 +194,7 @@ TEST_CASE("an empty body is an empty batch") {
   CHECK(writer.empty());
   CHECK(writer.Finish(body) == 0);
   FlowBatchReader reader;
-  CHECK(reader.Read({}, dictionary, kSlots, kSlots) == BatchError::kNone);
+  CHECK(reader.Read({}, dictionary, kCaseSlots, kCaseSlots) == BatchError::kNone);
   CHECK(Contents(reader) == BatchRows());
 }
 
@@ -227,10 +227,12 @@ v1::FlowBatch Create() {
 BatchError ErrorOf(const std::vector<uint8_t>& body) {
   static const config::Dictionary dictionary = ExampleDictionary();
   static FlowBatchReader reader;
-  REQUIRE(reader.Read(Serialize(Update()), dictionary, kSlots, kSlots) == BatchError::kNone);
-  const BatchError error = reader.Read(body, dictionary, kSlots, kSlots);
+  REQUIRE(reader.Read(Serialize(Update()), dictionary, kCaseSlots, kCaseSlots) ==
+          BatchError::kNone);
+  const BatchError error = reader.Read(body, dictionary, kCaseSlots, kCaseSlots);
   if (error != BatchError::kNone) CHECK(Contents(reader) == BatchRows());
-  CHECK(Judge(body, dictionary, kSlots, kSlots).has_value() == (error == BatchError::kNone));
+  CHECK(Judge(body, dictionary, kCaseSlots, kCaseSlots).has_value() ==
+        (error == BatchError::kNone));
   return error;
 }
 BatchError ErrorOf(const v1::FlowBatch& message) {
@@ -342,9 +344,9 @@ TEST_CASE("values out of range are refused") {
   auto message = Update();
   auto& updates = *message.mutable_updates_ipv4();
   SECTION("slot") {
-    updates.set_slot_d(0, kSlots - 1);
+    updates.set_slot_d(0, kCaseSlots - 1);
     CHECK(ErrorOf(message) == BatchError::kNone);
-    updates.set_slot_d(0, kSlots);
+    updates.set_slot_d(0, kCaseSlots);
     CHECK(ErrorOf(message) == BatchError::kValue);
     updates.set_slot_d(0, -1);
     CHECK(ErrorOf(message) == BatchError::kValue);
@@ -391,9 +393,9 @@ TEST_CASE("values out of range are refused") {
   SECTION("range of an audit") {
     v1::FlowBatch audit;
     audit.mutable_audits_ipv4()->set_rows(1);
-    audit.mutable_audits_ipv4()->add_range_d((kSlots - 1) / kRangeSlots);
+    audit.mutable_audits_ipv4()->add_range_d((kCaseSlots - 1) / kRangeSlots);
     CHECK(ErrorOf(audit) == BatchError::kNone);
-    audit.mutable_audits_ipv4()->set_range_d(0, (kSlots - 1) / kRangeSlots + 1);
+    audit.mutable_audits_ipv4()->set_range_d(0, (kCaseSlots - 1) / kRangeSlots + 1);
     CHECK(ErrorOf(audit) == BatchError::kValue);
   }
 }

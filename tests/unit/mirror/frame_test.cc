@@ -24,7 +24,7 @@ FrameHeader Example() {
   return header;
 }
 
-std::vector<uint8_t> Bytes(const FrameHeader& header) {
+std::vector<uint8_t> Written(const FrameHeader& header) {
   std::vector<uint8_t> bytes(kHeaderSize);
   WriteHeader(header, std::span<uint8_t, kHeaderSize>(bytes));
   return bytes;
@@ -41,11 +41,11 @@ TEST_CASE("a frame's header has the documented bytes") {
       0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38,  // sack
       0x41, 0x42, 0x43, 0x44, 0x51, 0x52, 0x53, 0x54,  // credit, dictionary, stamp
   };
-  CHECK(Bytes(Example()) == expected);
+  CHECK(Written(Example()) == expected);
 }
 
 TEST_CASE("the key's generation has bits of its own") {
-  std::vector<uint8_t> bytes = Bytes(Example());
+  std::vector<uint8_t> bytes = Written(Example());
   CHECK(ReadGeneration(bytes) == 0);
   WriteGeneration(0x12abc, bytes);
   CHECK(bytes[6] == 0xab);
@@ -64,15 +64,15 @@ TEST_CASE("a header that was read writes the same bytes") {
   for (uint8_t type = 1; type <= kFrameTypeMax; ++type) {
     header.type = static_cast<FrameType>(type);
     FrameHeader read;
-    REQUIRE(ReadHeader(Bytes(header), read));
-    CHECK(Bytes(read) == Bytes(header));
+    REQUIRE(ReadHeader(Written(header), read));
+    CHECK(Written(read) == Written(header));
   }
 }
 
 TEST_CASE("a header with a magic, version, type or state that there is not is refused") {
   FrameHeader header;
   const auto refused = [&](size_t offset, uint8_t value) {
-    auto bytes = Bytes(Example());
+    auto bytes = Written(Example());
     bytes[offset] = value;
     return !ReadHeader(bytes, header);
   };
@@ -85,7 +85,7 @@ TEST_CASE("a header with a magic, version, type or state that there is not is re
   CHECK(refused(7, 0));
   CHECK(refused(7, 5));
   CHECK_FALSE(refused(7, 4));
-  auto persist = Bytes(Example());
+  auto persist = Written(Example());
   persist[3] = static_cast<uint8_t>(FrameType::kPersist);
   CHECK(ReadHeader(persist, header));
   persist[7] = 0;
@@ -98,13 +98,13 @@ TEST_CASE("acknowledgements and control frames have no stream state") {
     header.type = type;
     header.flags = kAuditMismatch;
     FrameHeader read;
-    REQUIRE(ReadHeader(Bytes(header), read));
+    REQUIRE(ReadHeader(Written(header), read));
     CHECK(read.flags == kAuditMismatch);
   }
 }
 
 TEST_CASE("a header cut short is refused") {
-  const auto bytes = Bytes(Example());
+  const auto bytes = Written(Example());
   FrameHeader header;
   for (size_t size = 0; size < bytes.size(); ++size) {
     CHECK_FALSE(ReadHeader({bytes.data(), size}, header));

@@ -27,7 +27,7 @@ using flow::FlowHot4;
 using flow::FlowHot6;
 using Bytes = std::vector<uint8_t>;
 
-constexpr uint32_t kSlots = 10'000;
+constexpr uint32_t kGoldenSlots = 10'000;
 
 config::Dictionary GoldenDictionary() {
   config::Dictionary dictionary;
@@ -243,7 +243,7 @@ Bytes NextVersionOf(const Bytes& body) {
 BatchRows Read(const Bytes& body) {
   static const config::Dictionary dictionary = GoldenDictionary();
   static FlowBatchReader reader;
-  REQUIRE(reader.Read(body, dictionary, kSlots, kSlots) == BatchError::kNone);
+  REQUIRE(reader.Read(body, dictionary, kGoldenSlots, kGoldenSlots) == BatchError::kNone);
   return Contents(reader);
 }
 

@@ -457,13 +457,14 @@ TEST_CASE("flows of objects that are not configured wait for them", "[mirror]") 
   CHECK(live() == 0);
 }
 
-TEST_CASE("row 6: a million flows that come and go leave no trace", "[mirror]") {
+TEST_CASE("row 6: flows that come and go, many times what there is room for, leave no trace",
+          "[mirror]") {
   StreamRig rig({.seed = 14, .body_max = 8900});
   rig.to_reader = kBad;
   rig.to_writer = kBad;
   rig.Open();
   uint32_t client = 0;
-  while (client < 1'000'000) {
+  while (client < 200'000) {
     for (int i = 0; i < 200; ++i)
       rig.Create<FlowHot4>(client++);
     rig.Run(200'000, 50'000);
