@@ -65,6 +65,24 @@ void FillPeer(const AdminView& view, const Shown::Peer& peer, size_t paths,
   }
 }
 
+std::string ObjectOf(const ha::Fault& fault) {
+  switch (fault.kind) {
+    case ha::Fault::Kind::kWorkerStall:
+      return Cat("worker ", fault.subject);
+  }
+  return "";
+}
+
+void FillFault(const AdminView& view, const ha::Fault& fault, v1::FailoverResult::Fault& out) {
+  const auto& groups = view.snapshot().traffic_groups;
+  out.set_what(ha::TextOf(fault.kind));
+  out.set_object(ObjectOf(fault));
+  if (fault.group != 0 && fault.group < groups.size())
+    out.set_traffic_group(groups[fault.group].name);
+  out.set_is_over(fault.is_over);
+  out.set_seconds(fault.lasts / kSecond);
+}
+
 // An answer that is known at once, or that the machine gives.
 class FailoverExchange final : public AdminExchange {
  public:
@@ -158,6 +176,8 @@ void ShowFailover(const AdminView& view, v1::Response& response) {
   result.set_forced_offline(status->forced_offline);
   result.set_stalls(status->stalls);
   result.set_bad_heartbeats(takeover->takeover().bad_heartbeats().Get());
+  for (const ha::Fault& fault : view.operations.unit().watchdog()->faults())
+    FillFault(view, fault, *result.add_fault());
   for (const ha::Transition& from : takeover->facts().history) {
     v1::FailoverResult::Transition& to = *result.add_transition();
     to.set_unix_ms(from.unix_ms);

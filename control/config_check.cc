@@ -279,6 +279,7 @@ void Validate(const Document& document, Report& report) {
   CheckMirroring(context);
   CheckMirrored(context);
   CheckTakeover(context);
+  CheckHealth(context);
 }
 
 }  // namespace tandem::control

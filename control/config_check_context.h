@@ -98,6 +98,7 @@ void CheckVirtuals(CheckContext& context);
 void CheckMirroring(CheckContext& context);
 void CheckMirrored(CheckContext& context);
 void CheckTakeover(CheckContext& context);
+void CheckHealth(CheckContext& context);
 
 // What names the device to EAL: the PCI address, or a virtual device's name without its arguments.
 // Empty when `text` can be neither.

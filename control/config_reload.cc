@@ -91,6 +91,7 @@ void CompareDeviceGroup(const v1::Config& running, const Document& document, Rep
     each->clear_heartbeat_multiplier();
     each->clear_boot_wait_ms();
     each->clear_drain_timeout_ms();
+    each->clear_worker_stall_ms();
     each->clear_hook();
     each->clear_hook_timeout();
     for (v1::GroupDevice& device : *each->mutable_device())

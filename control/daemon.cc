@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "control/config_health.h"
 #include "control/config_lcores.h"
 #include "control/config_load.h"
 #include "control/config_takeover.h"
@@ -223,6 +224,7 @@ absl::Status Daemon::PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& op
                                            .ballot = takeover_facts_.ballot,
                                            .forced_offline = takeover_facts_.forced_offline,
                                            .incarnation = options.mirror->incarnation};
+  options.health = HealthSettingsOf(running_);
   const ManagementAddresses management = ManagementAddressesOf(running_);
   if (management.own.is_unset()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<io::SideSocket>> side =

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "control/config_edit.h"
+#include "control/config_health.h"
 #include "control/config_load.h"
 #include "control/daemon.h"
 #include "control/daemon_options.h"
@@ -86,7 +87,10 @@ absl::Status Daemon::ApplyDocument(const Document& document, KeyFile key_file, b
   unit_->Publish(std::move(compiled->snapshot));
   ids_ = std::move(compiled->ids);
   running_ = next;
-  if (takeover_ != nullptr) takeover_->Follow(running_, ids_);
+  if (takeover_ != nullptr) {
+    takeover_->Follow(running_, ids_);
+    unit_->watchdog()->Configure(HealthSettingsOf(running_));
+  }
   admin_requests_->Follow();
   telemetry_->Follow(unit_->snapshot());
   sweep_->Start(ids_);

@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kShareMax = 32;
 // A full transmit queue is asked again so often before what is left is dropped.
 constexpr unsigned kSendAttemptsMax = 8;
+// A worker is not found to stand still sooner than this.
+constexpr Nanos kTurnMax = 100 * kMillisecond;
 
 void Sleep(Nanos span) {
   const timespec time{0, static_cast<long>(span)};
@@ -63,7 +65,8 @@ bool Worker::Turn() noexcept {
   const Counter& busy_turns = unit_.counters(index_).busy_turns;
   const uint64_t busy_before = busy_turns.Get();
   const size_t count = Receive();
-  unit_.Turn(index_, {received_.data(), count}, MonotonicNow(), *out_, more_waiting_);
+  turn_began_ = MonotonicNow();
+  unit_.Turn(index_, {received_.data(), count}, turn_began_, *out_, more_waiting_);
   Send();
   return busy_turns.Get() != busy_before;
 }
@@ -141,8 +144,7 @@ void Worker::Send() noexcept {
 }
 
 void Worker::SendBatch(const TxQueue& queue, Batch& batch) noexcept {
-  // The process may have been stopped since the turn began.
-  if (has_fence_ && unit_.IsFenced(MonotonicNow())) {
+  if (has_fence_ && IsStale()) {
     Unsent(batch, 0, DropReason::kFenced);
     return;
   }
@@ -157,6 +159,12 @@ void Worker::SendBatch(const TxQueue& queue, Batch& batch) noexcept {
         sent + Burst(queue, &batch.mbufs[sent], static_cast<uint16_t>(batch.count - sent)));
   }
   Unsent(batch, sent, DropReason::kTransmitFull);
+}
+
+// The process, or this thread alone, may have been stopped since the turn began; others may have taken over.
+bool Worker::IsStale() const noexcept {
+  const Nanos now = MonotonicNow();
+  return now > turn_began_ + kTurnMax || unit_.IsFenced(now);
 }
 
 void Worker::Unsent(Batch& batch, uint16_t first, DropReason reason) noexcept {

@@ -16,6 +16,7 @@
 
 #include "dataplane/base/counter.h"
 #include "dataplane/base/limits.h"
+#include "dataplane/base/time.h"
 #include "dataplane/io/ports.h"
 #include "dataplane/net/packet.h"
 #include "dataplane/pipeline/output.h"
@@ -58,6 +59,7 @@ class Worker {
   void Queue(rte_mbuf* mbuf, const net::Packet& packet) noexcept;
   void Send() noexcept;
   void SendBatch(const TxQueue& queue, Batch& batch) noexcept;
+  bool IsStale() const noexcept;
   void Unsent(Batch& batch, uint16_t first, DropReason reason) noexcept;
   rte_mbuf* ToMbuf(const pipeline::OriginatedFrame& frame) noexcept;
 
@@ -68,6 +70,7 @@ class Worker {
   const WorkerQueues queues_;
   size_t next_queue_ = 0;      // where receiving begins, so that no queue is always first
   bool more_waiting_ = false;  // a queue may hold more than Receive took
+  Nanos turn_began_ = 0;
   std::unique_ptr<pipeline::Output> out_ = std::make_unique<pipeline::Output>();
   std::vector<Batch> batches_;  // by port
   std::array<net::Packet, kBurstMax> received_;

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -82,6 +83,9 @@ class Takeover {
   // ---- mirror thread
   void OnHeartbeat(std::string_view bytes, unsigned path, Nanos now);
   void Turn(Nanos now, mirror::FrameSink& sink);
+  // What else the machine has to know, at once.
+  void Step(const ha::Event& event, Nanos now);
+  std::span<const ha::Group> groups() const { return device_->groups(); }
 
   // ---- control
   // In order; each is looked at in the next turn.
@@ -108,7 +112,6 @@ class Takeover {
   void TakeEvents(Nanos now);
   void SayShadows(Nanos now);
   void SayDrained(Nanos now);
-  void Step(const ha::Event& event, Nanos now);
   void Perform();
   void Perform(const ha::Action& action);
   void SetFence();

@@ -2,6 +2,7 @@
 #include "dataplane/unit/unit.h"
 
 #include <atomic>
+#include <utility>
 
 #include "dataplane/base/assert.h"
 #include "dataplane/neighbour/announcer.h"
@@ -96,6 +97,10 @@ struct Unit::Impl {
     if (!options.takeover) return;
     takeover = std::make_unique<Takeover>(*options.takeover, options.start, shared.roles,
                                           *mirroring, announcer, shared.successors);
+    WatchedDevice watched;
+    for (const auto& one : workers)
+      watched.workers.push_back(&one->context.counters);
+    watchdog = std::make_unique<Watchdog>(std::move(watched), options.health, *takeover);
   }
 
   // The burst came while another device may have been active for what it is about.
@@ -125,6 +130,7 @@ struct Unit::Impl {
   std::vector<std::unique_ptr<PerWorker>> workers;
   std::unique_ptr<Mirroring> mirroring;
   std::unique_ptr<Takeover> takeover;  // nullptr: roles are as configured
+  std::unique_ptr<Watchdog> watchdog;  // likewise
   Nanos mirror_now = 0;                // of the mirror thread's turn
 };
 
@@ -236,7 +242,10 @@ bool Unit::MirrorTurn(std::span<const std::span<const uint8_t>> received, Nanos 
                       mirror::FrameSink& sink) {
   impl_->mirror_now = now;
   if (!impl_->mirroring->Receive(received, now, sink)) return false;
-  if (impl_->takeover != nullptr) impl_->takeover->Turn(now, sink);
+  if (impl_->takeover != nullptr) {
+    impl_->watchdog->Turn(now);
+    impl_->takeover->Turn(now, sink);
+  }
   return impl_->mirroring->Send(now, sink);
 }
 
@@ -279,6 +288,14 @@ Takeover* Unit::takeover() {
 
 const Takeover* Unit::takeover() const {
   return impl_->takeover.get();
+}
+
+Watchdog* Unit::watchdog() {
+  return impl_->watchdog.get();
+}
+
+const Watchdog* Unit::watchdog() const {
+  return impl_->watchdog.get();
 }
 
 Mirroring* Unit::mirroring() {

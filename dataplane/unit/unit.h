@@ -31,6 +31,7 @@
 #include "dataplane/unit/flow_query.h"
 #include "dataplane/unit/record_query.h"
 #include "dataplane/unit/takeover.h"
+#include "dataplane/unit/watchdog.h"
 
 namespace tandem::unit {
 
@@ -53,6 +54,8 @@ struct UnitOptions {
   // Who is active is decided by the takeover machine, for the groups in its settings. REQUIRES: mirror,
   // and that it can.
   std::optional<TakeoverOptions> takeover;
+  // What the machine takes for a fault of this device.
+  ha::HealthSettings health;
   // Zeroed, 64-byte aligned memory near `worker`'s CPU that outlives the unit; empty on failure.
   std::function<std::span<std::byte>(size_t bytes, unsigned worker)> allocate;
 };
@@ -130,6 +133,9 @@ class Unit {
   // nullptr: roles are as configured.
   Takeover* takeover();
   const Takeover* takeover() const;
+  // There where takeover() is.
+  Watchdog* watchdog();
+  const Watchdog* watchdog() const;
 
  private:
   struct Impl;

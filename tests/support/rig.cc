@@ -120,6 +120,7 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
            .ha_order = {1, 2}});
     }
   }
+  options.health = options_.health;
   options.allocate = [this](size_t bytes, unsigned) {
     const size_t rounded = (bytes + 63) / 64 * 64;
     memory_.emplace_back(static_cast<std::byte*>(std::aligned_alloc(64, rounded)), &std::free);
@@ -430,6 +431,7 @@ bool Rig::IsQuiet() const {
 std::vector<Sent> Rig::TurnAll() {
   std::vector<Sent> sent;
   for (unsigned worker = 0; worker < unit_->workers(); ++worker) {
+    if (stalled_[worker]) continue;
     for (Sent& one : Turn(worker))
       sent.push_back(std::move(one));
   }

@@ -51,6 +51,7 @@ struct RigOptions {
   uint64_t rss_key_hash = 0;      // of its fingerprint: another one is another platform
   // The takeover machine decides on every traffic group, whatever role it is configured to have.
   std::optional<ha::Settings> takeover;  // but for self, peers and groups, which are filled in
+  ha::HealthSettings health;
   // Called right before and right after each Unit::Turn.
   void (*around_turn)(bool begins) = nullptr;
 };
@@ -123,6 +124,8 @@ class Rig {
   void Skip(Nanos span) { now_ += span; }
   // From now on nothing can be sent by `port`: counted under `reason`, as io would. kNone: it can.
   void SetUnsent(uint16_t port, DropReason reason) { unsent_[port] = reason; }
+  // Run and Advance leave this worker out: its thread stands still. REQUIRES: nothing comes to it.
+  void SetStalled(unsigned worker, bool stalled) { stalled_[worker] = stalled; }
   // What io does when the device stops: takes back what is inside. No turn after it.
   void Stop();
   // Sees every frame that leaves, and may inject.
@@ -161,6 +164,7 @@ class Rig {
   std::function<void(const Sent&)> listener_;
   std::vector<std::deque<net::Packet>> queues_;  // by worker
   std::map<uint16_t, DropReason> unsent_;        // by port
+  std::map<unsigned, bool> stalled_;             // by worker
   std::unordered_map<void*, std::unique_ptr<Buffer>> buffers_;
   std::unique_ptr<unit::Unit> unit_;
 };

@@ -121,6 +121,16 @@ void Printer::Print(const v1::FailoverResult& result) {
   out_ << "device         " << result.device() << '\n'
        << "forced offline " << (result.forced_offline() ? "yes" : "no") << '\n'
        << "stalls         " << numbers_.Count(result.stalls()) << "\n";
+  if (result.fault_size() > 0) {
+    out_ << '\n';
+    Table table({{"FAULT"}, {"OF"}, {"TRAFFIC GROUP"}, {"SINCE", Align::kRight}, {"STATE"}});
+    for (const auto& one : result.fault()) {
+      table.Add({one.what(), one.object(),
+                 one.traffic_group().empty() ? "all" : one.traffic_group(),
+                 numbers_.Seconds(one.seconds()), one.is_over() ? "over" : "present"});
+    }
+    table.Print(out_);
+  }
   if (result.transition().empty()) return;
   out_ << '\n';
   Table table({{"TIME"}, {"TRAFFIC GROUP"}, {"FROM"}, {"TO"}, {"EPOCH"}, {"REASON"}});

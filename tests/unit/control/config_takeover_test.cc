@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "control/config_compile.h"
+#include "control/config_health.h"
 #include "control/config_load.h"
 #include "control/text.h"
 
@@ -73,6 +74,7 @@ TEST_CASE("config takeover: what is refused", "[config]") {
   CHECK(IsRefused(GroupOf(Cat(kDevices, " heartbeat_interval_us: 3299")),
                   "3299 is not in 3300..1000000"));
   CHECK(IsRefused(GroupOf(Cat(kDevices, " heartbeat_multiplier: 2")), "2 is not in 3..50"));
+  CHECK(IsRefused(GroupOf(Cat(kDevices, " worker_stall_ms: 99")), "99 is not in 100..60000"));
   CHECK(IsRefused(GroupOf(Cat(kDevices, " state_file: \"failover\"")), "is no absolute path"));
   CHECK(IsRefused(GroupOf(Cat(kDevices, " hook: \"true\"")), "is no absolute path"));
   CHECK(IsRefused(GroupOf(kDevices) + " traffic_group { name: \"g\" role: ACTIVE }",
@@ -91,9 +93,9 @@ TEST_CASE("config takeover: who the devices are cannot change while it runs, tim
     return std::string(
         CheckReloadable(running, *LoadConfigText(Cat(kPairBase, added), "f")).message());
   };
-  CHECK(error(GroupOf(Cat(
-            kDevices, " heartbeat_interval_us: 20000 hook: \"/bin/true\" boot_wait_ms: 100"))) ==
-        "");
+  CHECK(error(GroupOf(Cat(kDevices,
+                          " heartbeat_interval_us: 20000 hook: \"/bin/true\" boot_wait_ms: 100 "
+                          "worker_stall_ms: 0"))) == "");
   CHECK(error("").find("cannot be removed while running") != std::string::npos);
   CHECK(error(GroupOf(Cat(kDevices, " state_file: \"/tmp/other\""))).find("restart required") !=
         std::string::npos);
@@ -137,6 +139,17 @@ TEST_CASE("config takeover: what the machine is told", "[config]") {
   CHECK(DeviceNameOf(config, 5) == "device 5");
   CHECK(DeviceIdOf(config, "b") == 2);
   CHECK(DeviceIdOf(config, "x") == 0);
+}
+
+TEST_CASE("config takeover: what the watchdog is told", "[config]") {
+  const auto stall = [](const std::string& fields) {
+    const auto document = LoadConfigText(Cat(kPairBase, GroupOf(Cat(kDevices, fields))), "f");
+    REQUIRE(document.ok());
+    return HealthSettingsOf(document->config()).worker_stall;
+  };
+  CHECK(stall("") == 500 * kMillisecond);
+  CHECK(stall(" worker_stall_ms: 0") == 0);
+  CHECK(stall(" worker_stall_ms: 100") == 100 * kMillisecond);
 }
 
 }  // namespace tandem::control

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A pair of devices that decide between them who is active, with a control thread each, whose disk works.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <variant>
+#include <vector>
+
+#include "dataplane/unit/takeover.h"
+#include "tests/unit/unit/pair_network.h"
+
+namespace tandem::test {
+
+struct TakeoverPairOptions {
+  ha::HealthSettings health;
+};
+
+struct TakeoverPair {
+  static constexpr Nanos kInterval = kSecond;  // single devices have turns of their own in between
+  static constexpr Nanos kDetection = 5 * kInterval;
+
+  explicit TakeoverPair(const TakeoverPairOptions& options = {})
+      : network("mirror: true", 300, PairOptionsOf(options)) {
+    REQUIRE(Until([this] { return IsReady(0); }));
+  }
+
+  unit::Takeover& takeover(unsigned device) { return *network.pair.rig(device).unit().takeover(); }
+  ha::State state(unsigned device) { return takeover(device).status()->groups.at(0).state; }
+  bool IsReady(unsigned active) {
+    return state(active) == ha::State::kActive && state(1 - active) == ha::State::kStandby;
+  }
+  bool Acts(unsigned device) { return ha::Acts(state(device)); }
+
+  void Serve() {
+    for (const unsigned device : {0U, 1U}) {
+      for (const ha::Action& action : takeover(device).Take()) {
+        if (action.kind == ha::Action::Kind::kPersist)
+          takeover(device).Post(ha::FactsDurable{action.ballot, action.forced_offline});
+        if (action.kind == ha::Action::Kind::kAnswer) answers.push_back(action);
+        if (action.kind == ha::Action::Kind::kTransition) transitions[device].push_back(action.to);
+      }
+    }
+  }
+  void Pass(Nanos span) {
+    for (Nanos passed = 0; passed < span; passed += 10 * kMillisecond) {
+      network.pair.Advance(10 * kMillisecond, kMillisecond);
+      Serve();
+    }
+  }
+  template <class Condition>
+  bool Until(Condition&& condition, Nanos patience = 60 * kSecond) {
+    for (Nanos passed = 0; passed < patience; passed += 50 * kMillisecond) {
+      if (condition()) return true;
+      Pass(50 * kMillisecond);
+    }
+    return condition();
+  }
+
+  static PairOptions PairOptionsOf(const TakeoverPairOptions& from) {
+    PairOptions options;
+    options.rig.takeover.emplace();
+    options.rig.takeover->interval = kInterval;
+    options.rig.takeover->multiplier = 5;
+    options.rig.takeover->drain_max = kSecond;
+    options.rig.takeover->grant_wait_min = kSecond;
+    options.rig.health = from.health;
+    return options;
+  }
+
+  PairNetwork network;
+  std::vector<ha::Action> answers;
+  std::vector<ha::State> transitions[2];
+};
+
+}  // namespace tandem::test
