@@ -67,7 +67,7 @@ void CommitWatch::CheckOrder(unsigned device, const test::Seen& seen) {
 
 template <class Hot>
 void CommitWatch::CheckAnswer(const Lan::Conversation& one, PairDevice& active, PairDevice& standby,
-                              unsigned worker) {
+                              unsigned worker, bool is_strict) {
   const unsigned group = one.service->group;
   if (one.number <= taken_over_[group]) {
     ++excepted_;
@@ -78,7 +78,9 @@ void CommitWatch::CheckAnswer(const Lan::Conversation& one, PairDevice& active, 
   const uint32_t slot = here.FindOne(key, one.service->protocol).slot;
   if (slot == flow::kNoSlot) return;  // it ended in the same turn
   const flow::Birth birth = flow::BirthOf(here.register_of(slot));
+  // An answer that leaves while the virtual is not strict may come again when it is.
   if (!revealed_[group].insert({worker, birth << 1 | uint64_t{Hot::kIsIpv6}}).second) return;
+  if (!is_strict) return;
   const flow::FlowCommon& common = here.hot(slot).common;
   if ((common.flags & flow::kMirrored) == 0) return;  // when it began
   // A repetition: the client has confirmed the first, which the flow's earlier birth let go.
@@ -87,10 +89,8 @@ void CommitWatch::CheckAnswer(const Lan::Conversation& one, PairDevice& active, 
   const config::TrafficGroupId id = standby.GroupNamed(kGroupNames[group]);
   const mirror::FlowReceiver* receiver =
       worker < standby.workers() ? standby.mirroring().worker(worker).FindReceiver(id) : nullptr;
-  // A peer that is down, or that is another run than the one which acknowledged. The first pass of a
-  // session is not judged: what the session before had acknowledged may leave in it.
-  if (was_alone_[group] || receiver == nullptr || sender->state() == StreamState::kSyncing ||
-      !receiver->is_open() ||
+  // A peer that is down, or that is another run than the one which acknowledged.
+  if (was_alone_[group] || receiver == nullptr || !receiver->is_open() ||
       receiver->counters().session.Get() != sender->counters().session.Get()) {
     ++excepted_;
     return;
@@ -117,13 +117,13 @@ void CommitWatch::Left(unsigned device, PairDevice& active, PairDevice& standby,
   const unsigned index = lan.IndexOf(*found->second.service);
   const auto has = [index](uint32_t bits) { return (bits >> index & 1) != 0; };
   if (active.workers() == 1) CheckOrder(device, *seen);
-  if (!has(config.strict) || !has(config.mirrored)) return;
   constexpr uint8_t kSynAck = test::kSyn | test::kAck;
   if ((seen->flags & kSynAck) != kSynAck) return;
+  const bool is_strict = has(config.strict) && has(config.mirrored);
   if (found->second.service->endpoint.address.is_v4()) {
-    CheckAnswer<flow::FlowHot4>(found->second, active, standby, sent.worker);
+    CheckAnswer<flow::FlowHot4>(found->second, active, standby, sent.worker, is_strict);
   } else {
-    CheckAnswer<flow::FlowHot6>(found->second, active, standby, sent.worker);
+    CheckAnswer<flow::FlowHot6>(found->second, active, standby, sent.worker, is_strict);
   }
 }
 

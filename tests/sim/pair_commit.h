@@ -51,7 +51,7 @@ class CommitWatch {
   }
   template <class Hot>
   void CheckAnswer(const Lan::Conversation& one, PairDevice& active, PairDevice& standby,
-                   unsigned worker);
+                   unsigned worker, bool is_strict);
   void CheckOrder(unsigned device, const test::Seen& seen);
 
   std::array<bool, kPairGroups> was_alone_{};

@@ -159,6 +159,11 @@ void PairWorld::Step(Nanos span) {
 
 void PairWorld::Turn(unsigned device) {
   PairDevice& one = *devices_[device];
+  // Not judged: nobody looked at the streams when that left.
+  for (const test::Sent& sent : one.rig().TakeSentMeanwhile()) {
+    commit_.Left(device, one, *devices_[1 - device], sent, lan_, {});
+    lan_.FromDevice(device, sent, now_);
+  }
   const Pauses& paused = paused_[device];
   if (paused.all > now_) return;
   for (unsigned worker = 0; worker < one.workers(); ++worker) {

@@ -240,7 +240,11 @@ void Rig::SetRole(std::string_view group, config::Role role) {
   // Seen in one turn, taken over in the next one that leaves no packet in the queue.
   constexpr int kTurns = 2;
   for (int i = 0; i < kTurns; ++i)
-    TurnAll();
+    Keep(TurnAll());
+}
+
+void Rig::Keep(std::vector<Sent> sent) {
+  std::move(sent.begin(), sent.end(), std::back_inserter(sent_meanwhile_));
 }
 
 void Rig::Announce(std::string_view group) {
@@ -254,7 +258,7 @@ uint64_t Rig::RunQueries(std::vector<unit::FlowQuery>& queries) {
   uint64_t matched = 0;
   for (unsigned worker = 0; worker < unit_->workers(); ++worker) {
     while (!queries[worker].done.load())
-      Turn(worker);
+      Keep(Turn(worker));
     matched += queries[worker].matched;
   }
   return matched;

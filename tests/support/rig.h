@@ -28,6 +28,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -108,6 +109,8 @@ class Rig {
   config::TrafficGroupId GroupNamed(std::string_view name) const;
   // Until every worker has taken it over; unit().SetRole does not wait.
   void SetRole(std::string_view group, config::Role role);
+  // What workers sent in the turns that SetRole, Flows and others gave them, since the last call.
+  std::vector<Sent> TakeSentMeanwhile() { return std::exchange(sent_meanwhile_, {}); }
   void Announce(std::string_view group);
 
   // ---- traffic ------------------------------------------------------------------------------
@@ -150,6 +153,7 @@ class Rig {
   bool IsQuiet() const;
   std::vector<Sent> CollectAll(unsigned worker);
   Sent Collect(unsigned worker, const net::Packet& packet);
+  void Keep(std::vector<Sent> sent);
   bool IsUnsent(unsigned worker, const net::Packet& packet);
   void CheckHandles() const;
 
@@ -162,6 +166,7 @@ class Rig {
   std::vector<std::unique_ptr<std::byte, void (*)(void*)>> memory_;
   std::unique_ptr<pipeline::Output> out_;
   std::function<void(const Sent&)> listener_;
+  std::vector<Sent> sent_meanwhile_;
   std::vector<std::deque<net::Packet>> queues_;  // by worker
   std::map<uint16_t, DropReason> unsent_;        // by port
   std::map<unsigned, bool> stalled_;             // by worker
