@@ -65,6 +65,7 @@ void ShowPorts(const AdminView& view, const v1::ShowPort& request, v1::Response&
     port.set_mtu(since.mtu);
     port.set_promiscuous(since.promiscuous);
     port.set_link_up(since.link_up);
+    port.set_link_changes(since.link_changes);
     port.set_speed_mbps(since.speed_mbps);
     port.set_full_duplex(since.full_duplex);
     port.set_rx_packets(since.rx_packets);

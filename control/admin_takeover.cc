@@ -65,10 +65,18 @@ void FillPeer(const AdminView& view, const Shown::Peer& peer, size_t paths,
   }
 }
 
-std::string ObjectOf(const ha::Fault& fault) {
+std::string ObjectOf(const config::Snapshot& snapshot, const ha::Fault& fault) {
+  const size_t subject = fault.subject;
   switch (fault.kind) {
     case ha::Fault::Kind::kWorkerStall:
-      return Cat("worker ", fault.subject);
+      return Cat("worker ", subject);
+    case ha::Fault::Kind::kLinkDown:
+      return subject < snapshot.ports.size() ? Cat("port ", snapshot.ports[subject].name) : "";
+    case ha::Fault::Kind::kVlanSilent:
+      return subject < snapshot.interfaces.size() ? Cat("vlan ", snapshot.interfaces[subject].name)
+                                                  : "";
+    case ha::Fault::Kind::kGatewayDown:
+      return "gateway_failsafe";
   }
   return "";
 }
@@ -76,7 +84,7 @@ std::string ObjectOf(const ha::Fault& fault) {
 void FillFault(const AdminView& view, const ha::Fault& fault, v1::FailoverResult::Fault& out) {
   const auto& groups = view.snapshot().traffic_groups;
   out.set_what(ha::TextOf(fault.kind));
-  out.set_object(ObjectOf(fault));
+  out.set_object(ObjectOf(view.snapshot(), fault));
   if (fault.group != 0 && fault.group < groups.size())
     out.set_traffic_group(groups[fault.group].name);
   out.set_is_over(fault.is_over);
@@ -176,7 +184,7 @@ void ShowFailover(const AdminView& view, v1::Response& response) {
   result.set_forced_offline(status->forced_offline);
   result.set_stalls(status->stalls);
   result.set_bad_heartbeats(takeover->takeover().bad_heartbeats().Get());
-  for (const ha::Fault& fault : view.operations.unit().watchdog()->faults())
+  for (const ha::Fault& fault : view.operations.unit().watchdog()->status().faults)
     FillFault(view, fault, *result.add_fault());
   for (const ha::Transition& from : takeover->facts().history) {
     v1::FailoverResult::Transition& to = *result.add_transition();
@@ -188,6 +196,26 @@ void ShowFailover(const AdminView& view, v1::Response& response) {
     to.set_reason(from.reason);
   }
 }
+
+namespace {
+
+void FillScore(const AdminView& view, const Shown::Group& group,
+               v1::TrafficGroupResult::TrafficGroup& out) {
+  out.set_has_score(group.has_score);
+  if (!group.has_score) return;
+  out.set_score(group.score);
+  for (const ha::ScorePart& part : view.operations.unit().watchdog()->status().score_parts) {
+    if (part.group != group.id) continue;
+    v1::TrafficGroupResult::ScorePart& to = *out.add_score_part();
+    to.set_name(part.name);
+    to.set_weight(part.weight);
+    to.set_up(part.up);
+    to.set_total(part.total);
+    to.set_minimum(part.needed);
+  }
+}
+
+}  // namespace
 
 void FillTakeover(const AdminView& view, config::TrafficGroupId id,
                   v1::TrafficGroupResult::TrafficGroup& out) {
@@ -205,6 +233,7 @@ void FillTakeover(const AdminView& view, config::TrafficGroupId id,
   if (group->active != 0) out.set_active_device(DeviceNameOf(config, group->active));
   if (group->next_active != 0) out.set_next_active(DeviceNameOf(config, group->next_active));
   if (group->fault != nullptr) out.set_fault(group->fault);
+  FillScore(view, *group, out);
 }
 
 std::unique_ptr<AdminExchange> RunFailover(Operations& operations, const v1::RunFailover& request) {

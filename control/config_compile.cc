@@ -167,6 +167,7 @@ void Compiler::Interfaces() {
     to.mtu = mtu == 0 ? port_mtu : std::min(mtu, port_mtu);
     to.mac = out_.ports[port].mac;
     to.facing = CompileFacing(from.facing());
+    to.is_watched = from.failsafe();
   }
 }
 

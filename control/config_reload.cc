@@ -113,7 +113,11 @@ void ComparePorts(const v1::Config& running, const Document& document, Report& r
                    "cannot be added while running; restart required");
       continue;
     }
-    Compare(origin, *known->second, next.port(i), report);
+    v1::Port before = *known->second;
+    v1::Port after = next.port(i);
+    before.clear_link_failsafe();
+    after.clear_link_failsafe();
+    Compare(origin, before, after, report);
     ports.erase(known);
   }
   for (const auto& [name, port] : ports) {

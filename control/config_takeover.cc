@@ -13,17 +13,29 @@ namespace {
 
 namespace v1 = config::v1;
 
+ha::Method MethodOf(v1::TrafficGroup::FailoverMethod method) {
+  switch (method) {
+    case v1::TrafficGroup::HA_ORDER:
+      return ha::Method::kHaOrder;
+    case v1::TrafficGroup::LOAD_AWARE:
+      return ha::Method::kLoad;
+    case v1::TrafficGroup::HA_SCORE:
+      return ha::Method::kHaScore;
+  }
+  return ha::Method::kHaOrder;
+}
+
 ha::GroupSettings GroupSettingsOf(const v1::Config& config, const v1::TrafficGroup& from,
                                   const ConfigIds& ids) {
   ha::GroupSettings to;
   to.id = static_cast<config::TrafficGroupId>(ids.traffic_groups.Find(from.name()));
   to.name_hash = config::NameHash(config::ObjectKind::kTrafficGroup, from.name());
-  to.method = from.failover_method() == v1::TrafficGroup::LOAD_AWARE ? ha::Method::kLoad
-                                                                     : ha::Method::kHaOrder;
+  to.method = MethodOf(from.failover_method());
   for (const std::string& name : from.ha_order())
     to.ha_order.push_back(DeviceIdOf(config, name));
   to.load_factor = from.ha_load_factor();
-  to.auto_failback = from.auto_failback();
+  to.auto_failback = from.auto_failback() || to.method == ha::Method::kHaScore;
+  to.active_bonus = from.ha_group().active_bonus();
   to.failback_hold = Nanos{from.auto_failback_time()} * kSecond;
   return to;
 }

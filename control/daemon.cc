@@ -122,11 +122,13 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Document& document,
   }
   if (absl::Status status = daemon->StartWorkers(); !status.ok()) return status;
   if (absl::Status status = daemon->StartMirroring(); !status.ok()) return status;
+  if (absl::Status status = daemon->StartLinkWatch(); !status.ok()) return status;
   return daemon;
 }
 
 Daemon::~Daemon() {
   admin_server_.reset();
+  link_watch_.reset();
   mirror_thread_.reset();
   // The admin socket's queries and the sweep's may be with the workers until they have ended.
   workers_.reset();
@@ -224,7 +226,7 @@ absl::Status Daemon::PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& op
                                            .ballot = takeover_facts_.ballot,
                                            .forced_offline = takeover_facts_.forced_offline,
                                            .incarnation = options.mirror->incarnation};
-  options.health = HealthSettingsOf(running_);
+  options.health = HealthSettingsOf(running_, ids, options.workers);
   const ManagementAddresses management = ManagementAddressesOf(running_);
   if (management.own.is_unset()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<io::SideSocket>> side =
@@ -302,6 +304,24 @@ absl::Status Daemon::StartMirroring() {
   return absl::OkStatus();
 }
 
+absl::Status Daemon::StartLinkWatch() {
+  std::vector<io::LinkWatch::Link> links;
+  for (size_t i = 0; i < ports_->size(); ++i) {
+    unit::Watchdog* const watchdog = unit_->watchdog();
+    const auto index = static_cast<uint16_t>(i);
+    links.push_back({&ports_->port(i), [watchdog, index](bool is_up) {
+                       if (watchdog != nullptr) watchdog->SetLinkUp(index, is_up);
+                     }});
+    links_logged_[i] = ports_->port(i).link_changes();
+  }
+  if (mirror_port_ != nullptr) {
+    links.push_back({&mirror_port_->port(), [](bool) {}});
+    links_logged_[kPortsMax] = mirror_port_->port().link_changes();
+  }
+  link_watch_ = std::make_unique<io::LinkWatch>(std::move(links));
+  return link_watch_->Start();
+}
+
 void Daemon::LogPorts() {
   for (size_t i = 0; i < ports_->size(); ++i) {
     const io::Port& port = ports_->port(i);
@@ -333,6 +353,7 @@ std::vector<PortReport> Daemon::Ports() const {
     report.mtu = status.mtu;
     report.promiscuous = status.promiscuous;
     report.link_up = status.link_up;
+    report.link_changes = status.link_changes;
     report.full_duplex = status.full_duplex;
     report.speed_mbps = status.speed_mbps;
     report.rx_packets = status.stats.ipackets;
@@ -375,15 +396,20 @@ int Daemon::Tend() {
   constexpr int kTakeoverMs = 5;  // what it wants on disk, others may wait for
   for (size_t i = 0; i < ports_->size(); ++i) {
     io::Port& port = ports_->port(i);
-    if (!port.PollLink()) continue;
+    const uint32_t changes = port.link_changes();
+    if (std::exchange(links_logged_[i], changes) == changes) continue;
     const bool is_up = port.link_up().load(std::memory_order_relaxed);
     LogWarning(Cat("port '", port.options().name, "': link ", is_up ? "up" : "down"));
     // Nobody there has heard what was announced before, or has forgotten it with the link.
     if (is_up) AnnounceAll();
   }
-  if (mirror_port_ != nullptr && mirror_port_->port().PollLink()) {
-    LogWarning(Cat("mirroring port: link ",
-                   mirror_port_->port().link_up().load(std::memory_order_relaxed) ? "up" : "down"));
+  if (mirror_port_ != nullptr) {
+    const io::Port& port = mirror_port_->port();
+    const uint32_t changes = port.link_changes();
+    if (std::exchange(links_logged_[kPortsMax], changes) != changes) {
+      LogWarning(Cat("mirroring port: link ",
+                     port.link_up().load(std::memory_order_relaxed) ? "up" : "down"));
+    }
   }
   unit_->Reclaim();
   admin_requests_->Sample();

@@ -6,6 +6,7 @@
 // Thread safety: the main thread.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "control/operations.h"
 #include "control/takeover_control.h"
 #include "dataplane/io/eal.h"
+#include "dataplane/io/link_watch.h"
 #include "dataplane/io/memory.h"
 #include "dataplane/io/mirror_port.h"
 #include "dataplane/io/mirror_thread.h"
@@ -70,6 +72,7 @@ class Daemon : public Operations {
   absl::Status StartUnit(const Document& document);
   absl::Status StartWorkers();
   absl::Status StartMirroring();
+  absl::Status StartLinkWatch();
   absl::Status PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& options);
   absl::Status StartAdmin(std::string admin_socket);
   // Whether a key_file that is configured as before is read again.
@@ -84,6 +87,7 @@ class Daemon : public Operations {
   Facts facts_;
   ConfigIds ids_;
   std::shared_ptr<const mirror::EndpointStatus> mirror_status_;  // what the log knows
+  std::array<uint32_t, kPortsMax + 1> links_logged_{};  // Port::link_changes; the last: mirroring
 
   // In order of construction; destroyed in reverse.
   std::unique_ptr<io::Eal> eal_;
@@ -103,6 +107,7 @@ class Daemon : public Operations {
   std::unique_ptr<AdminRequests> admin_requests_;
   std::unique_ptr<io::WorkerSet> workers_;
   std::unique_ptr<io::MirrorThread> mirror_thread_;
+  std::unique_ptr<io::LinkWatch> link_watch_;
   std::unique_ptr<AdminServer> admin_server_;
 };
 

@@ -89,7 +89,7 @@ absl::Status Daemon::ApplyDocument(const Document& document, KeyFile key_file, b
   running_ = next;
   if (takeover_ != nullptr) {
     takeover_->Follow(running_, ids_);
-    unit_->watchdog()->Configure(HealthSettingsOf(running_));
+    unit_->watchdog()->Configure(HealthSettingsOf(running_, ids_, unit_->workers()));
   }
   admin_requests_->Follow();
   telemetry_->Follow(unit_->snapshot());

@@ -31,6 +31,7 @@ struct PortReport {
   uint16_t mtu = 0;
   bool promiscuous = false;
   bool link_up = false;
+  uint64_t link_changes = 0;
   bool full_duplex = false;
   uint32_t speed_mbps = 0;  // 0: unknown, as virtual devices say
   uint64_t rx_packets = 0;

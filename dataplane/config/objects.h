@@ -36,6 +36,7 @@ struct Interface {
   uint16_t mtu = 1500;
   MacAddress mac{};  // source MAC of non-floating addresses
   Facing facing = Facing::kBoth;
+  bool is_watched = false;  // workers stamp when something last came from it
   // Self IPs with their prefix lengths, non-floating first.
   std::vector<IpPrefix> self_ips;
   std::vector<TrafficGroupId> floating_groups;  // of the last ones of them, which float

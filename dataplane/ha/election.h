@@ -22,8 +22,6 @@ struct ScoreInput {
   uint32_t needed = 0;  // with fewer up it counts as nothing
 };
 
-inline constexpr uint32_t kActiveBonus = 10;  // so that small changes do not move a group
-
 // Σ weight × share that is up, rounded down.
 uint32_t ScoreOf(std::span<const ScoreInput> inputs);
 

@@ -130,7 +130,7 @@ Candidate Group::Self(const Around& around) const {
   return {.device = self,
           .is_in_sync = RestState(around) == State::kStandby && floor_ >= peers_floor_,
           .is_next_active = self == heir_,
-          .score = score_ + (acts() ? kActiveBonus : 0),
+          .score = score_ + (acts() ? settings_.active_bonus : 0),
           .load = around.load};
 }
 
@@ -284,7 +284,7 @@ void Group::Say(const Around& around, GroupSays& says) const {
   says.in_sync = !says.acts && RestState(around) == State::kStandby;
   says.session = says.in_sync ? shadow_.session : 0;
   says.order = OrderOf(settings_, around.settings.self);
-  says.score = score_ + (says.acts ? kActiveBonus : 0);
+  says.score = score_ + (says.acts ? settings_.active_bonus : 0);
   says.next_active = next_active_;
   says.mirror_to = mirror_to_;
   says.given_by = says.acts ? given_by_ : 0;

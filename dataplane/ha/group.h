@@ -94,6 +94,7 @@ class Group {
   // Whom the active device named its next-active; 0: nobody.
   DeviceId heir() const { return acts() ? next_active_ : heir_; }
   const char* fault() const { return fault_; }
+  uint32_t score() const { return score_; }  // without the bonus
 
  private:
   // Somebody says that a device acts in an epoch.

@@ -184,8 +184,8 @@ void Group::ChooseNextActive(const Around& around) {
   }
   // Scores and loads change all the time; copying a table takes longer than that.
   const bool is_enough =
-      settings_.method == Method::kLoad ||
-      (settings_.method == Method::kHaScore && best.score <= present.score + kActiveBonus);
+      settings_.method == Method::kLoad || (settings_.method == Method::kHaScore &&
+                                            best.score <= present.score + settings_.active_bonus);
   if (is_there && is_enough) best = present;
   if (wanted_target_ != 0 && MayTake(wanted_target_, around)) best.device = wanted_target_;
   if (best.device != mirror_to_) {

@@ -46,6 +46,7 @@ struct GroupSettings {
   bool auto_failback = false;
   Nanos failback_hold = 60 * kSecond;  // how long the target has to be in sync, kHaOrder
   Nanos move_hold = kSecond;           // how long it has to be better, kHaScore
+  uint32_t active_bonus = 10;  // on the score of who acts, so that small changes move nothing
 };
 
 struct Settings {

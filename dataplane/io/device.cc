@@ -36,16 +36,21 @@ std::optional<uint16_t> PortOf(const std::string& name) {
 // The kernel's interface behind a device, if it names one that does not exist: the drivers say so
 // in words of system calls.
 std::string MissingInterface(std::string_view device) {
+  const std::string name = KernelInterface(device);
+  const bool is_missing = !name.empty() && if_nametoindex(name.c_str()) == 0;
+  return is_missing ? name : std::string();
+}
+
+}  // namespace
+
+std::string KernelInterface(std::string_view device) {
   constexpr std::string_view kKey = ",iface=";
   if (device.substr(0, 7) != "net_af_") return {};  // others make the interface
   const size_t at = device.find(kKey);
   if (at == std::string_view::npos) return {};
   const std::string_view rest = device.substr(at + kKey.size());
-  const std::string name(rest.substr(0, rest.find(',')));
-  return if_nametoindex(name.c_str()) == 0 ? name : std::string();
+  return std::string(rest.substr(0, rest.find(',')));
 }
-
-}  // namespace
 
 std::string DeviceName(std::string_view device) {
   std::string_view name = device.substr(0, device.find(','));

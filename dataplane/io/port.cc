@@ -215,11 +215,14 @@ void Port::SetPromiscuous() {
   }
 }
 
-bool Port::PollLink() {
+void Port::PollLink() {
   rte_eth_link link{};
   // A driver that does not know its link has none to lose.
-  const bool up = rte_eth_link_get_nowait(id_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP;
-  return link_up_.exchange(up, std::memory_order_relaxed) != up;
+  const bool is_known = rte_eth_link_get_nowait(id_, &link) == 0;
+  if (is_known) link_.store(std::bit_cast<uint64_t>(link), std::memory_order_relaxed);
+  const bool up = (!is_known || link.link_status == RTE_ETH_LINK_UP) && kernel_link_.IsUp();
+  if (link_up_.exchange(up, std::memory_order_relaxed) != up)
+    link_changes_.fetch_add(1, std::memory_order_relaxed);
 }
 
 PortStatus Port::Status() const {
@@ -229,11 +232,10 @@ PortStatus Port::Status() const {
   status.mtu = options_.mtu;
   status.promiscuous = rte_eth_promiscuous_get(id_) == 1;
   status.link_up = link_up_.load(std::memory_order_relaxed);
-  rte_eth_link link{};
-  if (rte_eth_link_get_nowait(id_, &link) == 0) {
-    status.full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
-    status.speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
-  }
+  status.link_changes = link_changes();
+  const auto link = std::bit_cast<rte_eth_link>(link_.load(std::memory_order_relaxed));
+  status.full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
+  status.speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
   rte_eth_stats_get(id_, &status.stats);
   return status;
 }

@@ -3,7 +3,8 @@
 // One port: a device of any DPDK driver, found by what the configuration calls it, set up with as
 // many queue pairs as there are workers where the device can, and asked about its state.
 //
-// Thread safety: control, but for link_up (any thread) and the queues, which workers use directly.
+// Thread safety: control, but for PollLink, link_up and link_changes (any thread) and the queues, which
+// workers use directly.
 #pragma once
 
 #include <rte_ethdev.h>
@@ -19,6 +20,8 @@
 
 #include "dataplane/base/ip_address.h"
 #include "dataplane/config/steering.h"
+#include "dataplane/io/device.h"
+#include "dataplane/io/kernel_link.h"
 #include "dataplane/io/port_options.h"
 #include "dataplane/io/rss.h"
 
@@ -30,6 +33,7 @@ struct PortStatus {
   uint16_t mtu = 0;
   bool promiscuous = false;
   bool link_up = false;
+  uint32_t link_changes = 0;
   bool full_duplex = false;
   uint32_t speed_mbps = 0;  // 0: unknown
   rte_eth_stats stats{};
@@ -51,8 +55,8 @@ class Port {
 
   // Unicast MACs to receive beside its own: filtered by the NIC, or promiscuous where it cannot.
   void SetExtraMacs(const std::vector<MacAddress>& macs);
-  // Reads the link; true when it changed since the last call.
-  bool PollLink();
+  // Reads the link. By one thread at a time, which may be another one.
+  void PollLink();
   PortStatus Status() const;
 
   const PortOptions& options() const { return options_; }
@@ -65,10 +69,13 @@ class Port {
   bool takes_chains() const { return takes_chains_; }
   const MacAddress& mac() const { return mac_; }
   const std::atomic<bool>& link_up() const { return link_up_; }
+  // So often it has come or gone.
+  uint32_t link_changes() const { return link_changes_.load(std::memory_order_relaxed); }
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  Port(const PortOptions& options, uint16_t id) : options_(options), id_(id) {}
+  Port(const PortOptions& options, uint16_t id)
+      : options_(options), id_(id), kernel_link_(KernelInterface(options.device)) {}
   absl::Status Inspect(unsigned workers);
   absl::Status Configure(const config::Steering& steering);
   absl::Status SetUpQueues(rte_mempool* pool);
@@ -92,7 +99,10 @@ class Port {
   bool started_ = false;
   MacAddress mac_{};
   std::vector<MacAddress> extra_macs_;
+  KernelLink kernel_link_;
   std::atomic<bool> link_up_{false};
+  std::atomic<uint32_t> link_changes_{0};
+  std::atomic<uint64_t> link_{0};  // an rte_eth_link
   std::vector<std::string> notes_;
 };
 

@@ -16,11 +16,22 @@ Resolver::Resolver(Table& table, config::Publisher& publisher)
 }
 
 bool Resolver::Handle(const Message& message, Tick now, Probe& probe) noexcept {
-  if (message.kind != Message::Kind::kResolve) {
+  if (message.kind == Message::Kind::kLearn || message.kind == Message::Kind::kConfirm) {
     Learn(message, now);
     return false;
   }
-  if (table_.Find(message.interface, message.address).index != 0) return false;
+  if (message.kind == Message::Kind::kProbe && message.address.is_unset()) {
+    provoked_.set(message.interface);
+    provoke_entries_left_ = table_.high_water();
+    provoke_left_ = kProvokedMax;
+    return false;
+  }
+  const bool is_known = table_.Find(message.interface, message.address).index != 0;
+  if (message.kind == Message::Kind::kProbe && (is_known || !message.may_create)) {
+    probe = {.interface = message.interface, .address = message.address};
+    return true;
+  }
+  if (is_known) return false;
   Table::Entry* entry = table_.Add(message.interface, message.address);
   if (entry == nullptr) return false;
   return Ask(*entry, now, probe);
@@ -55,7 +66,23 @@ bool Resolver::Ask(Table::Entry& entry, Tick now, Probe& probe) noexcept {
 
 bool Resolver::StepNext(Tick now, Probe& probe) noexcept {
   if (cursor_ >= table_.high_water()) cursor_ = 1;
-  return StepEntry(static_cast<uint16_t>(cursor_++), now, probe);
+  const auto index = static_cast<uint16_t>(cursor_++);
+  return StepEntry(index, now, probe) || Provoke(index, probe);
+}
+
+// A neighbour of an interface that has been silent is asked for a sign of life.
+bool Resolver::Provoke(uint16_t index, Probe& probe) noexcept {
+  if (provoke_entries_left_ == 0) return false;
+  --provoke_entries_left_;
+  const Table::Entry& entry = table_.entry(index);
+  const config::InterfaceId interface = entry.interface.load(std::memory_order_relaxed);
+  const View view = Table::Unpack(entry.word.load(std::memory_order_relaxed));
+  const bool is_asked = provoke_left_ > 0 && provoked_.test(interface) && view.usable();
+  if (provoke_entries_left_ == 0) provoked_.reset();
+  if (!is_asked) return false;
+  --provoke_left_;
+  probe = {.interface = interface, .address = table_.AddressOf(entry)};
+  return true;
 }
 
 bool Resolver::StepEntry(uint16_t index, Tick now, Probe& probe) noexcept {

@@ -10,9 +10,11 @@
 // Thread safety: worker 0 only.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/base/limits.h"
 #include "dataplane/config/publish.h"
 #include "dataplane/neighbour/table.h"
 
@@ -24,11 +26,14 @@ struct Message {
     kResolve,  // somebody needs `address`
     kLearn,    // `address` is at `mac`
     kConfirm,  // as kLearn, but never replaces another MAC (an advertisement without override)
+    // `address` is to be asked, though it is known; unset: some that are known on the interface.
+    kProbe,
   };
 
   IpAddress address;
   Kind kind = Kind::kResolve;
-  bool may_create = false;  // kLearn: the packet was addressed to us
+  // kLearn: the packet was addressed to us; kProbe: the answer is to be remembered.
+  bool may_create = false;
   config::InterfaceId interface = 0;
   MacAddress mac{};
   uint16_t reserved = 0;
@@ -49,7 +54,8 @@ class Resolver {
   static constexpr uint32_t kProbeTicks = TicksIn(1 * kSecond);
   static constexpr uint32_t kFailedTicks = TicksIn(3 * kSecond);
   static constexpr uint32_t kIdleTicks = TicksIn(300 * kSecond);
-  static constexpr uint8_t kProbesMax = 3;  // of each kind, unicast and broadcast
+  static constexpr uint8_t kProbesMax = 3;      // of each kind, unicast and broadcast
+  static constexpr unsigned kProvokedMax = 64;  // neighbours asked for a kProbe of an interface
 
   // `publisher` tells when every worker has let go of a removed entry.
   Resolver(Table& table, config::Publisher& publisher);
@@ -76,6 +82,7 @@ class Resolver {
 
   bool StepNext(Tick now, Probe& probe) noexcept;
   bool StepEntry(uint16_t index, Tick now, Probe& probe) noexcept;
+  bool Provoke(uint16_t index, Probe& probe) noexcept;
   bool Ask(Table::Entry& entry, Tick now, Probe& probe) noexcept;
   void Learn(const Message& message, Tick now) noexcept;
   void Remove(uint16_t index) noexcept;
@@ -84,6 +91,10 @@ class Resolver {
   Table& table_;
   config::Publisher& publisher_;
   uint32_t cursor_ = 1;
+  // A kProbe of interfaces, while the cursor goes round.
+  std::bitset<kInterfacesMax + 1> provoked_;
+  uint32_t provoke_entries_left_ = 0;
+  unsigned provoke_left_ = 0;
   std::vector<Removed> removed_;  // in order of removal; reserved up front
   size_t removed_first_ = 0;
 };

@@ -71,6 +71,10 @@ class Table {
   config::InterfaceId InterfaceOf(flow::NeighbourRef ref) const noexcept {
     return entries_[ref.index].interface.load(std::memory_order_relaxed);
   }
+  // When it last answered.
+  Tick ConfirmedAt(flow::NeighbourRef ref) const noexcept {
+    return entries_[ref.index].confirmed.load(std::memory_order_relaxed);
+  }
   // Says that the entry is in use, so that it is kept fresh. One shared write a reachable period.
   void MarkUsed(flow::NeighbourRef ref) noexcept {
     std::atomic<bool>& used = entries_[ref.index].used;

@@ -48,6 +48,9 @@ Business Classify(Context& context, Work& work) noexcept {
     return Business::kDone;
   }
   work.interface = &context.snapshot->interfaces[id];
+  if (work.interface->is_watched) [[unlikely]] {
+    context.counters.heard_at[id].Set(context.now);
+  }
   if ((parsed.flags & net::kGroupMac) == 0) {
     const DropReason reason = CheckMac(context, *work.interface, work.packet.data);
     if (reason != DropReason::kNone) {

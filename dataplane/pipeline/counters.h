@@ -94,6 +94,9 @@ struct WorkerCounters {
   std::unique_ptr<ObjectCounters[]> members =
       std::make_unique<ObjectCounters[]>(kMembersMax + 1);  // by MemberId
 
+  // By InterfaceId: when something last came from it, where that is watched (config::Interface).
+  std::unique_ptr<Counter[]> heard_at = std::make_unique<Counter[]>(kInterfacesMax + 1);
+
   void CountDrop(DropReason reason) { drops[static_cast<size_t>(reason)].Add(1); }
 };
 

@@ -34,15 +34,14 @@ struct Exchange::Ring {
 
 Exchange::Exchange(unsigned workers) : workers_(workers), next_source_(workers) {
   packet_rings_.resize(size_t{workers} * workers);
-  message_rings_.resize(workers);
+  message_rings_.resize(size_t{workers} + 1);
+  for (unsigned from = 1; from <= workers; ++from)
+    message_rings_[from] = std::make_unique<Ring>(sizeof(neighbour::Message), kMessageRingSize);
   for (unsigned from = 0; from < workers; ++from) {
     for (unsigned to = 0; to < workers; ++to) {
       if (from == to) continue;
       packet_rings_[from * workers + to] =
           std::make_unique<Ring>(sizeof(net::Packet), kHandoffRingSize);
-    }
-    if (from > 0) {
-      message_rings_[from] = std::make_unique<Ring>(sizeof(neighbour::Message), kMessageRingSize);
     }
   }
 }
@@ -75,7 +74,7 @@ bool Exchange::Tell(unsigned from, const neighbour::Message& message) noexcept {
 
 size_t Exchange::Hear(std::span<neighbour::Message> messages) noexcept {
   size_t count = 0;
-  for (unsigned from = 1; from < workers_ && count < messages.size(); ++from) {
+  for (unsigned from = 1; from <= workers_ && count < messages.size(); ++from) {
     count += rte_ring_sc_dequeue_burst_elem(
         message_rings_[from]->memory.get(), &messages[count], sizeof(neighbour::Message),
         static_cast<unsigned>(messages.size() - count), nullptr);

@@ -4,6 +4,8 @@
 // to worker 0. One single-producer, single-consumer rte_ring for each ordered pair, so that no two
 // workers ever write the same line.
 //
+// The mirror thread tells worker 0 something, too, as if it were one worker more.
+//
 // Limits: kHandoffRingSize packets and kMessageRingSize messages a pair; what does not fit is refused
 // (packets: kHandoffFull; messages: asked again when the next packet misses the neighbour).
 #pragma once
@@ -36,7 +38,7 @@ class Exchange {
   // Worker `to`: up to packets.size() packets, fairly from all others. Returns how many.
   size_t Collect(unsigned to, std::span<net::Packet> packets) noexcept;
 
-  // Worker `from` > 0, to worker 0.
+  // Worker `from` > 0, or the mirror thread as number workers(), to worker 0.
   [[nodiscard]] bool Tell(unsigned from, const neighbour::Message& message) noexcept;
   // Worker 0.
   size_t Hear(std::span<neighbour::Message> messages) noexcept;

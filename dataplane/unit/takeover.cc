@@ -241,7 +241,9 @@ void Takeover::Publish(Nanos now) {
          .epoch = group.epoch(),
          .active = group.acts() ? device_->settings().self : group.active_device(),
          .next_active = group.heir(),
-         .fault = group.fault()});
+         .fault = group.fault(),
+         .has_score = group.settings().method == ha::Method::kHaScore,
+         .score = group.score()});
   }
   for (const ha::Peer& peer : device_->detector().peers()) {
     TakeoverStatus::Peer shown{.device = peer.device,

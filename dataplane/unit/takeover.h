@@ -53,6 +53,8 @@ struct TakeoverStatus {
     ha::DeviceId active = 0;       // 0: nobody that this device knows of
     ha::DeviceId next_active = 0;  // as the active device says
     const char* fault = nullptr;
+    bool has_score = false;
+    uint32_t score = 0;  // of this device, without the bonus
   };
   struct Peer {
     ha::DeviceId device = 0;

@@ -97,7 +97,7 @@ struct Unit::Impl {
     if (!options.takeover) return;
     takeover = std::make_unique<Takeover>(*options.takeover, options.start, shared.roles,
                                           *mirroring, announcer, shared.successors);
-    WatchedDevice watched;
+    WatchedDevice watched{{}, shared.neighbours, shared.exchange};
     for (const auto& one : workers)
       watched.workers.push_back(&one->context.counters);
     watchdog = std::make_unique<Watchdog>(std::move(watched), options.health, *takeover);

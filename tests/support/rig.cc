@@ -117,7 +117,9 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
       settings.groups.push_back(
           {.id = group.id,
            .name_hash = config::NameHash(config::ObjectKind::kTrafficGroup, group.name),
-           .ha_order = {1, 2}});
+           .method = options_.takeover_method,
+           .ha_order = {1, 2},
+           .auto_failback = options_.takeover_method == ha::Method::kHaScore});
     }
   }
   options.health = options_.health;

@@ -52,6 +52,7 @@ struct RigOptions {
   uint64_t rss_key_hash = 0;      // of its fingerprint: another one is another platform
   // The takeover machine decides on every traffic group, whatever role it is configured to have.
   std::optional<ha::Settings> takeover;  // but for self, peers and groups, which are filled in
+  ha::Method takeover_method = ha::Method::kHaOrder;
   ha::HealthSettings health;
   // Called right before and right after each Unit::Turn.
   void (*around_turn)(bool begins) = nullptr;

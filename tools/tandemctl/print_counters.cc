@@ -25,6 +25,7 @@ std::string LinkOf(const v1::PortResult::Port& port) {
 void Printer::Print(const v1::PortResult& result) {
   Table table({{"NAME"},
                {"LINK"},
+               {"CHANGES", Align::kRight},
                {"MAC"},
                {"MTU", Align::kRight},
                {"RX PACKETS", Align::kRight},
@@ -37,9 +38,9 @@ void Printer::Print(const v1::PortResult& result) {
                {"DRIVER"},
                {"DEVICE"}});
   for (const auto& port : result.port()) {
-    table.Add({port.name(), LinkOf(port), port.mac(), std::to_string(port.mtu()),
-               numbers_.Count(port.rx_packets()), numbers_.Count(port.rx_bytes()),
-               numbers_.Count(port.rx_errors()),
+    table.Add({port.name(), LinkOf(port), numbers_.Count(port.link_changes()), port.mac(),
+               std::to_string(port.mtu()), numbers_.Count(port.rx_packets()),
+               numbers_.Count(port.rx_bytes()), numbers_.Count(port.rx_errors()),
                numbers_.Count(port.rx_missed() + port.rx_no_buffer()),
                numbers_.Count(port.tx_packets()), numbers_.Count(port.tx_bytes()),
                numbers_.Count(port.tx_errors()), port.driver(), port.device()});

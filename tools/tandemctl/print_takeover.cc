@@ -46,10 +46,32 @@ std::string GroupsOf(const v1::DeviceGroupResult::Device& device) {
 
 }  // namespace
 
+void Printer::PrintScores(const v1::TrafficGroupResult& result) {
+  out_ << '\n';
+  Table table({{"TRAFFIC GROUP"},
+               {"SCORE", Align::kRight},
+               {"OF"},
+               {"WEIGHT", Align::kRight},
+               {"UP", Align::kRight},
+               {"TOTAL", Align::kRight},
+               {"MINIMUM", Align::kRight}});
+  for (const auto& group : result.traffic_group()) {
+    for (const auto& part : group.score_part()) {
+      table.Add({group.name(), std::to_string(group.score()), part.name(),
+                 std::to_string(part.weight()), std::to_string(part.up()),
+                 std::to_string(part.total()), std::to_string(part.minimum())});
+    }
+  }
+  table.Print(out_);
+}
+
 void Printer::Print(const v1::TrafficGroupResult& result) {
   bool has_states = false;
-  for (const auto& group : result.traffic_group())
+  bool has_scores = false;
+  for (const auto& group : result.traffic_group()) {
     has_states |= !group.state().empty();
+    has_scores |= group.has_score();
+  }
   if (result.traffic_group().empty()) {
     out_ << "no traffic groups\n";
     return;
@@ -73,6 +95,7 @@ void Printer::Print(const v1::TrafficGroupResult& result) {
                  group.fault().empty() ? group.state_reason() : group.fault()});
     }
     table.Print(out_);
+    if (has_scores) PrintScores(result);
     return;
   }
   Table table(

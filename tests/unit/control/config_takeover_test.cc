@@ -145,7 +145,9 @@ TEST_CASE("config takeover: what the watchdog is told", "[config]") {
   const auto stall = [](const std::string& fields) {
     const auto document = LoadConfigText(Cat(kPairBase, GroupOf(Cat(kDevices, fields))), "f");
     REQUIRE(document.ok());
-    return HealthSettingsOf(document->config()).worker_stall;
+    ConfigIds ids;
+    const ha::HealthSettings settings = HealthSettingsOf(document->config(), ids, 2);
+    return settings.pulses.empty() ? 0 : settings.pulses.back().timeout;
   };
   CHECK(stall("") == 500 * kMillisecond);
   CHECK(stall(" worker_stall_ms: 0") == 0);

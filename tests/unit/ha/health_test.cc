@@ -10,18 +10,23 @@
 namespace tandem::ha {
 namespace {
 
-constexpr config::TrafficGroupId kAnyGroup = 3;
+constexpr config::TrafficGroupId kGroup = 3;
 constexpr Nanos kStep = 5 * kMillisecond;
 
 // A device that is looked at every kStep. What a test does not change is well.
 struct Patient {
-  explicit Patient(const HealthSettings& settings) { health.Configure(settings); }
+  explicit Patient(const HealthSettings& settings) { Configure(settings); }
 
+  void Configure(const HealthSettings& settings) {
+    health.Configure(settings);
+    numbers.resize(settings.pulses.size());
+    stands_still.resize(settings.pulses.size());
+  }
   void Look() {
-    for (size_t i = 0; i < turns.size(); ++i) {
-      if (!stands_still[i]) ++turns[i];
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      if (!stands_still[i]) ++numbers[i];
     }
-    health.Look({.worker_turns = turns}, now);
+    health.Look(numbers, now);
   }
   void Pass(Nanos span) {
     for (Nanos passed = 0; passed < span; passed += kStep) {
@@ -29,17 +34,39 @@ struct Patient {
       Look();
     }
   }
-  bool IsIll(bool acts) const { return health.FaultOf(kAnyGroup, acts) != nullptr; }
+  bool IsIll(bool acts) const { return health.FaultOf(kGroup, acts) != nullptr; }
 
   Health health;
   Nanos now = kSecond;
-  std::vector<uint64_t> turns = {0, 0};
-  std::vector<bool> stands_still = {false, false};
+  std::vector<uint64_t> numbers;
+  std::vector<bool> stands_still;
 };
 
+// Of two workers.
 HealthSettings WithWorkerStall(Nanos stall = 500 * kMillisecond) {
   HealthSettings settings;
-  settings.worker_stall = stall;
+  for (const uint32_t worker : {0U, 1U}) {
+    settings.pulses.push_back({.index = worker, .timeout = stall});
+    settings.rules.push_back(
+        {.kind = Fault::Kind::kWorkerStall, .subject = worker, .pulses = {worker}});
+  }
+  return settings;
+}
+
+// Three gateways of kGroup, two of which are needed.
+HealthSettings WithGateways() {
+  HealthSettings settings;
+  for (uint32_t i = 0; i < 3; ++i) {
+    settings.pulses.push_back({.kind = Pulse::Kind::kGateway,
+                               .address = IpAddress::V4(i + 1),
+                               .timeout = 4 * kSecond,
+                               .ask_every = kSecond});
+  }
+  settings.rules.push_back({.kind = Fault::Kind::kGatewayDown,
+                            .subject = kGroup,
+                            .group = kGroup,
+                            .pulses = {0, 1, 2},
+                            .minimum = 2});
   return settings;
 }
 
@@ -54,7 +81,7 @@ TEST_CASE("health: a worker that takes no turn for the configured time is a faul
   patient.Pass(495 * kMillisecond);
   CHECK_FALSE(patient.IsIll(true));
   patient.Pass(2 * kStep);
-  CHECK(std::string(patient.health.FaultOf(kAnyGroup, true)) == "a worker stands still");
+  CHECK(std::string(patient.health.FaultOf(kGroup, true)) == "a worker stands still");
   patient.Pass(3 * kSecond);
   const std::vector<Fault> faults = patient.health.faults();
   REQUIRE(faults.size() == 1);
@@ -107,18 +134,80 @@ TEST_CASE("health: who did not look blames nobody for that time") {
   CHECK(patient.IsIll(true));
 }
 
-TEST_CASE("health: workers are not looked at when that is off, from the next look on") {
-  Patient patient(WithWorkerStall(0));
+TEST_CASE("health: what is not configured any more is no fault; what stays goes on") {
+  Patient patient(WithWorkerStall());
   patient.Pass(kSecond);
   patient.stands_still[1] = true;
-  patient.Pass(10 * kSecond);
-  CHECK_FALSE(patient.IsIll(true));
-  patient.health.Configure(WithWorkerStall());
-  patient.Look();
+  patient.Pass(kSecond);
   CHECK(patient.IsIll(true));
-  patient.health.Configure(WithWorkerStall(0));
+  HealthSettings only_first = WithWorkerStall();
+  only_first.pulses.pop_back();
+  only_first.rules.pop_back();
+  patient.Configure(only_first);
   patient.Look();
   CHECK_FALSE(patient.IsIll(true));
+  // A new one is well to begin with.
+  patient.Configure(WithWorkerStall());
+  patient.stands_still[0] = true;
+  patient.Pass(400 * kMillisecond);
+  patient.Configure(WithWorkerStall());
+  patient.Pass(95 * kMillisecond);
+  CHECK_FALSE(patient.IsIll(true));
+  patient.Pass(2 * kStep);
+  CHECK(patient.IsIll(true));
+}
+
+TEST_CASE("health: too few gateways are a fault of their group, for who does not act earlier") {
+  Patient patient(WithGateways());
+  patient.Pass(kSecond);
+  patient.stands_still[0] = true;
+  patient.Pass(10 * kSecond);
+  CHECK_FALSE(patient.IsIll(false));
+  patient.stands_still[2] = true;
+  patient.Pass(3 * kSecond - kStep);
+  CHECK_FALSE(patient.IsIll(false));
+  patient.Pass(kStep);
+  CHECK(patient.IsIll(false));
+  CHECK_FALSE(patient.IsIll(true));
+  patient.Pass(kSecond);
+  CHECK(std::string(patient.health.FaultOf(kGroup, true)) == "too few gateways answer");
+  CHECK(patient.health.FaultOf(kGroup + 1, true) == nullptr);
+  CHECK(patient.health.FaultOf(kGroup + 1, false) == nullptr);
+  patient.stands_still[0] = false;
+  patient.Pass(kStep);
+  CHECK_FALSE(patient.IsIll(true));
+  CHECK(patient.IsIll(false));
+}
+
+TEST_CASE("health: a gateway that never answered is none") {
+  Patient patient(WithGateways());
+  patient.stands_still = {false, true, true};
+  patient.Pass(4 * kSecond - kStep);
+  CHECK_FALSE(patient.IsIll(true));
+  patient.Pass(2 * kStep);
+  CHECK(patient.IsIll(true));
+}
+
+TEST_CASE("health: a score counts what is up") {
+  HealthSettings settings = WithGateways();
+  settings.rules.clear();
+  settings.score_parts = {
+      {.group = kGroup, .name = "gateways", .weight = 30, .needed = 2, .pulses = {0, 1, 2}},
+      {.group = kGroup, .name = "pool", .weight = 50, .up = 1, .total = 2},
+      {.group = kGroup + 1, .name = "pool", .weight = 100, .up = 1, .total = 1}};
+  Patient patient(settings);
+  patient.Pass(kSecond);
+  CHECK(patient.health.ScoreOf(kGroup) == 55);
+  CHECK(patient.health.ScoreOf(kGroup + 1) == 100);
+  CHECK(patient.health.ScoreOf(kGroup + 2) == 0);
+  patient.stands_still[0] = true;
+  patient.Pass(5 * kSecond);
+  CHECK(patient.health.ScoreOf(kGroup) == 45);
+  CHECK(patient.health.score_parts()[0].up == 2);
+  CHECK(patient.health.score_parts()[0].total == 3);
+  patient.stands_still[1] = true;
+  patient.Pass(5 * kSecond);
+  CHECK(patient.health.ScoreOf(kGroup) == 25);
 }
 
 }  // namespace tandem::ha

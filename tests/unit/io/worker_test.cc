@@ -140,7 +140,9 @@ TEST_CASE("what a port without link should send is dropped with that reason") {
   Worker worker({}, *device.unit, device.ports->QueuesOf(0));
   device.Inject(0, PacketBuilder().Ipv4("10.0.0.9", "10.0.0.1").EchoRequest(1).Build());
   rte_eth_dev_set_link_down(device.ports->port(0).id());
-  REQUIRE(device.ports->port(0).PollLink());
+  device.ports->port(0).PollLink();
+  REQUIRE_FALSE(device.ports->port(0).link_up());
+  CHECK(device.ports->port(0).link_changes() == 2);
   worker.Turn();
   CHECK(device.unit->counters(0).originated.Get() == 0);
   device.CheckConservation();

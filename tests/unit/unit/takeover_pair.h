@@ -14,6 +14,7 @@ namespace tandem::test {
 
 struct TakeoverPairOptions {
   ha::HealthSettings health;
+  ha::Method method = ha::Method::kHaOrder;
 };
 
 struct TakeoverPair {
@@ -65,6 +66,7 @@ struct TakeoverPair {
     options.rig.takeover->drain_max = kSecond;
     options.rig.takeover->grant_wait_min = kSecond;
     options.rig.health = from.health;
+    options.rig.takeover_method = from.method;
     return options;
   }
 
