@@ -31,7 +31,7 @@ constexpr uint16_t kBodyMax = 1400;
 // How much is done: enough to measure, or as little as a profiler needs.
 struct Extent {
   size_t samples;
-  size_t warm_up;  // samples of new connections
+  size_t warm_up;  // rounds of new connections
   int settling;    // turns
 };
 constexpr Extent kMeasured{1500, 16'000, 200'000};
@@ -160,22 +160,24 @@ struct Step {
 // earlier ones are at each of the other steps.
 void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const Extent& extent,
          const char* what) {
-  constexpr uint32_t kConnections = 64;  // a sample
+  constexpr uint32_t kConnections = 64;  // a round
+  constexpr size_t kRounds = 8;  // a sample: enough for some frames of the mirror's to be in each
   constexpr uint32_t kEstablished = kMembers * 256;
   constexpr uint32_t kNumbers = kMembers * 8192;  // flow numbers that come round
   Contest contest(protocol, 1U << 20, kEstablished, 200 * kMillisecond, extent.settling);
   const size_t warm_up = extent.warm_up;
   FrameRing ring;
   std::array<Samples, 2> samples;
+  std::array<uint64_t, 2> cycles{};
   Told before;
-  for (size_t sample = 0; sample < warm_up + extent.samples * 4; ++sample) {
-    if (sample == warm_up) before = contest.told();
+  for (size_t round = 0; round < warm_up + extent.samples * 4; ++round) {
+    if (round == warm_up) before = contest.told();
     for (size_t k = 0; k < Contest::kDevices; ++k) {
-      const size_t number = (sample + k) % 2;
+      const size_t number = (round + k) % 2;
       size_t count = 0;
       for (const Step& step : steps) {
         for (uint32_t i = 0; i < kConnections; ++i) {
-          const uint64_t connection = sample * kConnections + i;
+          const uint64_t connection = round * kConnections + i;
           if (connection < step.after) continue;
           const auto flow =
               kEstablished + static_cast<uint32_t>((connection - step.after) % kNumbers);
@@ -183,11 +185,13 @@ void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const Extent&
                                                       step.sent, step.acknowledged);
         }
       }
-      const uint64_t cycles = contest.Send(number, ring.packets().first(count), gap);
-      if (sample >= warm_up) samples[number].Add(cycles);
+      cycles[number] += contest.Send(number, ring.packets().first(count), gap);
+      if ((round + 1) % kRounds != 0) continue;
+      if (round >= warm_up) samples[number].Add(cycles[number]);
+      cycles[number] = 0;
     }
   }
-  Print(what, samples, kConnections, contest);
+  Print(what, samples, kRounds * kConnections, contest);
   const Told after = contest.told();
   const double counted = static_cast<double>(extent.samples) * 4.0 * kConnections;
   const auto each = [&](uint64_t Told::*member) {
