@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "dataplane/base/time.h"
 #include "dataplane/flow/table.h"
@@ -36,10 +37,16 @@ class QueueAges {
       BeginTime(since);
     ++pushed_;
   }
+  // The same, if it is of the time of the last one.
+  bool TryPush(Nanos since) noexcept {
+    if (since != newest_) return false;
+    ++pushed_;
+    return true;
+  }
   // The oldest left it.
-  void Pop() noexcept {
-    ++popped_;
-    if (popped_ == first_end_) [[unlikely]]
+  void Pop(uint32_t count = 1) noexcept {
+    popped_ += count;
+    while (popped_ >= first_end_)
       EndTime();
   }
   uint32_t size() const noexcept { return static_cast<uint32_t>(pushed_ - popped_); }
@@ -87,12 +94,9 @@ class DirtyList {
   // REQUIRES, of both: the slot is in no list.
   void Add(Table& table, uint32_t slot, Nanos since) noexcept {
     table.cold(slot).mirror_link = flow::kMirrorListEnd;
-    if (far_ == flow::kNoSlot && end_ - begin_ < kNear) [[likely]] {
-      At(end_++) = slot;
-    } else {
-      Link(table, slot);
-    }
-    ages_.Push(since);
+    if (!has_room() || !ages_.TryPush(since)) [[unlikely]]
+      return AddSlowly(table, slot, since);
+    At(end_++) = slot;
   }
   void AddFirst(Table& table, uint32_t slot, Nanos since) noexcept {
     table.cold(slot).mirror_link = flow::kMirrorListEnd;
@@ -102,24 +106,23 @@ class DirtyList {
     ++firsts_;
   }
 
-  // The slot whose turn it is; kNoSlot: none. It stays dirty until Pop.
-  uint32_t Front(Table& table) noexcept {
-    if (begin_ != end_) [[likely]]
-      return At(begin_);
-    if (far_ == flow::kNoSlot) return flow::kNoSlot;
-    Approach(table);
-    return At(begin_);
-  }
-  // REQUIRES: the slot is Front.
-  void Pop(Table& table, uint32_t slot) noexcept {
-    table.cold(slot).mirror_link = 0;
-    ++begin_;
-    if (firsts_ != 0) [[unlikely]] {
-      --firsts_;
-    } else {
-      ages_.Pop();
+  // The slots whose turn it is, oldest first; none: the list is empty. They are at hand in one piece, so
+  // there may be more behind them.
+  std::span<const uint32_t> Front(Table& table) noexcept {
+    if (begin_ == end_) {
+      if (far_ == flow::kNoSlot) return {};
+      Approach(table);
     }
+    return {&At(begin_), std::min(end_ - begin_, kNear - begin_ % kNear)};
   }
+  // REQUIRES: they are the first of Front, and each was marked clean.
+  void Pop(uint32_t count) noexcept {
+    begin_ += count;
+    const uint32_t firsts = std::min(count, firsts_);
+    firsts_ -= firsts;
+    ages_.Pop(count - firsts);
+  }
+  static void MarkClean(Table& table, uint32_t slot) noexcept { table.cold(slot).mirror_link = 0; }
   uint32_t size() const noexcept { return firsts_ + ages_.size(); }
   // No slot of the list became dirty before; kNever when it is empty.
   Nanos oldest() const noexcept {
@@ -132,7 +135,16 @@ class DirtyList {
 
   uint32_t& At(uint32_t position) noexcept { return near_[position % kNear]; }
 
-  [[gnu::noinline]] void Link(Table& table, uint32_t slot) noexcept {
+  bool has_room() const noexcept { return far_ == flow::kNoSlot && end_ - begin_ < kNear; }
+  [[gnu::noinline]] void AddSlowly(Table& table, uint32_t slot, Nanos since) noexcept {
+    if (has_room()) {
+      At(end_++) = slot;
+    } else {
+      Link(table, slot);
+    }
+    ages_.Push(since);
+  }
+  void Link(Table& table, uint32_t slot) noexcept {
     if (far_ == flow::kNoSlot) {
       far_ = slot;
     } else {

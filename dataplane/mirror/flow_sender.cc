@@ -15,17 +15,25 @@ FlowSender::~FlowSender() = default;
 
 // ---- noting -----------------------------------------------------------------------------------------
 
+// (The slow ways are calls at the ends of functions, so that the usual one saves no registers.)
 template <class Hot>
 inline void FlowSender::Impl::MarkDirty(uint32_t slot) noexcept {
   if (!open) return;
   Family<Hot>& family = Of<Hot>();
   if (!family.IsDirty(slot)) {
-    family.Keep(slot);
+    if (family.ranges.Take(slot)) [[unlikely]]
+      return MarkFirstOfRange<Hot>(slot);
   } else if (family.IsLater(slot)) {
     family.later.TakeOut(family.table, slot);
   } else {
     return;
   }
+  family.dirty.Add(family.table, slot, now);
+}
+template <class Hot>
+void FlowSender::Impl::MarkFirstOfRange(uint32_t slot) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  family.Hold(slot);
   family.dirty.Add(family.table, slot, now);
 }
 
@@ -174,11 +182,16 @@ template <class Hot>
 void FlowSender::Impl::Drain(uint32_t budget) noexcept {
   Family<Hot>& family = Of<Hot>();
   EndWaits<Hot>(now);
-  while (budget-- != 0) {
-    const uint32_t slot = family.dirty.Front(family.table);
-    if (slot == flow::kNoSlot) return;
-    family.dirty.Pop(family.table, slot);
-    family.LetGo(slot);
+  while (budget != 0) {
+    auto slots = family.dirty.Front(family.table);
+    if (slots.empty()) return;
+    slots = slots.first(std::min<size_t>(slots.size(), budget));
+    for (const uint32_t slot : slots) {
+      family.dirty.MarkClean(family.table, slot);
+      family.LetGo(slot);
+    }
+    budget -= static_cast<uint32_t>(slots.size());
+    family.dirty.Pop(static_cast<uint32_t>(slots.size()));
   }
 }
 
@@ -222,17 +235,25 @@ void FlowSender::Impl::OnLost(std::span<const Note> gone) noexcept {
   }
 }
 
+// Slots of one range mostly come one after the other, and are let go of together.
 void FlowSender::Impl::OnAcknowledged(std::span<const Note> gone) noexcept {
-  for (const Note note : gone) {
+  constexpr Note kSlotInRange = 2 * kRangeSlots - 2;
+  for (size_t i = 0; i < gone.size();) {
+    const Note note = gone[i++];
     if ((note & kAuditNote) != 0) {
       const uint32_t range = (note & ~kAuditNote) >> 1;
       RangeBook& ranges = RangesOf((note & 1) != 0);
       ranges.ClearAsked(range);
       ranges.MarkProved(range);
-    } else if ((note & 1) != 0) {
-      family6.LetGo(note >> 1);
+      continue;
+    }
+    uint32_t count = 1;
+    for (; i < gone.size() && ((gone[i] ^ note) & ~kSlotInRange) == 0; ++i)
+      ++count;
+    if ((note & 1) != 0) {
+      family6.LetGo(note >> 1, count);
     } else {
-      family4.LetGo(note >> 1);
+      family4.LetGo(note >> 1, count);
     }
   }
 }

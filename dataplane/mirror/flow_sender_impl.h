@@ -53,7 +53,8 @@ struct FlowSender::Impl {
   static constexpr Nanos kLagGood = 100 * kMillisecond;
   static constexpr Nanos kLagGoodFor = kSecond;
   static constexpr Nanos kLookPause = 100'000;
-  static constexpr uint32_t kRowBytes = 24;     // about, of a mixed batch
+  static constexpr uint32_t kRowBytesMax = 24;      // about, of creates that have little in common
+  static constexpr uint32_t kRowsWaitingMax = 512;  // however short they are
   static constexpr uint32_t kRangeCost = 1024;  // bytes of the bulk's allowance that a digest takes
   static constexpr Note kAuditNote = 0x80000000;  // | range << 1 | is_ipv6
 
@@ -75,12 +76,17 @@ struct FlowSender::Impl {
       const flow::FlowCommon& common = table.hot(slot).common;
       return common.state != flow::State::kFree && (common.flags & flow::kMirrored) != 0;
     }
-    // The slot is spoken of once more, or once less: its name must stay true that long.
+    // The slot is spoken of once more, or `count` slots of its range once less: their names must stay true
+    // that long.
     void Keep(uint32_t slot) noexcept {
-      if (ranges.Take(slot) && !Mutated(Mutation::kPageNotHeld)) table.pages().Hold(slot);
+      if (ranges.Take(slot)) Hold(slot);
     }
-    void LetGo(uint32_t slot) noexcept {
-      if (ranges.Release(slot) && !Mutated(Mutation::kPageNotHeld)) table.pages().Unhold(slot);
+    void Hold(uint32_t slot) noexcept {
+      if (!Mutated(Mutation::kPageNotHeld)) table.pages().Hold(slot);
+    }
+    void LetGo(uint32_t slot, uint32_t count = 1) noexcept {
+      if (ranges.Release(slot, count) && !Mutated(Mutation::kPageNotHeld))
+        table.pages().Unhold(slot);
     }
     uint32_t end() const noexcept { return table.pages().LogicalEnd(group); }
 
@@ -118,6 +124,8 @@ struct FlowSender::Impl {
   // ---- flow_sender.cc
   template <class Hot>
   void MarkDirty(uint32_t slot) noexcept;
+  template <class Hot>
+  [[gnu::noinline]] void MarkFirstOfRange(uint32_t slot) noexcept;
   template <class Hot>
   void MarkLater(uint32_t slot) noexcept;
   template <class Hot>
@@ -191,6 +199,7 @@ struct FlowSender::Impl {
   uint32_t notes_count = 0;
   Nanos frame_since = kNever;  // oldest change in it
   uint32_t frames_built = 0;
+  uint32_t row_bytes = kRowBytesMax;        // about, of the live changes told of late
   std::array<Nanos, 256> since_of_frame{};  // by number, of those in flight
   [[no_unique_address]] OldBytes old_bytes;
 

@@ -31,8 +31,10 @@ class RangeBook {
   // ---- slots of a range that are dirty, and notes of it in flight -------------------------------
   // Whether it is the first of its range.
   bool Take(uint32_t slot) noexcept { return pending_[slot / kRangeSlots]++ == 0; }
-  // Whether it was the last.
-  bool Release(uint32_t slot) noexcept { return --pending_[slot / kRangeSlots] == 0; }
+  // `count` of the slot's range; whether they were the last.
+  bool Release(uint32_t slot, uint32_t count) noexcept {
+    return (pending_[slot / kRangeSlots] -= count) == 0;
+  }
   bool IsBusy(uint32_t slot) const noexcept { return pending_[slot / kRangeSlots] != 0; }
 
   // ---- a pass of digests -------------------------------------------------------------------------

@@ -18,10 +18,11 @@ constexpr uint32_t kBackgroundShare = 4;
 
 }  // namespace
 
+// Frames are to be full, as long as nothing waits for `flush`: each costs about as much as ten rows.
 bool FlowSender::Impl::IsLiveDue(Nanos flush) const noexcept {
   const uint32_t waiting = family4.dirty.size() + family6.dirty.size();
   if (waiting == 0) return false;
-  if (uint64_t{waiting} * kRowBytes >= terms.body_max) return true;
+  if (waiting >= kRowsWaitingMax || waiting * row_bytes >= terms.body_max) return true;
   const Nanos since = std::min(family4.dirty.oldest(), family6.dirty.oldest());
   return now >= since && now - since >= flush;
 }
@@ -139,23 +140,28 @@ template <class Hot>
   return true;
 }
 
-// False: the frame is full.
+// False: the frame is full. A note goes with each row, and a batch has no more than there is room for.
 template <class Hot>
 bool FlowSender::Impl::AddDirty() noexcept {
   Family<Hot>& family = Of<Hot>();
+  flow::FlowTable<Hot>& table = family.table;
   const Nanos since = family.dirty.oldest();
   const uint32_t notes_before = notes_count;
   bool has_room = true;
-  for (;;) {
-    const uint32_t slot = family.dirty.Front(family.table);
-    if (slot == flow::kNoSlot) break;
-    // Beyond the cursor, kMirrorKnown may be of another session.
-    const uint32_t logical = family.Logical(slot);
-    has_room =
-        notes_count != notes.size() && AddImage<Hot>(slot, logical, logical < family.bulk_cursor);
-    if (!has_room) break;
-    family.dirty.Pop(family.table, slot);
-    notes[notes_count++] = slot << 1 | Note{Hot::kIsIpv6};
+  while (has_room) {
+    const auto slots = family.dirty.Front(table);
+    if (slots.empty()) break;
+    uint32_t done = 0;
+    for (const uint32_t slot : slots) {
+      // Beyond the cursor, kMirrorKnown may be of another session.
+      const uint32_t logical = family.Logical(slot);
+      has_room = AddImage<Hot>(slot, logical, logical < family.bulk_cursor);
+      if (!has_room) break;
+      family.dirty.MarkClean(table, slot);
+      notes[notes_count + done++] = slot << 1 | Note{Hot::kIsIpv6};
+    }
+    notes_count += done;
+    family.dirty.Pop(done);
   }
   if (notes_count != notes_before) frame_since = std::min(frame_since, since);
   return has_room;
@@ -191,6 +197,8 @@ bool FlowSender::Impl::BuildLive(FrameSlot& out, const config::Snapshot& snapsho
   if (has_room) AddTouches();
   if (writer.empty() && notes_count == 0) return false;
   FinishFrame(out, snapshot);
+  if (notes_count != 0)
+    row_bytes = std::min((3 * row_bytes + out.body_size / notes_count + 3) / 4, kRowBytesMax);
   return true;
 }
 

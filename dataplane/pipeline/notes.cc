@@ -81,7 +81,7 @@ bool IsEnding(flow::State state) {
 template <class Hot>
 inline void BeginWhenWanted(Context& context, uint32_t slot) {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
-  if (common.packets_awaited != 0 || IsTooEarly(*context.snapshot, common)) return;
+  if (common.packets_awaited != 0) return;
   const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
   if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return;
   if (virtual_server->mirror_after != 0 &&
@@ -112,7 +112,7 @@ template <class Hot>
 void Use(Context& context, uint32_t slot) noexcept {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
   if (!IsMirroredFlow(common)) {
-    BeginWhenWanted<Hot>(context, slot);
+    if (!IsTooEarly(*context.snapshot, common)) BeginWhenWanted<Hot>(context, slot);
   } else if (TicksBetween(common.last_seen, context.tick) < kOfLate) {
     SenderOf<Hot>(context, slot).template Touch<Hot>(slot);
   }
@@ -131,7 +131,7 @@ void Review(Context& context, uint32_t slot) noexcept {
   if (!IsMirroredFlow(common)) {
     if (virtual_server == nullptr) return;
     common.packets_awaited = std::min(common.packets_awaited, virtual_server->mirror_after_packets);
-    BeginWhenWanted<Hot>(context, slot);
+    if (!IsTooEarly(*context.snapshot, common)) BeginWhenWanted<Hot>(context, slot);
     if (Wait<Hot>(context, slot) != config::kIndefinite) Arm<Hot>(context, slot);
   } else if (virtual_server == nullptr || !IsDue(*virtual_server, common)) {
     // One that lasted long enough once is not given up for another value of that.

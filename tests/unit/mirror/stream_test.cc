@@ -39,6 +39,30 @@ TEST_CASE("over a good link, changes come within the flush time", "[mirror]") {
   CheckEqual(rig);
 }
 
+TEST_CASE("changes that come fast fill the frames, however short they are", "[mirror]") {
+  StreamRig rig({});
+  for (uint32_t client = 0; client < 2000; ++client)
+    rig.Create<FlowHot4>(client);
+  rig.Open();
+  CheckEqual(rig);
+  const mirror::SenderCounters& counters = rig.sender.counters();
+  uint64_t frames = 0;
+  uint64_t bytes = 0;
+  for (int round = 0; round < 200; ++round) {
+    if (round == 100) {
+      frames = counters.frames.Get();
+      bytes = counters.bytes.Get();
+    }
+    for (uint32_t i = 0; i < 40; ++i)
+      rig.Change<FlowHot4>(rig.names()[(static_cast<size_t>(round) * 40 + i) % 2000].slot);
+    rig.Run(10'000);
+  }
+  // A row takes about four bytes.
+  CHECK((counters.bytes.Get() - bytes) / (counters.frames.Get() - frames) > 800);
+  CheckEqual(rig);
+  CHECK(counters.updates.Get() == 200 * 40);
+}
+
 TEST_CASE("over bad links, the shadow equals the flows once they rest", "[mirror]") {
   const uint64_t seed = GENERATE(1U, 2U, 3U, 4U, 5U, 6U);
   CAPTURE(seed);
