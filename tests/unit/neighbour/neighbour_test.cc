@@ -56,6 +56,15 @@ class Rig {
     message.may_create = may_create;
     CHECK_FALSE(resolver_.Handle(message, now_, last_));
   }
+  // 0: neighbours that are known on the interface.
+  bool ProbeNow(uint32_t host, bool may_create = false) {
+    Message message;
+    message.kind = Message::Kind::kProbe;
+    message.interface = 1;
+    if (host != 0) message.address = Host(host);
+    message.may_create = may_create;
+    return resolver_.Handle(message, now_, last_);
+  }
   View Look(uint32_t host) { return table_.Read(table_.Find(1, Host(host))); }
   Table& table() { return table_; }
   const Probe& last() const { return last_; }
@@ -122,6 +131,33 @@ TEST_CASE("neighbour: a used entry that stops answering fails; an unused one age
   rig.Step(Resolver::kIdleTicks);
   rig.Step(Resolver::kProbeTicks);
   CHECK(rig.table().Find(1, Host(6)).index == 0);
+}
+
+TEST_CASE("neighbour: a known one is asked again on demand, by broadcast, and stays as it is",
+          "[neighbour]") {
+  Rig rig;
+  rig.Learn(7, 7, Message::Kind::kLearn, true);
+  REQUIRE(rig.ProbeNow(7));
+  CHECK(rig.last().address == Host(7));
+  CHECK_FALSE(rig.last().unicast);
+  CHECK(rig.Look(7).state == State::kReachable);
+  // Who is not known is asked, and remembered only where that is wanted.
+  REQUIRE(rig.ProbeNow(8));
+  CHECK(rig.Look(8).state == State::kFree);
+  REQUIRE(rig.ProbeNow(9, true));
+  CHECK(rig.last().address == Host(9));
+  CHECK(rig.Look(9).state == State::kIncomplete);
+}
+
+TEST_CASE("neighbour: those of a silent interface are asked once round, so many at most",
+          "[neighbour]") {
+  Rig rig;
+  for (uint32_t host = 1; host <= 100; ++host)
+    rig.Learn(host, host, Message::Kind::kLearn, true);
+  CHECK(rig.Step(1) == 0);
+  CHECK_FALSE(rig.ProbeNow(0));
+  CHECK(rig.Step(1) == Resolver::kProvokedMax);
+  CHECK(rig.Step(1) == 0);
 }
 
 TEST_CASE("neighbour: only what was asked or told to us makes an entry", "[neighbour]") {

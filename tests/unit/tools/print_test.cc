@@ -213,6 +213,30 @@ TEST_CASE("tandemctl print: traffic groups and persistence records", "[tandemctl
   CHECK(Printed(Parse("persistence_deleted { deleted: 1 }")) == "1 record deleted\n");
 }
 
+TEST_CASE("tandemctl print: faults of the device, and what a score is made of", "[tandemctl]") {
+  CHECK(Printed(Parse(R"(failover { configured: true device: "a" stalls: 2
+      fault { what: "a worker stands still" object: "worker 1" seconds: 61 }
+      fault { what: "too few gateways answer" object: "gateway_failsafe" traffic_group: "tg1"
+              is_over: true seconds: 1 } })")) ==
+        "device         a\n"
+        "forced offline no\n"
+        "stalls         2\n"
+        "\n"
+        "FAULT                    OF                TRAFFIC GROUP  SINCE  STATE\n"
+        "a worker stands still    worker 1          all            1m01s  present\n"
+        "too few gateways answer  gateway_failsafe  tg1               1s  over\n");
+  CHECK(Printed(Parse(R"(traffic_groups {
+      traffic_group { name: "tg1" role: "active" state: "active" epoch: "7.1" has_score: true score: 45
+                      score_part { name: "ports p0, p1" weight: 40 up: 1 total: 2 minimum: 1 }
+                      score_part { name: "pool web" weight: 25 up: 3 total: 3 } } })")) ==
+        "NAME  ROLE    STATE   SINCE  EPOCH  ACTIVE DEVICE  NEXT ACTIVE\n"
+        "tg1   active  active     0s  7.1    -              -\n"
+        "\n"
+        "TRAFFIC GROUP  SCORE  OF            WEIGHT  UP  TOTAL  MINIMUM\n"
+        "tg1               45  ports p0, p1      40   1      2        1\n"
+        "tg1               45  pool web          25   3      3        0\n");
+}
+
 TEST_CASE("tandemctl print: JSON has every field under its own name", "[tandemctl]") {
   Response response = Parse(kVirtuals);
   response.mutable_virtuals()->mutable_virtual_()->RemoveLast();
