@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/config_takeover.h"
+#include "control/fault_log.h"
 #include "control/takeover_control.h"
 #include "control/text.h"
 #include "dataplane/config/dictionary.h"
@@ -65,26 +66,10 @@ void FillPeer(const AdminView& view, const Shown::Peer& peer, size_t paths,
   }
 }
 
-std::string ObjectOf(const config::Snapshot& snapshot, const ha::Fault& fault) {
-  const size_t subject = fault.subject;
-  switch (fault.kind) {
-    case ha::Fault::Kind::kWorkerStall:
-      return Cat("worker ", subject);
-    case ha::Fault::Kind::kLinkDown:
-      return subject < snapshot.ports.size() ? Cat("port ", snapshot.ports[subject].name) : "";
-    case ha::Fault::Kind::kVlanSilent:
-      return subject < snapshot.interfaces.size() ? Cat("vlan ", snapshot.interfaces[subject].name)
-                                                  : "";
-    case ha::Fault::Kind::kGatewayDown:
-      return "gateway_failsafe";
-  }
-  return "";
-}
-
 void FillFault(const AdminView& view, const ha::Fault& fault, v1::FailoverResult::Fault& out) {
   const auto& groups = view.snapshot().traffic_groups;
   out.set_what(ha::TextOf(fault.kind));
-  out.set_object(ObjectOf(view.snapshot(), fault));
+  out.set_object(SubjectOf(fault, view.snapshot()));
   if (fault.group != 0 && fault.group < groups.size())
     out.set_traffic_group(groups[fault.group].name);
   out.set_is_over(fault.is_over);

@@ -13,6 +13,7 @@
 #include "control/config_takeover.h"
 #include "control/daemon_options.h"
 #include "control/facts_file.h"
+#include "control/fault_log.h"
 #include "control/log.h"
 #include "control/mirror_log.h"
 #include "control/text.h"
@@ -384,6 +385,16 @@ void Daemon::LogMirror() {
   mirror_status_ = std::move(status);
 }
 
+void Daemon::LogFaults() {
+  constexpr Nanos kEvery = 100 * kMillisecond;
+  if (unit_->watchdog() == nullptr || Now() < faults_looked_at_ + kEvery) return;
+  faults_looked_at_ = Now();
+  std::vector<ha::Fault> faults = unit_->watchdog()->status().faults;
+  for (const std::string& line : FaultChanges(faults_logged_, faults, unit_->snapshot()))
+    LogWarning(line);
+  faults_logged_ = std::move(faults);
+}
+
 void Daemon::AnnounceAll() {
   for (const config::TrafficGroup& group : unit_->snapshot().traffic_groups) {
     if (group.id != 0) unit_->Announce(group.id);
@@ -414,6 +425,7 @@ int Daemon::Tend() {
   unit_->Reclaim();
   admin_requests_->Sample();
   LogMirror();
+  LogFaults();
   if (takeover_ != nullptr) takeover_->Poll(Now());
   if (sweep_->active()) {
     const uint64_t before = sweep_->flows_ended();
