@@ -112,6 +112,8 @@ void PairWorld::Start(unsigned device) {
   }
   devices_[device].reset();
   devices_[device] = std::make_unique<PairDevice>(options);
+  devices_[device]->rig().GiveTurnsBy(
+      [this, device](unsigned worker) { WorkerTurn(device, worker, true); });
   direct_.Restarted(device);
   activity_[device] = {};
   commit_.Forget(device);
@@ -157,24 +159,23 @@ void PairWorld::Step(Nanos span) {
   CheckSteps();
 }
 
+void PairWorld::WorkerTurn(unsigned device, unsigned worker, bool is_lost) {
+  PairDevice& one = *devices_[device];
+  commit_.BeforeTurn(one, worker);
+  for (const test::Sent& sent : one.rig().Turn(worker)) {
+    commit_.Left(device, one, *devices_[1 - device], sent, lan_, applied_[device]);
+    if (!is_lost) lan_.FromDevice(device, sent, now_);
+  }
+  Remember(device, worker);
+  RememberRecords(device);
+}
+
 void PairWorld::Turn(unsigned device) {
   PairDevice& one = *devices_[device];
-  // Not judged: nobody looked at the streams when that left.
-  for (const test::Sent& sent : one.rig().TakeSentMeanwhile()) {
-    commit_.Left(device, one, *devices_[1 - device], sent, lan_, {});
-    lan_.FromDevice(device, sent, now_);
-  }
   const Pauses& paused = paused_[device];
   if (paused.all > now_) return;
   for (unsigned worker = 0; worker < one.workers(); ++worker) {
-    if (paused.worker[worker] > now_) continue;
-    commit_.BeforeTurn(one, worker);
-    for (const test::Sent& sent : one.rig().Turn(worker)) {
-      commit_.Left(device, one, *devices_[1 - device], sent, lan_, applied_[device]);
-      lan_.FromDevice(device, sent, now_);
-    }
-    Remember(device, worker);
-    RememberRecords(device);
+    if (paused.worker[worker] <= now_) WorkerTurn(device, worker, false);
   }
   if (paused.mirror > now_) return;
   if (options_.is_direct) return direct_.Turn(devices_, device, now_);
@@ -316,8 +317,6 @@ void PairWorld::MakeRoom() {
 
 void PairWorld::SetRoles(unsigned group, unsigned active) {
   active_[group] = active;
-  devices_[1 - active]->rig().SetRole(kGroupNames[group], Role::kStandby);
-  devices_[active]->rig().SetRole(kGroupNames[group], Role::kActive);
   lan_.SetActive(group, active);
   for (unsigned worker = 0; worker < kWorkersMost; ++worker) {
     for (const bool is_ipv6 : {false, true}) {
@@ -331,6 +330,8 @@ void PairWorld::SetRoles(unsigned group, unsigned active) {
   records_.NewWriter(group, 0);
   commit_.NewWriter(group);
   commit_.TakenOver(group, lan_);
+  devices_[1 - active]->rig().SetRole(kGroupNames[group], Role::kStandby);
+  devices_[active]->rig().SetRole(kGroupNames[group], Role::kActive);
   journal_.Note(now_, "device %u is active for group %u", active, group);
 }
 

@@ -134,6 +134,8 @@ class PairWorld {
 
   void Start(unsigned device);
   void Turn(unsigned device);
+  // is_lost: what it sends goes nowhere.
+  void WorkerTurn(unsigned device, unsigned worker, bool is_lost);
   void ChangeWeather();
   void ChangeConfig();
   void ChangePlatform();

@@ -241,12 +241,18 @@ void Rig::SetRole(std::string_view group, config::Role role) {
   unit_->SetRole(GroupNamed(group), role);
   // Seen in one turn, taken over in the next one that leaves no packet in the queue.
   constexpr int kTurns = 2;
-  for (int i = 0; i < kTurns; ++i)
-    Keep(TurnAll());
+  for (int i = 0; i < kTurns; ++i) {
+    for (unsigned worker = 0; worker < unit_->workers(); ++worker)
+      GiveTurn(worker);
+  }
 }
 
-void Rig::Keep(std::vector<Sent> sent) {
-  std::move(sent.begin(), sent.end(), std::back_inserter(sent_meanwhile_));
+void Rig::GiveTurn(unsigned worker) {
+  if (give_turn_) {
+    give_turn_(worker);
+  } else {
+    Turn(worker);
+  }
 }
 
 void Rig::Announce(std::string_view group) {
@@ -260,7 +266,7 @@ uint64_t Rig::RunQueries(std::vector<unit::FlowQuery>& queries) {
   uint64_t matched = 0;
   for (unsigned worker = 0; worker < unit_->workers(); ++worker) {
     while (!queries[worker].done.load())
-      Keep(Turn(worker));
+      GiveTurn(worker);
     matched += queries[worker].matched;
   }
   return matched;

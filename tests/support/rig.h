@@ -110,8 +110,11 @@ class Rig {
   config::TrafficGroupId GroupNamed(std::string_view name) const;
   // Until every worker has taken it over; unit().SetRole does not wait.
   void SetRole(std::string_view group, config::Role role);
-  // What workers sent in the turns that SetRole, Flows and others gave them, since the last call.
-  std::vector<Sent> TakeSentMeanwhile() { return std::exchange(sent_meanwhile_, {}); }
+  // Who gives workers the turns that SetRole, Flows and others need, by Turn; otherwise what is sent in
+  // them is lost unseen.
+  void GiveTurnsBy(std::function<void(unsigned worker)> give_turn) {
+    give_turn_ = std::move(give_turn);
+  }
   void Announce(std::string_view group);
 
   // ---- traffic ------------------------------------------------------------------------------
@@ -154,7 +157,7 @@ class Rig {
   bool IsQuiet() const;
   std::vector<Sent> CollectAll(unsigned worker);
   Sent Collect(unsigned worker, const net::Packet& packet);
-  void Keep(std::vector<Sent> sent);
+  void GiveTurn(unsigned worker);
   bool IsUnsent(unsigned worker, const net::Packet& packet);
   void CheckHandles() const;
 
@@ -167,7 +170,7 @@ class Rig {
   std::vector<std::unique_ptr<std::byte, void (*)(void*)>> memory_;
   std::unique_ptr<pipeline::Output> out_;
   std::function<void(const Sent&)> listener_;
-  std::vector<Sent> sent_meanwhile_;
+  std::function<void(unsigned worker)> give_turn_;
   std::vector<std::deque<net::Packet>> queues_;  // by worker
   std::map<uint16_t, DropReason> unsent_;        // by port
   std::map<unsigned, bool> stalled_;             // by worker

@@ -9,7 +9,7 @@
 namespace tandem::test {
 namespace {
 
-std::string Device(unsigned device, const std::string& groups, const std::string& global) {
+std::string DeviceText(unsigned device, const std::string& groups, const std::string& global) {
   const std::string one = std::to_string(device + 1);
   const std::string other = std::to_string(2 - device);
   return "device { workers: 2 name: \"unit" + one + "\" }" + groups + R"(
@@ -34,7 +34,7 @@ self_ip { name: "i6" address: "2001:db8:20::)" +
 }  // namespace
 
 std::string BarePairConfigOf(unsigned device) {
-  return Device(device, "", "");
+  return DeviceText(device, "", "");
 }
 
 std::string PairConfigOf(unsigned device, const std::string& mirror, unsigned timeout,
@@ -48,7 +48,7 @@ std::string PairConfigOf(unsigned device, const std::string& mirror, unsigned ti
       R"(virtual { name: "forward" type: FORWARDING_IP destination: "10.0.20.0/24:any" )"};
   const std::string role = device == 0 ? "ACTIVE" : "STANDBY";
   std::string text =
-      Device(device, "\ntraffic_group { name: \"tg\" role: " + role + " }", global) +
+      DeviceText(device, "\ntraffic_group { name: \"tg\" role: " + role + " }", global) +
       R"(self_ip { name: "f6" address: "2001:db8:20::250/64" vlan: "internal" traffic_group: "tg" }
 snat_pool { name: "out" members: ["10.0.20.240", "10.0.20.241"] traffic_group: "tg" }
 profile_fastl4 { name: "short" idle_timeout: )" +
