@@ -51,6 +51,8 @@ struct PersistReceiver::Impl {
                 config::MemberId member, const config::Virtual& virtual_server,
                 const Names& names) noexcept;
   void ShowState() noexcept;
+  bool IsAllHeard() const noexcept;
+  bool IsUnconfirmed(const Record& record) const noexcept;
 
   const unsigned worker;
   persist::Table& table;
@@ -62,6 +64,7 @@ struct PersistReceiver::Impl {
   bool is_sweeping = false;
   uint32_t next_sweep = 0;
   std::array<bool, kWorkersMax> swept{};  // streams that the sweep is for
+  bool sweeps_own = false;                // all of them: records that were made here as well
   PersistBatchReader reader;
   PersistCounters counters;
 };
@@ -253,7 +256,27 @@ bool PersistReceiver::BuildAck(FrameSlot& slot, uint16_t credit, Nanos) noexcept
   return false;
 }
 
-// ---- copies that nobody confirmed ---------------------------------------------------------------
+// ---- records that nobody confirmed --------------------------------------------------------------
+
+// Whether all workers have heard all that there is in this session.
+bool PersistReceiver::Impl::IsAllHeard() const noexcept {
+  const unsigned workers = table.workers();
+  const unsigned count = terms.streams == 0 ? workers : terms.streams;
+  for (unsigned number = worker; number < count; number += workers) {
+    if (!streams[number].was_in_sync) return false;
+  }
+  return table.NoteHeard(worker, terms.session, std::min(count, workers));
+}
+
+// Of a group that another device is active for: a copy that came in another session, or a record that
+// was made here, when this device was active, and that the other one has no more, or never had.
+bool PersistReceiver::Impl::IsUnconfirmed(const Record& record) const noexcept {
+  if (record.group == 0 || roles.IsActive(record.group)) return false;
+  if ((record.flags & persist::kFromPeer) == 0)
+    return sweeps_own && (record.flags & persist::kMirror) != 0;
+  return record.session != static_cast<uint8_t>(terms.session) &&
+         swept[record.origin % kWorkersMax];
+}
 
 bool PersistReceiver::Tidy(unsigned buckets) noexcept {
   Impl& impl = *impl_;
@@ -268,17 +291,14 @@ bool PersistReceiver::Tidy(unsigned buckets) noexcept {
     for (unsigned i = impl.terms.streams; i != 0 && i < kWorkersMax; ++i)
       impl.swept[i] = impl.swept[0];
     impl.next_sweep = 0;
+    impl.sweeps_own = impl.is_sweeping && impl.IsAllHeard();
   }
   if (!impl.is_sweeping) return false;
   const uint32_t end = std::min(impl.table.buckets() - impl.next_sweep, buckets) + impl.next_sweep;
   for (; impl.next_sweep < end; ++impl.next_sweep) {
     const bool is_done =
         impl.table.VisitBucket(impl.next_sweep, impl.worker, [&impl](const Record& record) {
-          const bool is_confirmed = record.session == static_cast<uint8_t>(impl.terms.session);
-          if ((record.flags & persist::kFromPeer) == 0 || is_confirmed ||
-              !impl.swept[record.origin % kWorkersMax] || impl.roles.IsActive(record.group)) {
-            return Verdict::kKeep;
-          }
+          if (!impl.IsUnconfirmed(record)) return Verdict::kKeep;
           impl.counters.unconfirmed.Add(1);
           return Verdict::kForget;
         });

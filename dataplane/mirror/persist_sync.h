@@ -20,7 +20,9 @@
 // Receiver. A worker may read several streams, one for each of the peer's workers that the mirror lcore
 // gives it; their frames are told apart by the header's worker. Copies that a session did not confirm
 // are dropped when its stream says for the first time that it is in sync: they were removed while
-// nobody listened. Copies age by themselves, later than the writer's (twice the timeout), so that a
+// nobody listened. So are, when all its streams do, records that this device made while it was active
+// for their group: what the other one has counts, tables are never merged. Therefore a device that
+// becomes standby begins a new session. Copies age by themselves, later than the writer's (twice the timeout), so that a
 // peer alone for ever does not keep them for ever.
 //
 // Records belong to the traffic group of the virtual they were made through. Those of groups where this
@@ -54,7 +56,7 @@ namespace tandem::mirror {
   X(unknown, "records skipped: profile, member or virtual is not configured here")          \
   X(refused, "records skipped: the table is full")                                          \
   X(ours, "records skipped: this device is active for their traffic group")                 \
-  X(unconfirmed, "copies dropped: a new session did not have them")                         \
+  X(unconfirmed, "records dropped: a new session did not have them")                        \
   X(malformed, "frames that make no sense")                                                 \
   X(not_translatable, "frames not acknowledged: dictionary or configuration is being read") \
   X(busy, "buckets or frames put off: another thread held a record")

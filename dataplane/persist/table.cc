@@ -239,6 +239,14 @@ void Table::MarkBucketChanged(uint32_t number) noexcept {
                                         std::memory_order_relaxed));
 }
 
+// Sequentially consistent, so that the last of them sees all others.
+bool Table::NoteHeard(unsigned worker, uint32_t session, unsigned workers) noexcept {
+  shards_[worker].heard.store(session, std::memory_order_seq_cst);
+  return std::all_of(shards_.begin(), shards_.begin() + workers, [session](const Shard& shard) {
+    return shard.heard.load(std::memory_order_seq_cst) == session;
+  });
+}
+
 uint32_t Table::PopChanged(unsigned shard_number) noexcept {
   Shard& shard = shards_[shard_number];
   if (shard.is_popped.exchange(true, std::memory_order_acquire)) return kNoBucket;

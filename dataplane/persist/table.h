@@ -173,6 +173,10 @@ class Table {
   uint32_t PopChanged(unsigned shard) noexcept;
   void MarkBucketChanged(uint32_t number) noexcept;  // any thread, without a claim
 
+  // For mirroring: worker `worker` has heard all that the peer tells it in its session `session`, not 0.
+  // Returns whether the first `workers` workers all have. Any thread.
+  bool NoteHeard(unsigned worker, uint32_t session, unsigned workers) noexcept;
+
   // Buckets of shard w: w, w + workers(), … below buckets().
   uint32_t buckets() const noexcept { return buckets_; }
   unsigned workers() const noexcept { return static_cast<unsigned>(shards_.size()); }
@@ -190,6 +194,7 @@ class Table {
     std::atomic<bool> is_popped{false};  // somebody is in PopChanged, to whom belongs:
     uint32_t taken = 0;                  // the rest of the list that was taken, number + 1
     uint32_t next_sweep = 0;             // owner's: index into buckets
+    std::atomic<uint32_t> heard{0};      // see NoteHeard
     alignas(64) std::atomic<uint32_t> changed{0};  // number + 1 of the first in the list
   };
   struct alignas(64) Holder {

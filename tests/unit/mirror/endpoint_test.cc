@@ -147,6 +147,7 @@ TEST_CASE("endpoint: roles change hands, and the epoch counts up", "[mirror]") {
     Device& new_active = round % 2 == 0 ? world.b : world.a;
     const uint32_t epoch = old_active.group().epoch;
     const uint32_t session = old_active.group().session;
+    const uint32_t records = old_active.workers[0].readers[0].terms.session;
     new_active.roles.Set(1, Role::kActive);
     world.Run(300 * kMillisecond);
     CHECK(new_active.group().session == 0);
@@ -160,6 +161,9 @@ TEST_CASE("endpoint: roles change hands, and the epoch counts up", "[mirror]") {
     CHECK(Reader(old_active).is_open);
     CHECK_FALSE(Writer(old_active).is_open);
     CHECK(new_active.group().session != session);
+    // Who has become standby reads all records anew: some of its own may be nobody's.
+    CHECK(old_active.workers[0].readers[0].terms.session != records);
+    CHECK(old_active.workers[0].readers[0].is_open);
     CHECK(new_active.group().epoch > epoch);
     CHECK(Flows(world, new_active, old_active));
     CHECK(new_active.counters().not_sealed.Get() == 0);

@@ -53,7 +53,7 @@ class PersistPair {
     for (auto& sender : senders)
       sender->Open(Terms(session, streams), now);
     for (auto& receiver : receivers)
-      receiver->Open(Terms(session), now);
+      receiver->Open(Terms(session, streams), now);
   }
 
   static SessionTerms Terms(uint32_t session, uint8_t streams = 0) {
@@ -65,7 +65,7 @@ class PersistPair {
     for (auto& sender : senders)
       sender->Open(Terms(session, streams), now);
     for (auto& receiver : receivers)
-      receiver->Open(Terms(session), now);
+      receiver->Open(Terms(session, streams), now);
   }
   void SetGeneration(uint64_t generation) {
     writer_snapshot.generation = generation;

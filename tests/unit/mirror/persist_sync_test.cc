@@ -209,6 +209,46 @@ TEST_CASE("persist sync: a new session of fewer streams drops what all of the on
   CHECK(pair.Read().size() == 100);
 }
 
+TEST_CASE("persist sync: what a device made while it was active goes when the other one lacks it",
+          "[mirror]") {
+  PersistPair pair;
+  pair.reader_roles.Set(1, config::Role::kActive);
+  const auto make = [&pair](uint32_t number, config::TrafficGroupId group, unsigned flags) {
+    const persist::Key key = PersistPair::KeyOf(number, 2 + kProfileShift);
+    persist::Table::Claim claim = pair.reader.table.Open(key, 0, TickOf(pair.now));
+    persist::Record& record = *claim.Create();
+    record.member = 4 + kMemberShift;
+    record.virtual_id = 1 + kVirtualShift;
+    record.group = group;
+    record.timeout = TicksIn(3600 * kSecond);
+    record.flags = static_cast<uint8_t>(flags);
+  };
+  // Keys without a scope.
+  for (uint32_t number = 0; number < 500; number += 5)
+    make(number, 1, persist::kMirror);
+  make(1000, 1, 0);                 // not mirrored: this device's alone
+  make(1005, 0, persist::kMirror);  // of no group: stays
+  pair.Quiet();
+  for (int i = 0; i < 100; ++i)
+    pair.Step();
+  CHECK(pair.reader.table.size() == 102);  // active: nobody's business
+  pair.reader_roles.Set(1, config::Role::kStandby);
+  pair.Reopen();
+  pair.senders[0]->Close();  // one that has not told yet what it has
+  for (int i = 0; i < 1000; ++i) {
+    pair.Step();
+    for (auto& receiver : pair.receivers)
+      receiver->Tidy(64);
+  }
+  CHECK(pair.reader.table.size() == 102);
+  pair.Reopen();
+  pair.Quiet();
+  for (int i = 0; i < 100; ++i)
+    pair.Step();
+  CHECK(pair.reader.table.size() == 2);
+  CHECK(pair.Sum(&PersistCounters::unconfirmed) == 100);
+}
+
 TEST_CASE("persist sync: only what is mirrored and ours is told", "[mirror]") {
   PersistPair pair;
   pair.writer_roles.Set(2, config::Role::kStandby);
