@@ -139,14 +139,18 @@ void PairWorld::CheckShadow(unsigned group, unsigned worker) {
   const unsigned active = active_[group];
   const mirror::FlowReceiver* receiver = devices_[standby]->mirroring().worker(worker).FindReceiver(
       devices_[standby]->GroupNamed(kGroupNames[group]));
-  const uint32_t mark =
-      flow::kMirrorSession | static_cast<uint32_t>(receiver->counters().session.Get());
+  const mirror::FlowSender* sender = devices_[active]->mirroring().worker(worker).FindSender(
+      devices_[active]->GroupNamed(kGroupNames[group]));
+  const uint64_t session = receiver->counters().session.Get();
+  const uint32_t mark = flow::kMirrorSession | static_cast<uint32_t>(session);
+  // Otherwise the births are those of another writer than the shadow's.
+  const bool is_of_writer = sender->counters().session.Get() == session;
   for (const FlowImage& image : Images(standby, worker, group, flow::kShadow)) {
     // What is of an earlier session, or the device had itself before it became standby, is swept soon.
     if (image.link != mark) continue;
     Book& book = BookOf(group, worker, image.is_ipv6);
     const auto birth = book.births.find(flow::BirthOf(image.value));
-    if (book.flows.Find(image.value) == nullptr && birth != book.births.end()) {
+    if (is_of_writer && book.flows.Find(image.value) == nullptr && birth != book.births.end()) {
       FlowImage had = birth->second;
       had.value = image.value;
       had.state = image.state;
