@@ -273,8 +273,9 @@ void Group::EndSwitch(const Around& around) {
 
 void Group::Grant(const Around& around) {
   const DeviceId target = hand_over_.target;
-  const Nanos wait =
-      std::max(around.settings.grant_wait_min, 3 * around.detector.Find(target)->round_trip);
+  const Nanos longest = std::max(around.settings.grant_wait_min, around.settings.grant_wait_max);
+  const Nanos wait = std::clamp(3 * around.detector.Find(target)->round_trip,
+                                around.settings.grant_wait_min, longest);
   ++clock_;
   around.ballots.Saw(clock_);
   hand_over_.epoch = Epoch::Planned(clock_, target);

@@ -57,7 +57,8 @@ struct Settings {
   uint32_t multiplier = 5;
   Nanos boot_wait = 3 * kSecond;             // T_boot
   Nanos drain_max = 20 * kMillisecond;       // of a planned switchover
-  Nanos grant_wait_min = 10 * kMillisecond;  // for the target to act; 3 round trips when longer
+  Nanos grant_wait_min = 10 * kMillisecond;  // for the target to act; 3 round trips when longer,
+  Nanos grant_wait_max = kSecond;            // but no more: nobody acts meanwhile
   Nanos strays = 2 * kSecond;                // forwarded to the target so long
   Nanos sync_wait = 30 * kSecond;            // a target by command may take to get in sync
   bool witness = false;                      // nobody acts without lease or confirmation

@@ -42,12 +42,12 @@ traffic_group { name: "g" )",
              group, " }");
 }
 
-std::string ErrorsOf(const std::string& text) {
+std::string HealthErrorsOf(const std::string& text) {
   return std::string(LoadConfigText(text, "f").status().message());
 }
 
 void CheckRefused(const std::string& text, const std::string& reason) {
-  const std::string errors = ErrorsOf(text);
+  const std::string errors = HealthErrorsOf(text);
   INFO(text << "\n" << errors);
   CHECK(errors.find(reason) != std::string::npos);
 }

@@ -10,7 +10,7 @@
 namespace tandem::ha {
 namespace {
 
-constexpr config::TrafficGroupId kGroup = 3;
+constexpr config::TrafficGroupId kHealthGroup = 3;
 constexpr Nanos kStep = 5 * kMillisecond;
 
 // A device that is looked at every kStep. What a test does not change is well.
@@ -34,7 +34,7 @@ struct Patient {
       Look();
     }
   }
-  bool IsIll(bool acts) const { return health.FaultOf(kGroup, acts) != nullptr; }
+  bool IsIll(bool acts) const { return health.FaultOf(kHealthGroup, acts) != nullptr; }
 
   Health health;
   Nanos now = kSecond;
@@ -53,7 +53,7 @@ HealthSettings WithWorkerStall(Nanos stall = 500 * kMillisecond) {
   return settings;
 }
 
-// Three gateways of kGroup, two of which are needed.
+// Three gateways of kHealthGroup, two of which are needed.
 HealthSettings WithGateways() {
   HealthSettings settings;
   for (uint32_t i = 0; i < 3; ++i) {
@@ -63,8 +63,8 @@ HealthSettings WithGateways() {
                                .ask_every = kSecond});
   }
   settings.rules.push_back({.kind = Fault::Kind::kGatewayDown,
-                            .subject = kGroup,
-                            .group = kGroup,
+                            .subject = kHealthGroup,
+                            .group = kHealthGroup,
                             .pulses = {0, 1, 2},
                             .minimum = 2});
   return settings;
@@ -81,7 +81,7 @@ TEST_CASE("health: a worker that takes no turn for the configured time is a faul
   patient.Pass(495 * kMillisecond);
   CHECK_FALSE(patient.IsIll(true));
   patient.Pass(2 * kStep);
-  CHECK(std::string(patient.health.FaultOf(kGroup, true)) == "a worker stands still");
+  CHECK(std::string(patient.health.FaultOf(kHealthGroup, true)) == "a worker stands still");
   patient.Pass(3 * kSecond);
   const std::vector<Fault> faults = patient.health.faults();
   REQUIRE(faults.size() == 1);
@@ -170,9 +170,9 @@ TEST_CASE("health: too few gateways are a fault of their group, for who does not
   CHECK(patient.IsIll(false));
   CHECK_FALSE(patient.IsIll(true));
   patient.Pass(kSecond);
-  CHECK(std::string(patient.health.FaultOf(kGroup, true)) == "too few gateways answer");
-  CHECK(patient.health.FaultOf(kGroup + 1, true) == nullptr);
-  CHECK(patient.health.FaultOf(kGroup + 1, false) == nullptr);
+  CHECK(std::string(patient.health.FaultOf(kHealthGroup, true)) == "too few gateways answer");
+  CHECK(patient.health.FaultOf(kHealthGroup + 1, true) == nullptr);
+  CHECK(patient.health.FaultOf(kHealthGroup + 1, false) == nullptr);
   patient.stands_still[0] = false;
   patient.Pass(kStep);
   CHECK_FALSE(patient.IsIll(true));
@@ -192,22 +192,22 @@ TEST_CASE("health: a score counts what is up") {
   HealthSettings settings = WithGateways();
   settings.rules.clear();
   settings.score_parts = {
-      {.group = kGroup, .name = "gateways", .weight = 30, .needed = 2, .pulses = {0, 1, 2}},
-      {.group = kGroup, .name = "pool", .weight = 50, .up = 1, .total = 2},
-      {.group = kGroup + 1, .name = "pool", .weight = 100, .up = 1, .total = 1}};
+      {.group = kHealthGroup, .name = "gateways", .weight = 30, .needed = 2, .pulses = {0, 1, 2}},
+      {.group = kHealthGroup, .name = "pool", .weight = 50, .up = 1, .total = 2},
+      {.group = kHealthGroup + 1, .name = "pool", .weight = 100, .up = 1, .total = 1}};
   Patient patient(settings);
   patient.Pass(kSecond);
-  CHECK(patient.health.ScoreOf(kGroup) == 55);
-  CHECK(patient.health.ScoreOf(kGroup + 1) == 100);
-  CHECK(patient.health.ScoreOf(kGroup + 2) == 0);
+  CHECK(patient.health.ScoreOf(kHealthGroup) == 55);
+  CHECK(patient.health.ScoreOf(kHealthGroup + 1) == 100);
+  CHECK(patient.health.ScoreOf(kHealthGroup + 2) == 0);
   patient.stands_still[0] = true;
   patient.Pass(5 * kSecond);
-  CHECK(patient.health.ScoreOf(kGroup) == 45);
+  CHECK(patient.health.ScoreOf(kHealthGroup) == 45);
   CHECK(patient.health.score_parts()[0].up == 2);
   CHECK(patient.health.score_parts()[0].total == 3);
   patient.stands_still[1] = true;
   patient.Pass(5 * kSecond);
-  CHECK(patient.health.ScoreOf(kGroup) == 25);
+  CHECK(patient.health.ScoreOf(kHealthGroup) == 25);
 }
 
 }  // namespace tandem::ha

@@ -180,6 +180,37 @@ TEST_CASE("switchover: with a long way to the target, more patience") {
   CHECK(rig.device.detector().Find(2)->round_trip > 4 * kMillisecond);
 }
 
+// A peer that says it has kept a heartbeat for no time at all, though it was sent long ago.
+TEST_CASE("switchover: with a way to the target that never ends, patience ends") {
+  Rig rig;
+  rig.BecomeActive();
+  rig.Turn();
+  rig.Stop(1000 * kSecond);
+  Heartbeat heartbeat;
+  heartbeat.device = 2;
+  heartbeat.incarnation = rig.peers[2].incarnation;
+  heartbeat.sequence = ++rig.peers[2].sequence;
+  heartbeat.interval = 10 * kMillisecond;
+  heartbeat.multiplier = 5;
+  heartbeat.stamp = rig.now;
+  heartbeat.heard.push_back({.device = 1, .incarnation = kOurRun, .stamp = rig.sent.stamp});
+  heartbeat.groups.push_back(rig.peers[2].says);
+  rig.Give(HeartbeatCame{heartbeat, 0});
+  REQUIRE(rig.device.detector().Find(2)->round_trip > 100 * kSecond);
+  for (int i = 0; i < 20 && !Acts(rig.state()); ++i)
+    rig.Turn();
+  REQUIRE(Acts(rig.state()));
+  Order(rig, Command::Kind::kStandby);
+  rig.Turn();
+  rig.Give(Drained{kGroup, 5});
+  REQUIRE(rig.state() == State::kGranted);
+  REQUIRE(rig.device.detector().Find(2)->round_trip > kSecond);
+  rig.Turn(1);
+  CHECK(rig.said().hand_over.holds < kSecond);
+  rig.Pass(kSecond + 10 * kMillisecond);
+  CHECK(rig.state() != State::kGranted);
+}
+
 // ---- the target ---------------------------------------------------------------------------------
 
 TEST_CASE("target: prepared, then acts on GO in the epoch that it was given") {
