@@ -11,6 +11,7 @@
 // or twice: tickets, which count up in a run of a device, tell.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -80,10 +81,15 @@ class LeaseWitness {
       // An earlier question that comes late would take back what was released since.
       const bool is_same_run = held.client.incarnation == client.incarnation;
       if (is_same_run && client.ticket <= held.client.ticket) return false;
-    } else if (now < held.until) {
+      // Which run is the earlier one cannot be told: what it releases is its own.
+      if (!is_same_run) held.other_until = std::max(held.other_until, held.until);
+    } else if (now < std::max(held.until, held.other_until)) {
       return false;
+    } else {
+      held.other_until = 0;
     }
-    held = {client, now + LongOf(lease_)};
+    held.client = client;
+    held.until = now + LongOf(lease_);
     return true;
   }
 
@@ -94,13 +100,15 @@ class LeaseWitness {
         client.ticket <= held.client.ticket) {
       return;
     }
-    held = {client, 0};
+    held.client = client;
+    held.until = 0;
   }
 
  private:
   struct Lease {
     LeaseClient client;
     Nanos until = 0;
+    Nanos other_until = 0;  // of other runs of that device
   };
 
   Nanos lease_;

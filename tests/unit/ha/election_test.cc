@@ -167,4 +167,22 @@ TEST_CASE("witness: what comes late neither takes back nor gives away") {
   CHECK_FALSE(witness.Ask(1, {1, 77, 7}, now));
 }
 
+TEST_CASE(
+    "witness: what an earlier run says late gives away nothing of the run that has the lease") {
+  LeaseWitness witness(kSecond, 0);
+  const Nanos now = 5 * kSecond;
+  CHECK(witness.Ask(1, {2, 88, 1}, now));
+  CHECK(witness.Ask(1, {2, 99, 1}, now + 500 * kMillisecond));
+  // The earlier run's question and release, late.
+  static_cast<void>(witness.Ask(1, {2, 88, 2}, now + 600 * kMillisecond));
+  witness.Release(1, {2, 88, 3});
+  const Nanos end = now + 500 * kMillisecond + LongOf(kSecond);
+  CHECK_FALSE(witness.Ask(1, {1, 77, 1}, now + 700 * kMillisecond));
+  CHECK_FALSE(witness.Ask(1, {1, 77, 2}, end - 1));
+  CHECK(witness.Ask(1, {1, 77, 3}, end));
+  // And it is like any other again.
+  witness.Release(1, {1, 77, 4});
+  CHECK(witness.Ask(1, {2, 99, 9}, end + 1));
+}
+
 }  // namespace tandem::ha
