@@ -7,7 +7,9 @@
  * No frame is sent twice: the slot of a lost one is dirty again, and is rendered anew, in full. The
  * first pass of a session (bulk) goes over the slots beside live changes. Of two flows with the key the
  * shadow keeps the one with the higher birth. A slot of an earlier session counts as never used; its
- * flow is swept out, or gives way to a flow of this session that needs its slot or its key.
+ * flow is swept out, or gives way to a flow of this session that needs its slot or its key. PAGES: while the
+ * shadow has nothing of the two slots' page it may have no room for one either; a close is acknowledged all the
+ * same, and remembered by its frame's number, below which no frame makes a flow there.
  *
  * The network is the set of the session's frames: each may come at any time, any number of times, or
  * never, and so may its acknowledgement; and any frame may be given up as lost at any time. Bounds: OPS
@@ -24,10 +26,10 @@
  * not told again), BUG_CURSOR (the first pass steps over a slot that its frame had no room for),
  * BUG_ACKNOSESS (acknowledgements of any session count), BUG_LASTWINS, BUG_HOLDERWINS, BUG_BOTHLIVE
  * (instead of the higher birth), BUG_UPDATEACKED (an update without its flow is acknowledged),
- * BUG_NOSWEEP (an earlier session's flows stay).
+ * BUG_NOSWEEP (an earlier session's flows stay), BUG_CLOSEDFORGOTTEN (a close without a page leaves nothing).
  *
  * Scopes: run.py. Larger ones without an error: OPS=3 LIM=4 SESSIONS=1, 9.5 million states; OPS=4 LIM=5,
- * 11.7 million. Not in the model: frames of many slots (each is a set of these), pages, two groups.
+ * 11.7 million. Not in the model: frames of many slots (each is a set of these), two pages, two groups.
  */
 #ifndef OPS
 #define OPS 3
@@ -61,6 +63,7 @@ bool out[LIM], acked[LIM], acked_before[LIM]; /* by this session, by an earlier 
 /* The shadow. */
 byte held[2], owner = NONE, sessions = 0;     /* held: 0: never used in this session */
 bool shadow[2], is_new_session = false;       /* which the writer does not know yet */
+byte closed = 0; /* PAGES: frames below this number make no flow where none was */
 
 hidden byte i, other; /* of the step at hand */
 
@@ -73,6 +76,16 @@ hidden byte i, other; /* of the step at hand */
 #define IN_SYNC \
   (!is_new_session && cursor == 2 && !dirty[0] && !dirty[1] && in_flight == 0 && IS_SWEPT)
 #define IS_EQUAL(i) (live[i] == shadow[i] && (!live[i] || reg[i] == held[i]))
+#ifdef PAGES
+#define HAS_NO_PAGE (held[0] == 0 && held[1] == 0 && !shadow[0] && !shadow[1])
+#else
+#define HAS_NO_PAGE false
+#endif
+#ifdef BUG_CLOSEDFORGOTTEN
+#define IS_OVERTAKEN(q) false
+#else
+#define IS_OVERTAKEN(q) (q < closed && held[f_slot[q]] == 0)
+#endif
 #define OWNER(a) (a[0] -> 0 : (a[1] -> 1 : NONE))
 
 inline new_birth(i) { births++; reg[i] = births << VB; known[i] = false }
@@ -133,11 +146,15 @@ inline apply(q) {
   :: else ->
      assert(f_reg[q] > held[i]); /* P3 */
      if
-     :: f_kind[q] == CREATE -> erase(i); insert(i, f_reg[q]); held[i] = f_reg[q]; acked[q] = true
+     :: f_kind[q] == CREATE && !IS_OVERTAKEN(q) ->
+        erase(i); insert(i, f_reg[q]); held[i] = f_reg[q]; acked[q] = true
+     :: f_kind[q] == CLOSE && HAS_NO_PAGE -> /* whether there is room */
+        acked[q] = true;
+        if :: q > closed -> closed = q :: else fi
      :: f_kind[q] == CLOSE -> erase(i); held[i] = f_reg[q]; acked[q] = true
      :: f_kind[q] == UPDATE && shadow[i] && held[i] != 0 && BIRTH(held[i]) == BIRTH(f_reg[q]) ->
         held[i] = f_reg[q]; acked[q] = true
-     :: else -> /* an update of a flow that is not there: not acknowledged */
+     :: else -> /* an update of a flow that is not there, a flow that a close overtook: not acknowledged */
 #ifdef BUG_UPDATEACKED
         acked[q] = true
 #else
@@ -206,9 +223,9 @@ active proctype writer() {
 active proctype standby() {
   do
   :: atomic { sessions < SESSIONS && !is_new_session -> /* the writer's epoch changed */
-       sessions++; is_new_session = true; held[0] = 0; held[1] = 0 }
+       sessions++; is_new_session = true; held[0] = 0; held[1] = 0; closed = 0 }
   :: atomic { sessions < SESSIONS && !is_new_session -> /* it was restarted */
-       sessions++; is_new_session = true; held[0] = 0; held[1] = 0; erase(0); erase(1) }
+       sessions++; is_new_session = true; held[0] = 0; held[1] = 0; closed = 0; erase(0); erase(1) }
 #ifndef BUG_NOSWEEP
   :: atomic { IS_OLD(0) -> erase(0) }
   :: atomic { IS_OLD(1) -> erase(1) }
