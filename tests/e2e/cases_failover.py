@@ -283,20 +283,3 @@ def case_timers(world):
     check(peer['detection_us'] == 100000, f'detection time is {peer["detection_us"]} us')
     for which in 'ab':
         world.load(which)
-
-
-def case_power_cycle(world):
-    """Failover: killed in turns, under load: no connection lost, no wrong byte"""
-    connections, servers = residents(world, 50)
-    download = Download(world, 100_000_000 if world.sanitized else 800_000_000)
-    for _ in range(1 if world.sanitized else 2):
-        for victim in 'ab':
-            world.kill(victim)
-            world.wait_active(other(victim))
-            check_same_servers(connections, servers)
-            world.start(victim)
-            world.wait_ready(other(victim))
-    download.finish()
-    check_same_servers(connections, servers)
-    world.wait_equal(50)
-    close_all(connections)

@@ -25,13 +25,14 @@ import cases_faults
 import cases_hostile
 import cases_mirror
 import cases_operation
+import cases_takeover
 import cases_traffic
 import cases_translation
 from world import World
 
 # Each in the world that it asks for with WORLD, or the ordinary one.
 MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
-           cases_mirror, cases_announce, cases_failover, cases_faults)
+           cases_mirror, cases_announce, cases_failover, cases_faults, cases_takeover)
 CASE_SECONDS = 180
 
 
