@@ -36,7 +36,7 @@ class Bench:
         self.pair = Pair(lab, RELEASE, f'tandem-bench-{os.getpid()}', workers)
         self.timers = {'heartbeat_interval_us': interval, 'heartbeat_multiplier': multiplier,
                        'boot_wait_ms': 1000, 'drain_timeout_ms': 200}
-        self.extra = ('profile_fastl4 { name: "long" idle_timeout: 7200 }\n'
+        self.extra = ('profile_fastl4 { name: "long" udp_idle_timeout: 7200 }\n'
                       + virtual('resident', RESIDENT_PORT, 'echo', 'UDP', profile='"long"'))
         for source in SOURCES:
             self.pair.client.address('eth0', f'{source}/24')
