@@ -73,17 +73,12 @@ void Endpoint::Impl::TakeRoles() {
   if (!roles_taken || changes != roles_seen) {
     roles_taken = true;
     roles_seen = changes;
-    for (size_t group = 0; group < role_of.size(); ++group) {
-      const config::Role role = roles.Of(static_cast<config::TrafficGroupId>(group));
-      // What this device's records have that the other one's lack goes when that has told all of its.
-      if (role_of[group] != role && role == config::Role::kStandby) renew_records = true;
-      role_of[group] = role;
-    }
+    for (size_t group = 0; group < role_of.size(); ++group)
+      role_of[group] = roles.Of(static_cast<config::TrafficGroupId>(group));
     grace = publisher.StartGrace();
   }
   if (grace && publisher.GraceOver(*grace)) {
     grace.reset();
-    if (std::exchange(renew_records, false)) sessions.RenewRecords();
     evaluate = true;
   }
 }

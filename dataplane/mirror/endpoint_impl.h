@@ -109,7 +109,6 @@ struct Endpoint::Impl {
   // Workers act on a role when they have begun a turn with it, and are told of sessions only then.
   std::optional<uint64_t> grace;
   Sessions::RoleList role_of{};
-  bool renew_records = false;  // when workers know of their roles
   bool evaluate = true;
   bool busy = false;
   unsigned answers = 0;

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,9 @@ struct SessionTerms {
   // Group 0 (persistence): how many streams the records are spread over, by bucket modulo streams;
   // the smaller number of workers of both devices. Workers above it get no session.
   uint8_t streams = 0;
+  // Group 0, a receiver's: groups that the peer was active for when the session began, by this device's
+  // numbers. It has all of their records.
+  std::bitset<kTrafficGroupsMax + 1> peers_groups;
 };
 
 struct FrameSlot {

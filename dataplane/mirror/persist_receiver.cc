@@ -268,12 +268,14 @@ bool PersistReceiver::Impl::IsAllHeard() const noexcept {
   return table.NoteHeard(worker, terms.session, std::min(count, workers));
 }
 
-// Of a group that another device is active for: a copy that came in another session, or a record that
-// was made here, when this device was active, and that the other one has no more, or never had.
+// Of a group that this device is standby for: a copy that came in another session; or a record that was made
+// here, when this device was active, and that the peer, who is now, has no more, or never had.
 bool PersistReceiver::Impl::IsUnconfirmed(const Record& record) const noexcept {
   if (record.group == 0 || roles.IsActive(record.group)) return false;
-  if ((record.flags & persist::kFromPeer) == 0)
-    return sweeps_own && (record.flags & persist::kMirror) != 0;
+  if ((record.flags & persist::kFromPeer) == 0) {
+    return sweeps_own && (record.flags & persist::kMirror) != 0 &&
+           terms.peers_groups.test(record.group);
+  }
   return record.session != static_cast<uint8_t>(terms.session) &&
          swept[record.origin % kWorkersMax];
 }

@@ -21,9 +21,10 @@
 // gives it; their frames are told apart by the header's worker. Copies that a session did not confirm
 // are dropped when its stream says for the first time that it is in sync: they were removed while
 // nobody listened. So are, when all its streams do, records that this device made while it was active
-// for their group: what the other one has counts, tables are never merged. Therefore a device that
-// becomes standby begins a new session. Copies age by themselves, later than the writer's (twice the timeout), so that a
-// peer alone for ever does not keep them for ever.
+// for their group, if the peer is now: what that one has counts, tables are never merged. Therefore a
+// device begins a new session when the peer has become active for a group. Copies age by
+// themselves, later than the writer's (twice the timeout), so that a peer alone for ever does not keep
+// them for ever.
 //
 // Records belong to the traffic group of the virtual they were made through. Those of groups where this
 // device is standby, and of no group (which never moves), are not told; those of groups where it is

@@ -37,6 +37,7 @@ void Sessions::NewPeer(const Nonce& nonce, unsigned workers) {
   peer_nonce_ = nonce;
   peer_workers_ = workers;
   peer_groups_.clear();
+  hellos_ = 0;
   peer_persist_session_ = 0;
   for (Group& group : groups_) {
     CloseEnd(group.writer, false);
@@ -98,6 +99,7 @@ bool Sessions::Evaluate(const Situation& situation) {
     }
     if (name_hash == 0) continue;
     TakeRole(group, (*situation.roles)[number]);
+    MatchRecords(group);
     Match(group, situation);
   }
   MatchPersistence(situation);
@@ -120,6 +122,25 @@ void Sessions::TakeRole(Group& group, Role role) {
   }
   changed_ |= group.role != role;
   group.role = role;
+}
+
+// Records are read in a session that was begun when the peer was active for all that it is active for: then
+// what it lacks can be told.
+void Sessions::MatchRecords(const Group& group) {
+  auto& peers_groups = groups_[0].reader.terms.peers_groups;
+  const auto number = static_cast<size_t>(&group - groups_.data());
+  if (!IsPeers(group)) {
+    peers_groups.reset(number);
+  } else if (!peers_groups.test(number)) {
+    RenewRecords();
+  }
+}
+
+// Whether the peer says that it is active, and this device is not.
+bool Sessions::IsPeers(const Group& group) const {
+  const PeerGroup* peer = PeerOf(group.name_hash);
+  return group.name_hash != 0 && group.role == Role::kStandby && peer != nullptr &&
+         peer->says.role == Role::kActive;
 }
 
 void Sessions::Match(Group& group, const Situation& situation) {
@@ -207,12 +228,14 @@ void Sessions::MatchReader(Group& group, const GroupSays& peer, const Situation&
 
 void Sessions::MatchPersistence(const Situation& situation) {
   Group& group = groups_[0];
-  if (!situation.is_established) return;
+  if (!situation.is_established || hellos_ == 0) return;  // it has not said what it is active for
   const size_t streams = std::min<size_t>(workers_, peer_workers_);
   SessionTerms terms{
       .body_max = situation.body_max, .flows = false, .streams = static_cast<uint8_t>(streams)};
   if (!group.reader.is_open) {
     terms.session = NextSession();
+    for (size_t number = 1; number < groups_.size(); ++number)
+      terms.peers_groups[number] = IsPeers(groups_[number]);
     OpenEnd(group, group.reader, terms, streams);
     changed_ = true;
   }

@@ -131,6 +131,8 @@ class Sessions {
  private:
   void TakeRole(Group& group, config::Role role);
   void Match(Group& group, const Situation& situation);
+  void MatchRecords(const Group& group);
+  bool IsPeers(const Group& group) const;
   void MatchWriter(Group& group, const GroupSays& peer, const Situation& situation);
   void MatchReader(Group& group, const GroupSays& peer, const Situation& situation);
   void MatchPersistence(const Situation& situation);

@@ -155,8 +155,10 @@ TEST_CASE("endpoint: roles change hands, and the epoch counts up", "[mirror]") {
     CHECK_FALSE(Writer(new_active).is_open);
     CHECK_FALSE(Reader(new_active).is_open);
     CHECK(new_active.group().epoch > epoch);
+    CHECK(old_active.workers[0].readers[0].terms.session == records);
     old_active.roles.Set(1, Role::kStandby);
     world.Run(500 * kMillisecond);
+    CHECK(old_active.workers[0].readers[0].terms.peers_groups.test(1));
     CHECK(Writer(new_active).is_open);
     CHECK(Reader(old_active).is_open);
     CHECK_FALSE(Writer(old_active).is_open);

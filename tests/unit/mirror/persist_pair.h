@@ -64,8 +64,10 @@ class PersistPair {
     in_flight_.clear();
     for (auto& sender : senders)
       sender->Open(Terms(session, streams), now);
+    SessionTerms terms = Terms(session, streams);
+    terms.peers_groups = peers_groups;
     for (auto& receiver : receivers)
-      receiver->Open(Terms(session, streams), now);
+      receiver->Open(terms, now);
   }
   void SetGeneration(uint64_t generation) {
     writer_snapshot.generation = generation;
@@ -198,6 +200,7 @@ class PersistPair {
   uint32_t session = 77;
   test::TableMemory writer{3000, kWriterWorkers, 3};
   test::TableMemory reader{5000, kReaderWorkers, 4};
+  std::bitset<kTrafficGroupsMax + 1> peers_groups;  // of the sessions to come
   config::Roles writer_roles;
   config::Roles reader_roles;
   config::Snapshot writer_snapshot;

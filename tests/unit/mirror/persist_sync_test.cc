@@ -233,6 +233,13 @@ TEST_CASE("persist sync: what a device made while it was active goes when the ot
     pair.Step();
   CHECK(pair.reader.table.size() == 102);  // active: nobody's business
   pair.reader_roles.Set(1, config::Role::kStandby);
+  // While nobody is active, nobody else has them.
+  pair.Reopen();
+  pair.Quiet();
+  for (int i = 0; i < 100; ++i)
+    pair.Step();
+  CHECK(pair.reader.table.size() == 102);
+  pair.peers_groups.set(1);
   pair.Reopen();
   pair.senders[0]->Close();  // one that has not told yet what it has
   for (int i = 0; i < 1000; ++i) {
