@@ -87,7 +87,9 @@ class Rig {
     speak_at_ = now + 10 * kMillisecond;
   }
 
-  void Speak(DeviceId id) {
+  void Speak(DeviceId id) { Give(HeartbeatCame{SaidBy(id, now - sent.stamp), 0}); }
+  // What the peer says now; it has kept what was sent to it last for `age`.
+  Heartbeat SaidBy(DeviceId id, Nanos age) {
     RigPeer& peer = peers[id];
     Heartbeat heartbeat;
     heartbeat.device = id;
@@ -104,10 +106,10 @@ class Rig {
                                  .incarnation = kOurRun,
                                  .paths = 1,
                                  .stamp = sent.stamp,
-                                 .age = now - sent.stamp});
+                                 .age = age});
     }
     heartbeat.groups.push_back(peer.says);
-    Give(HeartbeatCame{heartbeat, 0});
+    return heartbeat;
   }
 
   // The peer acts in this epoch, with `next` as its next-active.

@@ -165,15 +165,7 @@ TEST_CASE("switchover: with a long way to the target, more patience") {
   // Heartbeats come back 8 ms after they left, of which nobody kept them.
   for (int i = 0; i < 100; ++i) {
     rig.Turn(8 * kMillisecond);
-    Heartbeat heartbeat;
-    heartbeat.device = 2;
-    heartbeat.incarnation = rig.peers[2].incarnation;
-    heartbeat.sequence = ++rig.peers[2].sequence;
-    heartbeat.interval = 10 * kMillisecond;
-    heartbeat.multiplier = 5;
-    heartbeat.stamp = rig.now;
-    heartbeat.heard.push_back({.device = 1, .incarnation = kOurRun, .stamp = rig.sent.stamp});
-    heartbeat.groups.push_back(rig.peers[2].says);
+    const Heartbeat heartbeat = rig.SaidBy(2, 0);
     rig.Turn(8 * kMillisecond);
     rig.Give(HeartbeatCame{heartbeat, 0});
   }
@@ -186,16 +178,7 @@ TEST_CASE("switchover: with a way to the target that never ends, patience ends")
   rig.BecomeActive();
   rig.Turn();
   rig.Stop(1000 * kSecond);
-  Heartbeat heartbeat;
-  heartbeat.device = 2;
-  heartbeat.incarnation = rig.peers[2].incarnation;
-  heartbeat.sequence = ++rig.peers[2].sequence;
-  heartbeat.interval = 10 * kMillisecond;
-  heartbeat.multiplier = 5;
-  heartbeat.stamp = rig.now;
-  heartbeat.heard.push_back({.device = 1, .incarnation = kOurRun, .stamp = rig.sent.stamp});
-  heartbeat.groups.push_back(rig.peers[2].says);
-  rig.Give(HeartbeatCame{heartbeat, 0});
+  rig.Give(HeartbeatCame{rig.SaidBy(2, 0), 0});
   REQUIRE(rig.device.detector().Find(2)->round_trip > 100 * kSecond);
   for (int i = 0; i < 20 && !Acts(rig.state()); ++i)
     rig.Turn();
