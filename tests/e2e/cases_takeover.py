@@ -12,6 +12,7 @@ from cases_failover import Download, check_same_servers, residents
 from cases_faults import configured
 from cases_mirror import close_all, use
 from failover_world import FailoverWorld, VIP, check, other, wait_until
+from world import CaseFailed
 
 WORLD = FailoverWorld
 # How often a device is killed under load; 20 by hand, TANDEM_E2E_KILLS=20.
@@ -84,14 +85,14 @@ class Datagrams:
 
 
 def outcome(connection):
-    """What becomes of a connection when it is used: 'goes on', or 'is reset'."""
+    """What becomes of a connection when it is used: it goes on, is reset, or hangs."""
     try:
         connection.settimeout(5)
         use(connection)
         return 'goes on'
     except socket.timeout:
         return 'hangs'
-    except Exception:  # reset, or closed by it
+    except (ConnectionError, CaseFailed):
         return 'is reset'
 
 
@@ -106,13 +107,20 @@ def case_kill_in_bulk(world):
     device.config_path.write_text(configured(world, 'b', slow))
     device.ctl('load')
     world.devices['a'].start(configured(world, 'a', slow))
-    wait_until(lambda: world.state('a') == 'syncing', lambda: f'a is {world.state("a")}')
+    wait_until(lambda: world.flows('a'), lambda: f'a is {world.state("a")} and gets nothing')
     world.kill('b')
     world.wait_active('a')
+    held = {(one['cs_client']['port'], one['cs_server']['port']) for one in world.connections()}
+    check(0 < len(held) < 4050, f'a has {len(held)} of 4050 flows: that was not the middle')
     check(len(world.pages(10, VIP)) > 0, 'no new connections')
-    outcomes = [outcome(connection) for connection in connections]
-    print(f'     of 50 connections {outcomes.count("goes on")} go on, {outcomes.count("is reset")} are reset')
-    check('hangs' not in outcomes, 'connections hang')
+    outcomes = []
+    for connection in connections:
+        is_held = (connection.getsockname()[1], 80) in held
+        outcomes.append(outcome(connection))
+        check(outcomes[-1] == ('goes on' if is_held else 'is reset'),
+              f'a connection that a {"had" if is_held else "lacked"} {outcomes[-1]}')
+    print(f'     it had {len(held)} of 4050 flows; of 50 connections {outcomes.count("goes on")} go on, '
+          f'{outcomes.count("is reset")} are reset')
     close_all(connections)
     flows.close()
     world.start('b')
@@ -131,7 +139,8 @@ def case_configuration(world):
         extra = 0
         while not stop.is_set():
             extra += 1
-            text = configured(world, 'b', {}) + f'pool {{ name: "extra{extra}" member {{ address: "10.1.0.11" port: 99 }} }}\n'
+            text = (configured(world, 'b', {})
+                    + f'pool {{ name: "extra{extra}" member {{ address: "10.1.0.11" port: 99 }} }}\n')
             device = world.devices['b']
             device.config_path.write_text(text)
             answer = device.ctl('load', check=False)
