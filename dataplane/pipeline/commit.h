@@ -57,10 +57,13 @@ class CommitQueue {
   template <class MayGo, class Go>
   void Settle(size_t budget, MayGo&& may_go, Go&& go) noexcept {
     size_t kept = 0;
+    ++settling_;
     for (size_t i = 0; i < count_; ++i) {
       Entry& entry = entries_[i];
-      if (budget == 0 || !may_go(entry)) {
-        // What may not go keeps back what came behind it.
+      // What may not go keeps back what came behind it, even if that could: which of them are asked in a
+      // turn, and what they were told when, is not the same for all.
+      if (budget == 0 || IsBehind(entry, kept) || !may_go(entry)) {
+        kept_in_[FilterOf(entry.slot, entry.is_ipv6)] = settling_;
         if (kept != i) entries_[kept] = entry;
         ++kept;
         continue;
@@ -85,8 +88,19 @@ class CommitQueue {
     return (slot * 2 + (is_ipv6 ? 1 : 0)) % kFilterSize;
   }
 
+  // Whether one of the first `kept` packets is of the same flow.
+  bool IsBehind(const Entry& entry, size_t kept) const noexcept {
+    if (kept_in_[FilterOf(entry.slot, entry.is_ipv6)] != settling_) return false;
+    for (size_t i = 0; i < kept; ++i) {
+      if (entries_[i].slot == entry.slot && entries_[i].is_ipv6 == entry.is_ipv6) return true;
+    }
+    return false;
+  }
+
   size_t count_ = 0;
+  uint32_t settling_ = 0;                         // number of the Settle
   std::array<uint16_t, kFilterSize> per_slot_{};  // held packets of all slots that fall here
+  std::array<uint32_t, kFilterSize> kept_in_{};   // the Settle in which one of them stayed last
   std::array<Entry, kPacketsMax> entries_;
 };
 

@@ -3,6 +3,7 @@
 // Output commit: what reveals a flow to its client waits until the peer has it.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -207,6 +208,40 @@ TEST_CASE("row 18: what follows a held packet stays behind it", "[unit]") {
   CHECK(network.out[3].find("len=10") != std::string::npos);
   CHECK(network.out[4].find(" FA ") != std::string::npos);
   CHECK(network.out[5].find(" RA ") != std::string::npos);
+}
+
+TEST_CASE("row 18: who could go stays behind who may not, of its own flow alone", "[unit]") {
+  auto queue = std::make_unique<pipeline::CommitQueue>();
+  const auto add = [&](uint32_t slot, bool is_ipv6, uint32_t number) {
+    pipeline::CommitQueue::Entry entry;
+    entry.slot = slot;
+    entry.is_ipv6 = is_ipv6;
+    entry.session = number;
+    queue->Add(entry);
+  };
+  const auto settle = [&](size_t budget, const std::vector<uint32_t>& may_go) {
+    std::vector<uint32_t> gone;
+    queue->Settle(
+        budget,
+        [&](const pipeline::CommitQueue::Entry& entry) {
+          return std::ranges::find(may_go, entry.session) != may_go.end();
+        },
+        [&](const pipeline::CommitQueue::Entry& entry) { gone.push_back(entry.session); });
+    return gone;
+  };
+  using Numbers = std::vector<uint32_t>;
+  add(7, false, 1);
+  add(7, true, 2);          // another flow
+  add(7 + 2048, false, 3);  // another one, that falls where the first one does
+  add(7, false, 4);
+  add(8, false, 5);
+  CHECK(settle(64, {2, 3, 4, 5}) == Numbers{2, 3, 5});
+  CHECK(queue->size() == 2);
+  CHECK(queue->Holds(7, false));
+  CHECK(settle(1, {1, 4}) == Numbers{1});
+  CHECK(settle(0, {4}).empty());
+  CHECK(settle(64, {4}) == Numbers{4});
+  CHECK(queue->size() == 0);
 }
 
 TEST_CASE("commit bounded: waits its time, and is counted", "[unit]") {
