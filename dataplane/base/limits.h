@@ -36,7 +36,9 @@ inline constexpr size_t kHandoffRingSize = 1024;  // packets between one pair of
 inline constexpr size_t kFlowsPerPage = 4096;     // slots of one flow-table page
 inline constexpr uint32_t kFlowsPerWorkerMax = 64U << 20;
 
-// Mirroring.
+// Mirroring and takeover.
+inline constexpr size_t kDevicesMax = 8;  // of a device group, as BIG-IP's sync-failover groups
+inline constexpr size_t kPeersMax = kDevicesMax - 1;
 inline constexpr size_t kMirrorMtuMax = 9216;  // largest IP packet on the mirroring port
 inline constexpr size_t kMirrorRingSize =
     64;  // frames between a worker and the mirror lcore, each way

@@ -113,7 +113,9 @@ void Group::Look(const Around& around) {
   }
   clock_ = std::max({clock_, peers_floor_.ballot(), floor_.ballot()});
   around.ballots.Saw(clock_);
-  if (claim_.by != nullptr && claim_.epoch >= floor_) heir_ = claim_.by->says.next_active;
+  if (claim_.by == nullptr || claim_.epoch < floor_) return;
+  heir_ = claim_.by->says.next_active;
+  shadow_of_ = claim_.by->says.mirror_to;
 }
 
 Candidate Group::CandidateOf(const Peer& peer, const PeerGroup& group) const {
@@ -152,8 +154,10 @@ State Group::RestState(const Around& around) const {
   if (around.stopping) return State::kOffline;
   if (fault_ != nullptr) return State::kFailed;
   if (!is_connected_) return State::kConnecting;
-  const bool is_in_sync =
-      shadow_.in_sync && !followed_.is_none() && shadow_.epoch == followed_ && followed_ == floor_;
+  // The mirror may not have heard yet that it is told nothing any more.
+  const bool is_for_other = shadow_of_ != 0 && shadow_of_ != around.settings.self;
+  const bool is_in_sync = shadow_.in_sync && !is_for_other && !followed_.is_none() &&
+                          shadow_.epoch == followed_ && followed_ == floor_;
   return is_in_sync ? State::kStandby : State::kSyncing;
 }
 
@@ -250,6 +254,7 @@ void Group::Follow(Epoch epoch, bool is_warm, const Around& around) {
   empty_since_ = 0;
   if (followed_ == epoch) return;
   followed_ = epoch;
+  shadow_of_ = 0;
   if (shadow_.epoch != epoch) shadow_ = {};
   Action& follow = around.Do(Kind::kFollow, id());
   follow.epoch = epoch;

@@ -172,7 +172,8 @@ class Group {
   Epoch peers_floor_;   // of all that is said now
   Claim claim_;
   DeviceId active_device_ = 0;
-  DeviceId heir_ = 0;  // next-active, as the device of floor_ said
+  DeviceId heir_ = 0;       // next-active, as the device of floor_ said
+  DeviceId shadow_of_ = 0;  // whom it mirrors to, likewise; 0: not said
   Shadow shadow_;
   const char* fault_ = nullptr;
   uint32_t score_ = 0;

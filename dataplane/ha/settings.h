@@ -16,8 +16,7 @@
 
 namespace tandem::ha {
 
-inline constexpr size_t kDevicesMax = 8;  // of a device group, as BIG-IP's sync-failover groups
-inline constexpr size_t kPathsMax = 16;   // ways between two devices; one bit each
+inline constexpr size_t kPathsMax = 16;  // ways between two devices; one bit each
 
 // How many detection times a device waits whose shadow is not complete, for a device that acted and is
 // silent, or suspended: what is not in the shadow is lost when it takes over.

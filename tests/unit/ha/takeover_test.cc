@@ -55,6 +55,7 @@ TEST_CASE("takeover: at once, when the active gives the group up") {
 TEST_CASE("takeover: who is not next waits a detection time for who is") {
   Rig rig(RigSettings({2, 3}));
   rig.Acts(2, Epoch::Promoted(7, 2), 3);
+  rig.peers[2].says.mirror_to = 1;
   rig.peers[3].speaks = true;
   rig.peers[3].says = {.name_hash = kName,
                        .state = State::kStandby,
@@ -68,6 +69,21 @@ TEST_CASE("takeover: who is not next waits a detection time for who is") {
   CHECK(rig.state() == State::kStandby);
   rig.Pass(15 * kMillisecond);
   CHECK(rig.state() == State::kDegraded);
+}
+
+TEST_CASE("takeover: a shadow is not in sync for a device that is told nothing any more") {
+  Rig rig(RigSettings({2, 3}));
+  rig.Acts(2, Epoch::Promoted(7, 2), 1);
+  rig.Pass(100 * kMillisecond);
+  rig.Give(ShadowSays{kGroup, true, 9, Epoch::Promoted(7, 2)});
+  CHECK(rig.state() == State::kStandby);
+  // The mirror has not noticed yet.
+  rig.Acts(2, Epoch::Promoted(7, 2), 3);
+  rig.Pass(20 * kMillisecond);
+  CHECK(rig.state() == State::kSyncing);
+  rig.peers[2].speaks = false;
+  rig.Pass(5 * kDetection);
+  CHECK(rig.state() == State::kSyncing);
 }
 
 TEST_CASE("takeover: without a complete shadow, not from who may only be late") {
