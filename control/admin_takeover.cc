@@ -9,6 +9,7 @@
 
 #include "control/config_takeover.h"
 #include "control/fault_log.h"
+#include "control/mirror_status.h"
 #include "control/takeover_control.h"
 #include "control/text.h"
 #include "dataplane/config/dictionary.h"
@@ -144,8 +145,7 @@ void ShowDeviceGroup(const AdminView& view, v1::Response& response) {
   result.set_name(config.device_group().name());
   result.set_heartbeat_interval_us(config.device_group().heartbeat_interval_us());
   result.set_heartbeat_multiplier(config.device_group().heartbeat_multiplier());
-  if (const auto mirror = view.operations.unit().mirror_status(); mirror != nullptr)
-    result.set_config_equal(mirror->config_equal);
+  result.set_config_equal(MirrorStatus(view.operations.unit()).are_configs_equal());
   for (const config::v1::GroupDevice& device : config.device_group().device()) {
     v1::DeviceGroupResult::Device& out = *result.add_device();
     out.set_name(device.name());

@@ -47,8 +47,14 @@ void CheckKey(CheckContext& context, const Origin& origin, const v1::Mirroring& 
 
 void CheckMirroringAddresses(CheckContext& context, const Origin& origin,
                              const v1::Mirroring& mirroring) {
+  const bool has_peers = std::ranges::any_of(context.config.device_group().device(),
+                                             &v1::GroupDevice::has_mirroring_address);
+  if (has_peers && mirroring.has_peer()) {
+    context.Error(origin, "peer", "not allowed: the device_group has mirroring addresses");
+  }
   const bool given = context.Given(origin, "address", mirroring.address());
-  if (!context.Given(origin, "peer", mirroring.peer()) || !given) return;
+  if (!has_peers && !context.Given(origin, "peer", mirroring.peer())) return;
+  if (!given) return;
   const auto address = ParseConfigPrefix(mirroring.address());
   if (!address || !absl::StrContains(mirroring.address(), "/")) {
     context.Error(origin, "address",
@@ -63,6 +69,7 @@ void CheckMirroringAddresses(CheckContext& context, const Origin& origin,
                   Cat(Quote(mirroring.address()), " is also the address of ",
                       context.document.Object("self_ip", self_ip->second).label()));
   }
+  if (has_peers) return;
   const auto peer = context.HostAddress(origin, "peer", mirroring.peer());
   if (!peer) return;
   if (*peer == address->address) {
@@ -238,7 +245,8 @@ void CheckMirroring(CheckContext& context) {
   if (!mirroring.has_unit_id()) {
     context.Error(origin, "unit_id", "missing");
   } else {
-    context.InRange(origin, "unit_id", mirroring.unit_id(), 1, 2);
+    context.InRange(origin, "unit_id", mirroring.unit_id(), 1,
+                    context.config.has_device_group() ? int64_t{kDevicesMax} : 2);
   }
   CheckKey(context, origin, mirroring);
   context.InRange(origin, "flush_us", mirroring.flush_us(), 0, kFlushMax);

@@ -3,6 +3,7 @@
 // Validate: the device group, and what traffic groups say about takeover.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -11,13 +12,12 @@
 #include "control/config_check_context.h"
 #include "control/config_endpoint.h"
 #include "control/text.h"
+#include "dataplane/base/limits.h"
 
 namespace tandem::control {
 namespace {
 
 namespace v1 = config::v1;
-
-constexpr int kDevices = 2;
 
 void CheckPath(CheckContext& context, const Origin& origin, std::string_view field,
                const std::string& path) {
@@ -35,13 +35,64 @@ void CheckTimers(CheckContext& context, const Origin& origin, const v1::DeviceGr
   context.InRange(origin, "hook_timeout", group.hook_timeout(), 1, 3600);
 }
 
-// Names and numbers, and the address of each where it is one.
+// The addresses of one kind that devices have: all of them, or none, and no two the same.
+class AddressesOfDevices {
+ public:
+  AddressesOfDevices(CheckContext& context, const Origin& origin, std::string_view field)
+      : context_(context), origin_(origin), field_(field) {}
+
+  std::optional<IpAddress> Add(const std::string& label, const std::string& text) {
+    ++given_;
+    const auto address = context_.HostAddress(origin_, "device", text);
+    if (!address) return address;
+    ipv4_ += address->is_v4() ? 1 : 0;
+    if (!seen_.insert(*address).second) {
+      context_.Error(origin_, "device", Cat(label, ": ", field_, " ", text, " is another one's"));
+    }
+    return address;
+  }
+
+  void Finish(int devices) {
+    if (given_ != 0 && given_ != devices) {
+      context_.Error(origin_, "device", Cat("either each one has a ", field_, ", or none has"));
+    } else if (ipv4_ != 0 && ipv4_ != given_) {
+      context_.Error(origin_, "device", Cat(field_, ": they are not of one family"));
+    }
+  }
+  int given() const { return given_; }
+
+ private:
+  CheckContext& context_;
+  const Origin& origin_;
+  const std::string_view field_;
+  std::set<IpAddress> seen_;
+  int given_ = 0;
+  int ipv4_ = 0;
+};
+
+// Where the device is on the mirroring network.
+void CheckMirroringAddress(CheckContext& context, const Origin& origin,
+                           const v1::GroupDevice& device, const IpAddress& address) {
+  const auto own = ParseConfigPrefix(context.config.mirroring().address());
+  if (!own) return;
+  const std::string label = Cat("device ", Quote(device.name()), ": mirroring_address ",
+                                Quote(device.mirroring_address()));
+  if (device.name() != context.config.device().name()) {
+    if (!own->Contains(address))
+      context.Error(origin, "device",
+                    Cat(label, " is not on the network of ", context.config.mirroring().address()));
+  } else if (address != own->address) {
+    context.Error(origin, "device",
+                  Cat(label, ", but mirroring has ", context.config.mirroring().address()));
+  }
+}
+
+// Names and numbers, and the addresses of each where it has some.
 void CheckGroupDevices(CheckContext& context, const Origin& origin, const v1::DeviceGroup& group) {
   std::set<std::string_view> names;
   std::set<uint32_t> units;
-  std::set<IpAddress> addresses;
-  int with_address = 0;
-  int with_ipv4 = 0;
+  AddressesOfDevices management(context, origin, "management_address");
+  AddressesOfDevices mirroring(context, origin, "mirroring_address");
   for (const v1::GroupDevice& device : group.device()) {
     if (!context.Given(origin, "device", device.name())) continue;
     const std::string label = Cat("device ", Quote(device.name()));
@@ -51,27 +102,23 @@ void CheckGroupDevices(CheckContext& context, const Origin& origin, const v1::De
     if (!names.insert(device.name()).second) wrong("is there twice");
     if (!device.has_unit_id()) {
       wrong("unit_id is missing");
-    } else if (device.unit_id() < 1 || device.unit_id() > kDevices) {
-      wrong(Cat("unit_id ", device.unit_id(), " is not in 1..", kDevices));
+    } else if (device.unit_id() < 1 || device.unit_id() > kDevicesMax) {
+      wrong(Cat("unit_id ", device.unit_id(), " is not in 1..", kDevicesMax));
     } else if (!units.insert(device.unit_id()).second) {
       wrong(Cat("unit_id ", device.unit_id(), " is another one's"));
     }
     if (device.ha_capacity() < 1 || device.ha_capacity() > 100'000) {
       wrong(Cat("ha_capacity ", device.ha_capacity(), " is not in 1..100000"));
     }
-    if (!device.has_management_address()) continue;
-    ++with_address;
-    const auto address = context.HostAddress(origin, "device", device.management_address());
-    if (!address) continue;
-    with_ipv4 += address->is_v4() ? 1 : 0;
-    if (!addresses.insert(*address).second) {
-      wrong(Cat("management_address ", device.management_address(), " is another one's"));
-    }
+    if (device.has_management_address()) management.Add(label, device.management_address());
+    if (!device.has_mirroring_address()) continue;
+    if (const auto address = mirroring.Add(label, device.mirroring_address()))
+      CheckMirroringAddress(context, origin, device, *address);
   }
-  if (with_address != 0 && with_address != group.device_size()) {
-    context.Error(origin, "device", "either each one has a management_address, or none has");
-  } else if (with_ipv4 != 0 && with_ipv4 != with_address) {
-    context.Error(origin, "device", "management addresses are of one family");
+  management.Finish(group.device_size());
+  mirroring.Finish(group.device_size());
+  if (group.device_size() > 2 && mirroring.given() == 0) {
+    context.Error(origin, "device", "more than two of them need mirroring addresses");
   }
 }
 
@@ -135,8 +182,9 @@ void CheckTakeover(CheckContext& context) {
   const v1::DeviceGroup& group = context.config.device_group();
   const Origin origin = context.document.Object("device_group");
   context.Given(origin, "name", group.name());
-  if (group.device_size() != kDevices) {
-    context.Error(origin, "device", Cat("there are ", group.device_size(), ", not ", kDevices));
+  if (group.device_size() < 2 || group.device_size() > static_cast<int>(kDevicesMax)) {
+    context.Error(origin, "device",
+                  Cat("there are ", group.device_size(), ", not 2 to ", kDevicesMax));
   }
   CheckTimers(context, origin, group);
   CheckGroupDevices(context, origin, group);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Compile: persistence profiles, the mirroring peer, and what is mirrored.
+// Compile: persistence profiles, the mirroring peers, and what is mirrored.
 #include <optional>
 #include <tuple>
 
 #include "control/config_compile_parts.h"
 #include "control/config_endpoint.h"
+#include "control/config_takeover.h"
 
 namespace tandem::control {
 namespace {
@@ -56,6 +57,24 @@ Mirrored MirroredOf(const config::Snapshot& snapshot, const config::Virtual& vir
           virtual_server.mirror_after_packets, virtual_server.mirror_after};
 }
 
+void CompilePeers(const v1::Config& config, config::Mirroring& to) {
+  const std::string& peer = config.mirroring().peer();
+  if (!config.has_device_group()) {
+    to.peers = {{static_cast<config::UnitId>(3 - to.unit_id), Must(ParseConfigAddress(peer))}};
+    to.port_share = static_cast<uint8_t>(to.unit_id - 1);
+    to.port_shares = 2;
+    return;
+  }
+  for (const v1::GroupDevice* device : PeersOf(config)) {
+    const std::string& address =
+        device->has_mirroring_address() ? device->mirroring_address() : peer;
+    to.peers.push_back(
+        {static_cast<config::UnitId>(device->unit_id()), Must(ParseConfigAddress(address))});
+    if (device->unit_id() < to.unit_id) ++to.port_share;
+  }
+  to.port_shares = static_cast<uint8_t>(to.peers.size() + 1);
+}
+
 }  // namespace
 
 config::Persistence CompilePersistence(const Profile& from) {
@@ -88,7 +107,7 @@ config::Mirroring CompileMirroring(const v1::Config& config, const MirroringKey&
   to.enabled = true;
   to.unit_id = static_cast<uint8_t>(from.unit_id());
   to.address = Must(ParseConfigPrefix(from.address()));
-  to.peer = Must(ParseConfigAddress(from.peer()));
+  CompilePeers(config, to);
   to.mtu = static_cast<uint16_t>(from.mtu());
   to.authenticated = from.authentication() == v1::Mirroring::PSK;
   if (to.authenticated) to.key = key;

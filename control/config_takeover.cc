@@ -67,13 +67,23 @@ ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
   return to;
 }
 
+std::vector<const v1::GroupDevice*> PeersOf(const v1::Config& config) {
+  std::vector<const v1::GroupDevice*> peers;
+  for (const v1::GroupDevice& device : config.device_group().device()) {
+    if (device.name() != config.device().name()) peers.push_back(&device);
+  }
+  std::ranges::sort(peers, {}, &v1::GroupDevice::unit_id);
+  return peers;
+}
+
 ManagementAddresses ManagementAddressesOf(const v1::Config& config) {
   ManagementAddresses addresses;
-  for (const v1::GroupDevice& device : config.device_group().device()) {
-    if (!device.has_management_address()) continue;
-    const IpAddress address = Must(ParseConfigAddress(device.management_address()));
-    (device.name() == config.device().name() ? addresses.own : addresses.peer) = address;
-  }
+  const auto& devices = config.device_group().device();
+  const auto self = std::ranges::find(devices, config.device().name(), &v1::GroupDevice::name);
+  if (self == devices.end() || !self->has_management_address()) return addresses;
+  addresses.own = Must(ParseConfigAddress(self->management_address()));
+  for (const v1::GroupDevice* peer : PeersOf(config))
+    addresses.peers.push_back(Must(ParseConfigAddress(peer->management_address())));
   return addresses;
 }
 

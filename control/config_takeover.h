@@ -7,6 +7,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control/config_ids.h"
 #include "dataplane/base/ip_address.h"
@@ -18,10 +19,13 @@ namespace tandem::control {
 // REQUIRES: `config` has a device group and passed Validate; `ids` are those that it was compiled with.
 ha::Settings TakeoverSettings(const config::v1::Config& config, const ConfigIds& ids);
 
-// Where heartbeats go beside the mirroring port; both unset: nowhere.
+// The other devices of the group, by unit id: config::PeerIndex counts them so.
+std::vector<const config::v1::GroupDevice*> PeersOf(const config::v1::Config& config);
+
+// Where heartbeats go beside the mirroring port; unset: nowhere.
 struct ManagementAddresses {
   IpAddress own;
-  IpAddress peer;
+  std::vector<IpAddress> peers;  // as PeersOf has them
 };
 ManagementAddresses ManagementAddressesOf(const config::v1::Config& config);
 

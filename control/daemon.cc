@@ -95,6 +95,14 @@ unsigned BacklogTurnsOf(const std::vector<io::PortOptions>& ports) {
   return static_cast<unsigned>(descriptors * ports.size() / kBurstMax) + 1;
 }
 
+// "peer 10.255.0.2", "peers 10.255.0.2, 10.255.0.3"
+std::string PeersText(const config::Mirroring& mirroring) {
+  std::string text = mirroring.peers.size() == 1 ? "peer " : "peers ";
+  for (const config::MirrorPeer& peer : mirroring.peers)
+    text += Cat(&peer == mirroring.peers.data() ? "" : ", ", peer.address.ToString());
+  return text;
+}
+
 bool PollsAdaptively(const config::v1::Device& device, const io::Eal& eal) {
   switch (device.poll_mode()) {
     case config::v1::Device::BUSY:
@@ -231,7 +239,7 @@ absl::Status Daemon::PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& op
   const ManagementAddresses management = ManagementAddressesOf(running_);
   if (management.own.is_unset()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<io::SideSocket>> side =
-      io::SideSocket::Open(management.own, management.peer);
+      io::SideSocket::Open(management.own, management.peers);
   if (!side.ok()) {
     return absl::Status(side.status().code(),
                         Cat("device_group: heartbeats over the management network: ",
@@ -295,7 +303,7 @@ absl::Status Daemon::StartMirroring() {
   LogNotice(Cat("mirroring port: ", mirroring.device(), " (", status.driver, "), ",
                 tandem::ToString(status.mac), ", MTU ", status.mtu, ", link ",
                 status.link_up ? "up" : "down", "; unit ", mirroring.unit_id(), " at ",
-                mirroring.address(), ", peer ", mirroring.peer()));
+                mirroring.address(), ", ", PeersText(unit_->snapshot().mirroring)));
   for (const std::string& note : mirror_port_->port().notes()) {
     LogNotice(Cat("mirroring port: ", note));
   }
@@ -375,14 +383,19 @@ std::vector<PortReport> Daemon::Ports() const {
 
 // What mirroring has to say, once each.
 void Daemon::LogMirror() {
-  std::shared_ptr<const mirror::EndpointStatus> status = unit_->mirror_status();
-  if (status == nullptr || status == mirror_status_) return;
-  const mirror::EndpointStatus none;
-  for (const std::string& line : MirrorChanges(mirror_status_ == nullptr ? none : *mirror_status_,
-                                               *status, unit_->snapshot())) {
-    LogNotice(line);
+  if (unit_->mirroring() == nullptr) return;
+  mirror_status_.resize(unit_->mirroring()->peers().size());
+  for (config::PeerIndex peer = 0; peer < mirror_status_.size(); ++peer) {
+    std::shared_ptr<const mirror::EndpointStatus> status = unit_->mirror_status(peer);
+    std::shared_ptr<const mirror::EndpointStatus>& logged = mirror_status_[peer];
+    if (status == nullptr || status == logged) continue;
+    const mirror::EndpointStatus none;
+    for (const std::string& line :
+         MirrorChanges(logged == nullptr ? none : *logged, *status, unit_->snapshot())) {
+      LogNotice(line);
+    }
+    logged = std::move(status);
   }
-  mirror_status_ = std::move(status);
 }
 
 void Daemon::LogFaults() {

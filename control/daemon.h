@@ -87,7 +87,8 @@ class Daemon : public Operations {
   config::v1::Config running_;
   Facts facts_;
   ConfigIds ids_;
-  std::shared_ptr<const mirror::EndpointStatus> mirror_status_;  // what the log knows
+  std::vector<std::shared_ptr<const mirror::EndpointStatus>>
+      mirror_status_;  // by peer: what the log knows
   std::vector<ha::Fault> faults_logged_;
   Nanos faults_looked_at_ = 0;
   std::array<uint32_t, kPortsMax + 1> links_logged_{};  // Port::link_changes; the last: mirroring

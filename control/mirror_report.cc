@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/mirror_report.h"
 
-#include <algorithm>
-#include <memory>
 #include <string>
 #include <utility>
 
@@ -16,18 +14,6 @@ namespace v1 = admin::v1;
 using mirror::EndpointStatus;
 using mirror::PeerState;
 using mirror::SyncState;
-
-const EndpointStatus::Group* FindGroup(const EndpointStatus& status, config::TrafficGroupId id) {
-  const auto found = std::ranges::find(status.groups, id, &EndpointStatus::Group::id);
-  return found == status.groups.end() ? nullptr : &*found;
-}
-
-// What a group is that the endpoint has not spoken of yet.
-EndpointStatus::Group GroupOf(const EndpointStatus& status, config::TrafficGroupId id) {
-  const EndpointStatus::Group* group = FindGroup(status, id);
-  if (group != nullptr) return *group;
-  return {.id = id, .reason = "no session yet"};
-}
 
 std::string_view PeerWord(PeerState state) {
   switch (state) {
@@ -92,9 +78,9 @@ std::string_view ReasonOf(SyncState state, const EndpointStatus::Group& group) {
 
 }  // namespace
 
-EndpointStatus MirrorReport::Status() const {
-  const std::shared_ptr<const EndpointStatus> current = unit_.mirror_status();
-  return current != nullptr ? *current : EndpointStatus();
+std::string MirrorReport::NameOfPeer(const MirrorStatus& status, size_t peer) const {
+  const std::string& name = status.of(peer).peer_device;
+  return !name.empty() ? name : unit_.snapshot().mirroring.peers[peer].address.ToString();
 }
 
 MirrorReport::Streams MirrorReport::Now() const {
@@ -130,12 +116,12 @@ void MirrorReport::Reset() {
 }
 
 void MirrorReport::FillStream(Nanos now, const Name& name, const StreamTotals& totals,
-                              const EndpointStatus& status, v1::MirrorResult::Stream& out) const {
-  const EndpointStatus::Group group = GroupOf(status, name.group);
+                              const MirrorStatus& status, v1::MirrorResult::Stream& out) const {
+  const EndpointStatus::Group group = status.GroupOf(name.group);
   out.set_traffic_group(unit_.snapshot().traffic_groups[name.group].name);
   out.set_worker(name.worker);
   out.set_role(std::string(WordOf(name.role)));
-  if (status.peer == PeerState::kUp) {
+  if (status.of(status.PeerOf(name.group)).peer == PeerState::kUp) {
     out.set_peer_role(std::string(WordOf(group.peer_role)));
     out.set_epoch(group.epoch);
   }
@@ -163,37 +149,40 @@ void MirrorReport::FillStream(Nanos now, const Name& name, const StreamTotals& t
   out.set_bytes_per_second(static_cast<double>(since.bytes) / seconds);
 }
 
-void MirrorReport::FillPeer(Nanos now, const EndpointStatus& status,
-                            v1::MirrorResult& result) const {
-  const config::Mirroring& configured = unit_.snapshot().mirroring;
-  result.set_peer(std::string(PeerWord(status.peer)));
-  result.set_peer_address(configured.peer.ToString());
-  result.set_peer_device(status.peer_device);
-  result.set_peer_incarnation(status.peer_incarnation);
-  if (status.peer == PeerState::kUp) result.set_up_seconds(AgeOf(now, status.up_since) / kSecond);
+void MirrorReport::FillPeer(Nanos now, const MirrorStatus& all, size_t peer,
+                            v1::MirrorResult::Peer& out) const {
+  const EndpointStatus& status = all.of(peer);
+  const config::MirrorPeer& configured = unit_.snapshot().mirroring.peers[peer];
+  out.set_state(std::string(PeerWord(status.peer)));
+  out.set_address(configured.address.ToString());
+  out.set_unit_id(configured.unit_id);
+  out.set_device(status.peer_device);
+  out.set_incarnation(status.peer_incarnation);
+  if (status.peer == PeerState::kUp) out.set_up_seconds(AgeOf(now, status.up_since) / kSecond);
   if (status.last_heard != 0) {
-    result.set_heard(true);
-    result.set_last_heard_ms(AgeOf(now, status.last_heard) / kMillisecond);
+    out.set_heard(true);
+    out.set_last_heard_ms(AgeOf(now, status.last_heard) / kMillisecond);
   }
-  result.set_mtu(status.mtu);
-  result.set_authenticated(configured.authenticated);
-  result.set_key_pending(status.key_pending);
-  result.set_config_equal(status.config_equal);
-  result.set_dictionary_current(status.dictionary_current);
-  result.set_incompatible(status.incompatible);
+  out.set_mtu(status.mtu);
+  out.set_key_pending(status.key_pending);
+  out.set_config_equal(status.config_equal);
+  out.set_dictionary_current(status.dictionary_current);
+  out.set_incompatible(status.incompatible);
 }
 
 void MirrorReport::Fill(Nanos now, v1::MirrorResult& result) const {
   const unit::Mirroring* mirroring = unit_.mirroring();
   result.set_configured(mirroring != nullptr);
   if (mirroring == nullptr) return;
-  const EndpointStatus status = Status();
-  FillPeer(now, status, result);
+  result.set_authenticated(unit_.snapshot().mirroring.authenticated);
+  const MirrorStatus status(unit_);
+  for (size_t peer = 0; peer < status.peers(); ++peer)
+    FillPeer(now, status, peer, *result.add_peer());
   for (const config::TrafficGroup& configured : unit_.snapshot().traffic_groups) {
     if (configured.id == 0) continue;
     v1::TrafficGroupResult::TrafficGroup same;
     Fill(configured.id, same);
-    const EndpointStatus::Group group = GroupOf(status, configured.id);
+    const EndpointStatus::Group group = status.GroupOf(configured.id);
     v1::MirrorResult::Group& out = *result.add_group();
     out.set_traffic_group(configured.name);
     out.set_role(std::string(WordOf(unit_.roles().Of(configured.id))));
@@ -203,23 +192,27 @@ void MirrorReport::Fill(Nanos now, v1::MirrorResult& result) const {
     out.set_state(same.mirror());
     out.set_peer_state(same.peer_mirror());
     out.set_reason(same.reason());
+    if (!group.is_elsewhere) out.set_peer(NameOfPeer(status, status.PeerOf(configured.id)));
   }
   for (const auto& [name, totals] : Now()) {
     FillStream(now, name, totals, status, *result.add_stream());
   }
   const CounterCopies counters = Since(CopyCounters(*mirroring), counters_before_);
-  FillRecordStreams(counters, *mirroring, status.peer == PeerState::kUp, result);
+  for (config::PeerIndex peer = 0; peer < status.peers(); ++peer) {
+    const bool is_up = status.of(peer).peer == PeerState::kUp;
+    FillRecordStreams(counters, *mirroring, {peer, NameOfPeer(status, peer), is_up}, result);
+  }
   FillCounters(counters, *mirroring, result);
 }
 
 void MirrorReport::Fill(config::TrafficGroupId id,
                         v1::TrafficGroupResult::TrafficGroup& out) const {
   if (unit_.mirroring() == nullptr) return;
-  const EndpointStatus status = Status();
-  const EndpointStatus::Group group = GroupOf(status, id);
+  const MirrorStatus status(unit_);
+  const EndpointStatus::Group group = status.GroupOf(id);
   out.set_mirror(std::string(WordOf(group.state)));
   out.set_reason(group.reason);
-  if (status.peer != PeerState::kUp || !group.peer_known) return;
+  if (status.of(status.PeerOf(id)).peer != PeerState::kUp || !group.peer_known) return;
   out.set_peer_role(std::string(WordOf(group.peer_role)));
   out.set_peer_mirror(std::string(WordOf(group.peer_state)));
 }

@@ -3,8 +3,8 @@
 // What mirroring does, as people want it: how far each traffic group is, and the streams' counters
 // since the last reset, with their rates.
 //
-// Whether a group is in sync is the endpoint's to say (mirror/endpoint.h); a stream's own state is shown
-// beside it.
+// Whether a group is in sync is the endpoint's to say (mirror/endpoint.h) of the peer that it is mirrored
+// with; a stream's own state is shown beside it.
 //
 // Rates are of the last one to two seconds: Sample takes a copy each second, and the older of the last
 // two is what is compared with.
@@ -15,7 +15,9 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <string>
 
+#include "control/mirror_status.h"
 #include "control/mirror_totals.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/roles.h"
@@ -50,12 +52,12 @@ class MirrorReport {
     Nanos when = 0;
     Streams streams;
   };
-  mirror::EndpointStatus Status() const;
   Streams Now() const;
-  void FillPeer(Nanos now, const mirror::EndpointStatus& status,
-                admin::v1::MirrorResult& result) const;
+  void FillPeer(Nanos now, const MirrorStatus& status, size_t peer,
+                admin::v1::MirrorResult::Peer& out) const;
   void FillStream(Nanos now, const Name& name, const StreamTotals& totals,
-                  const mirror::EndpointStatus& status, admin::v1::MirrorResult::Stream& out) const;
+                  const MirrorStatus& status, admin::v1::MirrorResult::Stream& out) const;
+  std::string NameOfPeer(const MirrorStatus& status, size_t peer) const;
 
   const unit::Unit& unit_;
   Streams before_;  // at the last reset

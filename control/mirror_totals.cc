@@ -18,9 +18,9 @@ constexpr std::string_view kReceiving = "receiving";
 
 // Adds the counters of one more that counts the same.
 template <class Counters>
-void Add(std::string_view part, unsigned worker, const Counters& from, CounterCopies& to) {
+void Add(const CounterName& of, const Counters& from, CounterCopies& to) {
   from.ForEach([&](std::string_view name, std::string_view help, const Counter& counter) {
-    CounterCopy& copy = to[{part, worker, name}];
+    CounterCopy& copy = to[{of.part, of.peer, of.worker, name}];
     copy.help = help;
     copy.value += counter.Get();
   });
@@ -34,18 +34,20 @@ void Fill(const CounterName& name, const CounterCopy& copy, v1::MirrorResult::Co
 
 // Counters that start where `of` says, in the order of their list.
 template <class Counters, class Use>
-void ForEachOf(std::string_view part, unsigned worker, const Counters& of,
-               const CounterCopies& counters, const Use& use) {
+void ForEachOf(const CounterName& whose, const Counters& of, const CounterCopies& counters,
+               const Use& use) {
   of.ForEach([&](std::string_view name, std::string_view, const Counter&) {
-    const CounterName key{part, worker, name};
+    const CounterName key{whose.part, whose.peer, whose.worker, name};
     const auto found = counters.find(key);
     if (found != counters.end()) use(key, found->second);
   });
 }
 
 void FillStream(std::string_view direction, unsigned worker, const mirror::PersistCounters& of,
-                const CounterCopies& counters, bool is_up, v1::MirrorResult& result) {
+                const CounterCopies& counters, const RecordPeer& peer, v1::MirrorResult& result) {
+  const bool is_up = peer.is_up;
   v1::MirrorResult::RecordStream& out = *result.add_record_stream();
+  out.set_peer(peer.name);
   out.set_worker(worker);
   out.set_direction(std::string(direction));
   const auto state = mirror::SyncStateOf(static_cast<uint32_t>(of.state.Get()));
@@ -54,7 +56,7 @@ void FillStream(std::string_view direction, unsigned worker, const mirror::Persi
                 : state == mirror::SyncState::kDown ? "none"
                                                     : std::string(WordOf(state)));
   const auto value = [&](std::string_view name) {
-    const auto found = counters.find({direction, worker, name});
+    const auto found = counters.find({direction, peer.index, worker, name});
     return found == counters.end() ? uint64_t{0} : found->second.value;
   };
   out.set_frames(value("frames"));
@@ -65,9 +67,10 @@ void FillStream(std::string_view direction, unsigned worker, const mirror::Persi
   out.set_skipped(value("unknown") + value("refused"));
   out.set_malformed(value("malformed"));
   if (direction == kSending) out.set_pending(of.pending.Get());
-  ForEachOf(direction, worker, of, counters, [&](const CounterName& name, const CounterCopy& copy) {
-    Fill(name, copy, *out.add_counter());
-  });
+  ForEachOf({direction, peer.index, worker, {}}, of, counters,
+            [&](const CounterName& name, const CounterCopy& copy) {
+              Fill(name, copy, *out.add_counter());
+            });
 }
 
 }  // namespace
@@ -116,13 +119,17 @@ StreamTotals StreamTotals::Since(const StreamTotals& before) const {
 
 CounterCopies CopyCounters(const unit::Mirroring& mirroring) {
   CounterCopies copies;
-  Add(kLink, 0, mirroring.endpoint().link_counters(), copies);
-  Add(kEndpoint, 0, mirroring.endpoint().counters(), copies);
+  const auto peers = static_cast<config::PeerIndex>(mirroring.peers().size());
+  Add({kLink}, mirroring.peers().link_counters(), copies);
+  for (config::PeerIndex peer = 0; peer < peers; ++peer)
+    Add({kEndpoint}, mirroring.endpoint(peer).counters(), copies);
   for (unsigned worker = 0; worker < mirroring.workers(); ++worker) {
     const mirror::WorkerMirror& its = mirroring.worker(worker);
-    Add(kWorker, 0, its.counters(), copies);
-    Add(kSending, worker, its.persist_sender().counters(), copies);
-    Add(kReceiving, worker, its.persist_receiver().counters(), copies);
+    Add({kWorker}, its.counters(), copies);
+    for (config::PeerIndex peer = 0; peer < peers; ++peer) {
+      Add({kSending, peer, worker, {}}, its.persist_sender(peer).counters(), copies);
+      Add({kReceiving, peer, worker, {}}, its.persist_receiver(peer).counters(), copies);
+    }
   }
   return copies;
 }
@@ -142,20 +149,20 @@ void FillCounters(const CounterCopies& counters, const unit::Mirroring& mirrorin
     out.set_part(std::string(name.part));
     Fill(name, copy, out);
   };
-  ForEachOf(kLink, 0, mirroring.endpoint().link_counters(), counters, fill);
-  ForEachOf(kEndpoint, 0, mirroring.endpoint().counters(), counters, fill);
-  ForEachOf(kWorker, 0, mirroring.worker(0).counters(), counters, fill);
+  ForEachOf({kLink}, mirroring.peers().link_counters(), counters, fill);
+  ForEachOf({kEndpoint}, mirroring.endpoint().counters(), counters, fill);
+  ForEachOf({kWorker}, mirroring.worker(0).counters(), counters, fill);
 }
 
-void FillRecordStreams(const CounterCopies& counters, const unit::Mirroring& mirroring, bool is_up,
-                       v1::MirrorResult& result) {
+void FillRecordStreams(const CounterCopies& counters, const unit::Mirroring& mirroring,
+                       const RecordPeer& peer, v1::MirrorResult& result) {
   for (unsigned worker = 0; worker < mirroring.workers(); ++worker) {
-    const mirror::PersistCounters& of = mirroring.worker(worker).persist_sender().counters();
-    FillStream(kSending, worker, of, counters, is_up, result);
+    FillStream(kSending, worker, mirroring.worker(worker).persist_sender(peer.index).counters(),
+               counters, peer, result);
   }
   for (unsigned worker = 0; worker < mirroring.workers(); ++worker) {
-    const mirror::PersistCounters& of = mirroring.worker(worker).persist_receiver().counters();
-    FillStream(kReceiving, worker, of, counters, is_up, result);
+    FillStream(kReceiving, worker, mirroring.worker(worker).persist_receiver(peer.index).counters(),
+               counters, peer, result);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <string_view>
 
 #include "dataplane/mirror/flow_receiver.h"
@@ -38,10 +39,11 @@ struct StreamTotals {
 StreamTotals TotalsOf(const mirror::SenderCounters& from);
 StreamTotals TotalsOf(const mirror::ReceiverCounters& from);
 
-// Everything that is counted besides: of the link, the endpoint, all workers' rings together, and each
-// worker's persistence streams.
+// Everything that is counted besides: of the link, all endpoints together, all workers' rings together, and
+// each worker's persistence streams.
 struct CounterName {
   std::string_view part;
+  config::PeerIndex peer = 0;  // of record streams; the others are of all peers together
   unsigned worker = 0;
   std::string_view name;
   friend auto operator<=>(const CounterName&, const CounterName&) = default;
@@ -59,7 +61,12 @@ CounterCopies Since(CounterCopies now, const CounterCopies& before);
 // What `counter` and `record_stream` show of them.
 void FillCounters(const CounterCopies& counters, const unit::Mirroring& mirroring,
                   admin::v1::MirrorResult& result);
-void FillRecordStreams(const CounterCopies& counters, const unit::Mirroring& mirroring, bool is_up,
-                       admin::v1::MirrorResult& result);
+struct RecordPeer {
+  config::PeerIndex index = 0;
+  std::string name;
+  bool is_up = false;
+};
+void FillRecordStreams(const CounterCopies& counters, const unit::Mirroring& mirroring,
+                       const RecordPeer& peer, admin::v1::MirrorResult& result);
 
 }  // namespace tandem::control

@@ -15,5 +15,9 @@ using PoolId = uint16_t;         // 1..kPoolsMax
 using InterfaceId = uint16_t;    // 1..kInterfacesMax; a VLAN of a port, tagged or not
 using TrafficGroupId = uint8_t;  // 1..kTrafficGroupsMax; 0 is non-floating (traffic-group-none)
 using PersistenceId = uint16_t;  // 1..kPersistencesMax; a persistence profile
+using UnitId = uint8_t;          // 1..kDevicesMax; a device of the group, for all of them the same
+using PeerIndex = uint8_t;       // into Mirroring::peers, for as long as the process runs
+
+inline constexpr PeerIndex kNoPeer = UINT8_MAX;
 
 }  // namespace tandem::config

@@ -158,13 +158,24 @@ struct Persistence {
   bool mirror = false;
 };
 
-// How this device reaches its mirroring peer.
+// Another device of the group.
+struct MirrorPeer {
+  UnitId unit_id = 0;
+  IpAddress address;  // of its mirroring port
+
+  bool operator==(const MirrorPeer&) const = default;
+};
+
+// How this device reaches its mirroring peers.
 struct Mirroring {
   bool enabled = false;
-  uint8_t unit_id = 1;  // 1 or 2, the peer has the other: halves the SNAT ports, names who speaks
+  UnitId unit_id = 1;  // names who speaks
   std::string device_name;
-  IpPrefix address;  // of the mirroring port
-  IpAddress peer;
+  IpPrefix address;               // of the mirroring port
+  std::vector<MirrorPeer> peers;  // kPeersMax at most, by unit id
+  // Of the devices' shares of the SNAT ports, by their unit ids' order.
+  uint8_t port_share = 0;
+  uint8_t port_shares = 1;
   uint16_t mtu = 1500;        // of the mirroring port: largest IP packet; paths are probed below it
   bool authenticated = true;  // false: laboratories only
   std::array<uint8_t, 32> key{};

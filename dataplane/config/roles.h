@@ -10,7 +10,8 @@
 // Each worker keeps a copy of its own and brings it up to date between two bursts (changes() tells
 // when), so that what it does within a turn agrees with itself.
 //
-// Three words more are said beside the role. *Frozen*: the group is about to be handed over, and nothing
+// Four words more are said beside the role. *Mirror to*: the device that the group's connections and records
+// are told to. *Frozen*: the group is about to be handed over, and nothing
 // of it may change that the peer would have to be told of. *Strays*: it was handed over, and what still
 // comes is the other device's. The *fence*: until when this device may take itself for active at all; a
 // worker that finds its clock beyond it lets nothing out, since another device may have taken over
@@ -53,6 +54,15 @@ class Roles {
   // So that a device which is active for everything asks nothing more.
   bool any_standby() const noexcept { return standby_groups_.load(std::memory_order_acquire) != 0; }
 
+  // The first peer, when nothing is said. kNoPeer: nobody.
+  void SetMirrorTo(TrafficGroupId group, PeerIndex peer) noexcept {
+    if (mirror_to_[group].exchange(peer, std::memory_order_acq_rel) == peer) return;
+    changes_.fetch_add(1, std::memory_order_release);
+  }
+  PeerIndex MirrorTo(TrafficGroupId group) const noexcept {
+    return mirror_to_[group].load(std::memory_order_acquire);
+  }
+
   void SetFrozen(TrafficGroupId group, bool is_frozen) noexcept {
     if (IsFrozen(group) == is_frozen) return;
     frozen_[group].store(is_frozen, std::memory_order_release);
@@ -81,11 +91,12 @@ class Roles {
   void SetFence(Nanos until) noexcept { fence_.store(until, std::memory_order_release); }
   bool IsFenced(Nanos now) const noexcept { return now > fence_.load(std::memory_order_acquire); }
 
-  // Another number after every change of a role, or of what is frozen.
+  // Another number after every change of a role, of what is frozen, or whom a group is mirrored to.
   uint32_t changes() const noexcept { return changes_.load(std::memory_order_acquire); }
 
  private:
   std::array<std::atomic<Role>, kTrafficGroupsMax + 1> roles_{};
+  std::array<std::atomic<PeerIndex>, kTrafficGroupsMax + 1> mirror_to_{};
   std::array<std::atomic<bool>, kTrafficGroupsMax + 1> frozen_{};
   std::array<std::atomic<Nanos>, kTrafficGroupsMax + 1> strays_until_{};
   std::atomic<uint32_t> standby_groups_{0};

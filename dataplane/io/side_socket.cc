@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -16,10 +17,13 @@
 namespace tandem::io {
 namespace {
 
+constexpr int kAttemptsMax = 8;
+
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
 SocketAddress ToSocket(const IpAddress& address) {
@@ -40,23 +44,31 @@ SocketAddress ToSocket(const IpAddress& address) {
   return to;
 }
 
+// Unset when it is no address with the port of the devices.
+IpAddress FromSocket(const SocketAddress& from) {
+  if (from.storage.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(from.storage);
+    return v4.sin_port == htons(mirror::kControlPort) ? IpAddress::V4(v4.sin_addr.s_addr)
+                                                      : IpAddress();
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from.storage);
+  return from.storage.ss_family == AF_INET6 && v6.sin6_port == htons(mirror::kControlPort)
+             ? IpAddress::V6(v6.sin6_addr.s6_addr)
+             : IpAddress();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SideSocket>> SideSocket::Open(const IpAddress& address,
-                                                             const IpAddress& peer) {
+                                                             std::span<const IpAddress> peers) {
   const int family = address.is_v4() ? AF_INET : AF_INET6;
   const int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return absl::ErrnoToStatus(errno, "making a socket");
-  std::unique_ptr<SideSocket> side(new SideSocket(fd));
+  std::unique_ptr<SideSocket> side(new SideSocket(fd, peers));
   const SocketAddress from = ToSocket(address);
   if (bind(fd, from.get(), from.size) != 0) {
     return absl::ErrnoToStatus(
         errno, absl::StrCat("binding to ", address.ToString(), " port ", mirror::kControlPort));
-  }
-  // Others' datagrams are the kernel's to drop.
-  const SocketAddress to = ToSocket(peer);
-  if (connect(fd, to.get(), to.size) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("finding a way to ", peer.ToString()));
   }
   return side;
 }
@@ -65,20 +77,27 @@ SideSocket::~SideSocket() {
   close(fd_);
 }
 
-std::span<const uint8_t> SideSocket::Receive() noexcept {
-  // An error may be an ICMP message about an earlier datagram: one attempt more.
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const ssize_t size = recv(fd_, buffer_.data(), buffer_.size(), 0);
-    if (size > 0) return {buffer_.data(), static_cast<size_t>(size)};
+mirror::SidePath::Frame SideSocket::Receive() noexcept {
+  // Strangers' datagrams are passed over; an error may be an ICMP message about an earlier one.
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    SocketAddress from;
+    from.size = sizeof(from.storage);
+    const ssize_t size = recvfrom(fd_, buffer_.data(), buffer_.size(), 0, from.get(), &from.size);
     if (size < 0 && errno == EAGAIN) break;
+    if (size <= 0) continue;
+    const auto peer = std::ranges::find(peers_, FromSocket(from));
+    if (peer == peers_.end()) continue;
+    return {static_cast<config::PeerIndex>(peer - peers_.begin()),
+            {buffer_.data(), static_cast<size_t>(size)}};
   }
   return {};
 }
 
-void SideSocket::Send(std::span<const uint8_t> frame) noexcept {
+void SideSocket::Send(config::PeerIndex peer, std::span<const uint8_t> frame) noexcept {
+  const SocketAddress to = ToSocket(peers_[peer]);
   // The first one after an ICMP error reports that instead.
-  if (send(fd_, frame.data(), frame.size(), 0) < 0 && errno == ECONNREFUSED) {
-    static_cast<void>(send(fd_, frame.data(), frame.size(), 0));
+  if (sendto(fd_, frame.data(), frame.size(), 0, to.get(), to.size) < 0 && errno == ECONNREFUSED) {
+    static_cast<void>(sendto(fd_, frame.data(), frame.size(), 0, to.get(), to.size));
   }
 }
 

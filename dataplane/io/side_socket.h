@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way to the peer over the kernel's network, the management network of an appliance: one UDP socket,
+// The way to the peers over the kernel's network, the management network of an appliance: one UDP socket,
 // for Hellos and heartbeats (mirror::SidePath). What does not go at once is lost, as on any network.
 //
 // Thread safety: Open by control; Receive and Send by the mirror lcore. Both are a system call.
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include <absl/status/statusor.h>
 
@@ -20,18 +21,21 @@ namespace tandem::io {
 
 class SideSocket final : public mirror::SidePath {
  public:
-  // From port 1028 of `address`, which the kernel has, to port 1028 of `peer`; of one family.
+  // From port 1028 of `address`, which the kernel has, to port 1028 of each of `peers`, by their index; all
+  // of one family.
   static absl::StatusOr<std::unique_ptr<SideSocket>> Open(const IpAddress& address,
-                                                          const IpAddress& peer);
+                                                          std::span<const IpAddress> peers);
   ~SideSocket() override;
 
-  std::span<const uint8_t> Receive() noexcept override;
-  void Send(std::span<const uint8_t> frame) noexcept override;
+  Frame Receive() noexcept override;
+  void Send(config::PeerIndex peer, std::span<const uint8_t> frame) noexcept override;
 
  private:
-  explicit SideSocket(int fd) : fd_(fd) {}
+  SideSocket(int fd, std::span<const IpAddress> peers)
+      : fd_(fd), peers_(peers.begin(), peers.end()) {}
 
   const int fd_;
+  const std::vector<IpAddress> peers_;
   std::array<uint8_t, 2048> buffer_{};
 };
 

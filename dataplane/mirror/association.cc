@@ -7,10 +7,6 @@
 namespace tandem::mirror {
 namespace {
 
-uint8_t OtherUnit(uint8_t unit) {
-  return unit == 1 ? uint8_t{2} : uint8_t{1};
-}
-
 std::string Range(uint32_t min, uint32_t max) {
   return std::to_string(min) + "-" + std::to_string(max);
 }
@@ -52,8 +48,8 @@ void Association::FollowKeys() {
     if (seals_[place] == keys_.numbers()[place]) continue;
     seals_[place] = keys_.numbers()[place];
     if (!keys_.Has(place)) continue;
-    sealers_[place].SetSecret(
-        ControlSecret(keys_.key(place), options_.mirroring.unit_id, options_.incarnation));
+    sealers_[place].SetSecret(ControlSecret(keys_.key(place), options_.unit(), options_.peer_unit(),
+                                            options_.incarnation));
   }
   if (current_) FollowKeys(*current_);
   for (auto& candidate : candidates_) {
@@ -63,8 +59,9 @@ void Association::FollowKeys() {
 
 void Association::FollowKeys(Run& run) const {
   if (!options_.mirroring.authenticated) return;
+  const config::UnitId other = run.unit == options_.unit() ? options_.peer_unit() : options_.unit();
   keys_.Follow(run.opener, run.opens, [&](const PresharedKey& key) {
-    return ControlSecret(key, run.unit, run.incarnation);
+    return ControlSecret(key, run.unit, other, run.incarnation);
   });
 }
 
@@ -83,8 +80,7 @@ Association::Run* Association::FindRun(uint64_t incarnation) {
 Association::Run* Association::Stranger(std::span<const uint8_t> frame, const FrameHeader& header,
                                         std::span<uint8_t> body) {
   if (strangers_++ >= kStrangersPerTurn) return nullptr;
-  const uint8_t ours = options_.mirroring.unit_id;
-  for (const uint8_t unit : {OtherUnit(ours), ours}) {
+  for (const config::UnitId unit : {options_.peer_unit(), options_.unit()}) {
     Run run;
     run.incarnation = header.floor;
     run.unit = unit;
@@ -156,7 +152,7 @@ bool Association::Seal(std::span<uint8_t> frame, std::span<const uint8_t> body, 
 
 bool Association::IsRefused(const Hello& hello, Nanos now) {
   std::string why;
-  if (hello.unit_id == options_.mirroring.unit_id) {
+  if (hello.unit_id == options_.unit()) {
     why = "both devices have unit id " + std::to_string(hello.unit_id);
   } else if (hello.version_min > kProtocolVersion || hello.version_max < kProtocolVersion) {
     why = "protocol versions " + Range(kProtocolVersion, kProtocolVersion) + " here, " +
@@ -261,7 +257,7 @@ unsigned Association::SignAnswer(Hello& hello) {
 }
 
 void Association::Sign(Hello& hello) const {
-  hello.unit_id = options_.mirroring.unit_id;
+  hello.unit_id = options_.unit();
   hello.device = options_.mirroring.device_name.substr(0, kDeviceNameMax);
   hello.incarnation = options_.incarnation;
   hello.nonce = options_.nonce;

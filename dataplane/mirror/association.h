@@ -93,7 +93,7 @@ class Association {
  private:
   struct Run {
     uint64_t incarnation = 0;
-    uint8_t unit = 0;
+    config::UnitId unit = 0;
     Opener opener;
     KeyRing::Numbers opens{};  // the keys that `opener` has
     unsigned place = 0;        // of the key that sealed its newest frame

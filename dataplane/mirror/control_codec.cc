@@ -58,6 +58,7 @@ void Write(const Hello& from, v1::Control& control) {
   to.set_config_hash(from.config_hash);
   to.set_mtu(from.mtu);
   to.set_seen(from.seen);
+  to.set_record_streams(from.record_streams);
   for (const GroupSays& group : from.groups) {
     v1::GroupState& state = *to.add_group();
     state.set_name_hash(group.name_hash);
@@ -66,6 +67,7 @@ void Write(const Hello& from, v1::Control& control) {
     state.set_epoch(group.epoch);
     state.set_session(group.session);
     state.set_state(static_cast<uint32_t>(group.state));
+    state.set_elsewhere(group.is_elsewhere);
   }
 }
 
@@ -129,6 +131,7 @@ bool Read(const v1::GroupState& from, GroupSays& to) {
   to.epoch = from.epoch();
   to.session = from.session();
   to.state = SyncStateOf(from.state());
+  to.is_elsewhere = from.elsewhere();
   return to.number == 0 || to.name_hash != 0;
 }
 
@@ -136,10 +139,10 @@ bool Read(const v1::Hello& from, Hello& to) {
   to.version_min = from.version_min();
   to.version_max = from.version_max();
   if (to.version_min == 0 || to.version_min > to.version_max) return false;
-  if (from.unit_id() < 1 || from.unit_id() > 2 || from.incarnation() == 0) return false;
+  if (from.unit_id() < 1 || from.unit_id() > kDevicesMax || from.incarnation() == 0) return false;
   if (from.device().size() > kDeviceNameMax || from.mtu() > kMirrorMtuMax) return false;
   if (static_cast<size_t>(from.group_size()) > kHelloGroupsMax) return false;
-  to.unit_id = static_cast<uint8_t>(from.unit_id());
+  to.unit_id = static_cast<config::UnitId>(from.unit_id());
   to.device = Printable(from.device());
   to.incarnation = from.incarnation();
   if (!FromBytes(from.nonce(), to.nonce)) return false;
@@ -149,6 +152,8 @@ bool Read(const v1::Hello& from, Hello& to) {
   to.config_hash = from.config_hash();
   to.mtu = static_cast<uint16_t>(from.mtu());
   to.seen = from.seen();
+  to.record_streams =
+      static_cast<uint8_t>(std::clamp<uint32_t>(from.record_streams(), 1, kWorkersMax));
   for (const v1::GroupState& group : from.group()) {
     if (!Read(group, to.groups.emplace_back())) return false;
   }

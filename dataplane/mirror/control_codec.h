@@ -35,12 +35,13 @@ struct GroupSays {
   uint32_t epoch = 0;
   uint32_t session = 0;
   SyncState state = SyncState::kDown;  // of the group's streams, as far as the sender knows itself
+  bool is_elsewhere = false;           // active: it mirrors the group to another device
 };
 
 struct Hello {
   uint32_t version_min = kProtocolVersion;
   uint32_t version_max = kProtocolVersion;
-  uint8_t unit_id = 0;
+  config::UnitId unit_id = 0;
   std::string device;
   uint64_t incarnation = 0;
   Nonce nonce{};
@@ -51,6 +52,7 @@ struct Hello {
   uint16_t mtu = 0;
   std::vector<GroupSays> groups;
   uint64_t seen = 0;
+  uint8_t record_streams = 1;
 };
 
 struct DictionaryRequest {

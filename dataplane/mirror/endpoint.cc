@@ -26,17 +26,13 @@ EndpointOptions Checked(EndpointOptions options) {
 
 }  // namespace
 
-Endpoint::Impl::Impl(EndpointOptions given, config::Publisher& publisher_in,
-                     unsigned publisher_reader, const config::Roles& roles_in,
-                     EndpointPorts ports_in)
+Endpoint::Impl::Impl(EndpointOptions given, Link& link_in, config::Publisher& publisher_in,
+                     const config::Roles& roles_in, EndpointPorts ports_in)
     : options(Checked(std::move(given))),
       publisher(publisher_in),
-      reader(publisher_reader),
       roles(roles_in),
       ports(std::move(ports_in)),
-      link({.mac = options.mac,
-            .address = options.mirroring.address,
-            .peer = options.mirroring.peer}),
+      link(link_in),
       association(options, counters),
       sessions(options, association.keys(), ports.to_worker.size()),
       path(options.mirroring.mtu) {
@@ -45,20 +41,14 @@ Endpoint::Impl::Impl(EndpointOptions given, config::Publisher& publisher_in,
 
 // ---- configuration and roles --------------------------------------------------------------------
 
-bool Endpoint::Impl::TakeSnapshot(Nanos now) {
-  snapshot = publisher.Current(reader);
-  if (snapshot == nullptr) return false;
-  if (generation == snapshot->generation) return true;
+void Endpoint::Impl::TakeSnapshot() {
+  if (generation == snapshot->generation) return;
   generation = snapshot->generation;
   pages.Set(snapshot->dictionary, static_cast<uint32_t>(snapshot->generation));
   Translate();
   association.HelloSoon();
   evaluate = judge = true;
-  const config::Mirroring& mirroring = snapshot->mirroring;
-  if (!mirroring.enabled) return true;
-  association.WantKey(mirroring.key);
-  if (link.SetAddresses(mirroring.address, mirroring.peer)) path.Restart(now);
-  return true;
+  if (snapshot->mirroring.enabled) association.WantKey(snapshot->mirroring.key);
 }
 
 void Endpoint::Impl::FollowKeys() {
@@ -73,8 +63,10 @@ void Endpoint::Impl::TakeRoles() {
   if (!roles_taken || changes != roles_seen) {
     roles_taken = true;
     roles_seen = changes;
-    for (size_t group = 0; group < role_of.size(); ++group)
-      role_of[group] = roles.Of(static_cast<config::TrafficGroupId>(group));
+    for (size_t number = 0; number < parts.size(); ++number) {
+      const auto group = static_cast<config::TrafficGroupId>(number);
+      parts[number] = {roles.Of(group), roles.MirrorTo(group) != options.peer};
+    }
     grace = publisher.StartGrace();
   }
   if (grace && publisher.GraceOver(*grace)) {
@@ -89,7 +81,7 @@ void Endpoint::Impl::Evaluate() {
   status_changed = judge = true;
   const bool flows = association.is_established() && association.incompatible().empty();
   if (sessions.Evaluate({.snapshot = snapshot,
-                         .roles = &role_of,
+                         .parts = &parts,
                          .is_established = association.is_established(),
                          .flows = flows,
                          .body_max = body_max()})) {
@@ -158,31 +150,28 @@ void Endpoint::Impl::NoteSilence(StreamEnd& end, Nanos now) {
 
 // ---- a turn -------------------------------------------------------------------------------------
 
-bool Endpoint::Impl::Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
-                             FrameSink& sink) {
-  if (!TakeSnapshot(now)) return false;
-  busy = !received.empty();
+void Endpoint::Impl::BeginTurn(const config::Snapshot& current, Nanos now) {
+  snapshot = &current;
+  TakeSnapshot();
+  busy = false;
   answers = 0;
   association.BeginTurn(now);
-  for (const std::span<const uint8_t> one : received) {
-    const auto datagram = link.Receive(one, now, sink);
-    if (!datagram) continue;
-    FrameHeader header;
-    const size_t size = datagram->payload.size();
-    if (size < kHeaderSize + kTagSize || size > kHeaderSize + kBodyMax + kTagSize ||
-        !ReadHeader(datagram->payload, header)) {
-      counters.header_bad.Add(1);
-    } else if (header.type == FrameType::kControl) {
-      OnControl(header, datagram->payload, {.ip_length = datagram->ip_length}, now, sink);
-    } else {
-      OnStream(header, *datagram, now);
-    }
-  }
-  if (ports.beside != nullptr) ReceiveBeside(now, sink);
-  return true;
 }
 
-bool Endpoint::Impl::Send(Nanos now, FrameSink& sink) {
+void Endpoint::Impl::Receive(const Link::Datagram& datagram, Nanos now, FrameSink& sink) {
+  FrameHeader header;
+  const size_t size = datagram.payload.size();
+  if (size < kHeaderSize + kTagSize || size > kHeaderSize + kBodyMax + kTagSize ||
+      !ReadHeader(datagram.payload, header)) {
+    counters.header_bad.Add(1);
+  } else if (header.type == FrameType::kControl) {
+    OnControl(header, datagram.payload, {.ip_length = datagram.ip_length}, now, sink);
+  } else {
+    OnStream(header, datagram, now);
+  }
+}
+
+bool Endpoint::Impl::EndTurn(Nanos now, FrameSink& sink) {
   TakeRoles();
   Sometimes(now);
   FollowKeys();
@@ -190,25 +179,38 @@ bool Endpoint::Impl::Send(Nanos now, FrameSink& sink) {
   JudgeAll(now);
   sessions.Tell(ports.to_worker);
   SendDue(now, sink);
-  const bool sent = SendStreams(now, sink);
   if (status_changed) Publish(now);
-  return busy || sent;
+  return busy;
 }
 
-Endpoint::Endpoint(const EndpointOptions& options, config::Publisher& publisher,
-                   unsigned publisher_reader, const config::Roles& roles, EndpointPorts ports)
-    : impl_(std::make_unique<Impl>(options, publisher, publisher_reader, roles, std::move(ports))) {
-}
+Endpoint::Endpoint(const EndpointOptions& options, Link& link, config::Publisher& publisher,
+                   const config::Roles& roles, EndpointPorts ports)
+    : impl_(std::make_unique<Impl>(options, link, publisher, roles, std::move(ports))) {}
 
 Endpoint::~Endpoint() = default;
 
-bool Endpoint::Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
-                       FrameSink& sink) {
-  return impl_->Receive(received, now, sink);
+void Endpoint::BeginTurn(const config::Snapshot& snapshot, Nanos now) {
+  impl_->BeginTurn(snapshot, now);
 }
 
-bool Endpoint::Send(Nanos now, FrameSink& sink) {
-  return impl_->Send(now, sink);
+void Endpoint::Receive(const Link::Datagram& datagram, Nanos now, FrameSink& sink) {
+  impl_->Receive(datagram, now, sink);
+}
+
+void Endpoint::ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink) {
+  impl_->ReceiveBeside(frame, now, sink);
+}
+
+bool Endpoint::SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameSink& sink) {
+  return impl_->SendFrame(worker, slot, now, sink);
+}
+
+bool Endpoint::EndTurn(Nanos now, FrameSink& sink) {
+  return impl_->EndTurn(now, sink);
+}
+
+void Endpoint::PathChanged(Nanos now) {
+  impl_->path.Restart(now);
 }
 
 void Endpoint::SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink) {
@@ -241,10 +243,6 @@ SyncClaim Endpoint::claim(config::TrafficGroupId group) const noexcept {
 
 const EndpointCounters& Endpoint::counters() const {
   return impl_->counters;
-}
-
-const LinkCounters& Endpoint::link_counters() const {
-  return impl_->link.counters();
 }
 
 }  // namespace tandem::mirror

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A device's end of the mirroring association: finds the peer, agrees with it on keys, platform,
+// A device's end of the mirroring association with one peer: finds the peer, agrees with it on keys, platform,
 // dictionary, path MTU and sessions, and carries the workers' frames, sealed, over the link. The
 // workers' streams know nothing of it but what comes through their rings (exchange.h).
 //
@@ -65,13 +65,17 @@ struct Fingerprint {
 std::string DifferenceOf(const Fingerprint& ours, const Fingerprint& peers);
 
 struct EndpointOptions {
-  MacAddress mac{};
+  MacAddress mac{};  // of the mirroring port
   config::Mirroring mirroring;
+  config::PeerIndex peer = 0;  // whose endpoint it is
   Fingerprint fingerprint;
   uint64_t incarnation = 0;    // random, not 0
   Nonce nonce{};               // random
   uint32_t first_session = 1;  // random; sessions of this run count up from it, never 0
   RekeyLimits rekey;
+
+  config::UnitId unit() const noexcept { return mirroring.unit_id; }
+  config::UnitId peer_unit() const noexcept { return mirroring.peers[peer].unit_id; }
 };
 
 enum class PeerState : uint8_t { kDown, kHello, kUp };
@@ -95,7 +99,8 @@ struct EndpointStatus {
   struct Group {
     config::TrafficGroupId id = 0;
     config::Role role = config::Role::kActive;
-    bool peer_known = false;  // it has the group, and has spoken of it
+    bool is_elsewhere = false;  // active: mirrored to another peer, or to none
+    bool peer_known = false;    // it has the group, and has spoken of it
     config::Role peer_role = config::Role::kStandby;
     uint32_t epoch = 0;
     uint32_t session = 0;
@@ -133,20 +138,23 @@ struct EndpointCounters {
   TANDEM_FOR_EACH_COUNTER(TANDEM_ENDPOINT_COUNTERS)
 };
 
-// Another way to the peer than the mirroring port, for Hellos and heartbeats alone: the management
+// Another way to the peers than the mirroring port, for Hellos and heartbeats alone: the management
 // network. Carries sealed frames; what comes of it is no more trusted than the port.
 class SidePath {
  public:
+  struct Frame {
+    config::PeerIndex peer = config::kNoPeer;
+    std::span<const uint8_t> bytes;  // empty: none
+  };
   virtual ~SidePath() = default;
-  // The next frame that came, valid until the next call; empty: none.
-  virtual std::span<const uint8_t> Receive() noexcept = 0;
-  virtual void Send(std::span<const uint8_t> frame) noexcept = 0;
+  // The next frame that came of a peer, valid until the next call.
+  virtual Frame Receive() noexcept = 0;
+  virtual void Send(config::PeerIndex peer, std::span<const uint8_t> frame) noexcept = 0;
 };
 
 // What the endpoint asks of and hands to the device around it.
 struct EndpointPorts {
-  std::vector<FrameRing*> to_worker;    // by worker; the endpoint produces
-  std::vector<FrameRing*> from_worker;  // by worker; the endpoint consumes
+  std::vector<FrameRing*> to_worker;  // by worker; the endpoint produces
   // Gives workers a new translation; the old one is freed by the callee when nobody uses it.
   std::function<void(std::unique_ptr<const Translation>)> publish_translation;
   // How far this device's end of the group's streams is, over all workers: of that session, under the
@@ -162,23 +170,29 @@ struct EndpointPorts {
 
 class Endpoint {
  public:
-  Endpoint(const EndpointOptions& options, config::Publisher& publisher, unsigned publisher_reader,
+  // `link` is shared by the endpoints of all peers, and outlives them.
+  Endpoint(const EndpointOptions& options, Link& link, config::Publisher& publisher,
            const config::Roles& roles, EndpointPorts ports);
   ~Endpoint();
 
-  // REQUIRES: the publisher's reader is online.
-  // One turn, in two steps, between which a takeover machine has something to say. The first: the frames
-  // received by the mirroring port; false: there is no configuration yet, and no second step.
-  bool Receive(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
+  // A turn. `snapshot` is good until its end.
+  void BeginTurn(const config::Snapshot& snapshot, Nanos now);
+  // What came of the peer.
+  void Receive(const Link::Datagram& datagram, Nanos now, FrameSink& sink);
+  void ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
+  // What time demands, and what the roles and sessions do. Returns whether there was anything to do.
+  bool EndTurn(Nanos now, FrameSink& sink);
+  // A frame of a worker's, to the peer; then. False: the port has no room now.
+  bool SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameSink& sink);
+  // The peer has another address, or this device has: what is known of the way is void.
+  void PathChanged(Nanos now);
+
   // Of a group that the machine decides on: the epoch to write in, or to read. Idempotent.
   void SetDuty(config::TrafficGroupId group, uint32_t epoch);
   // The epoch that is read of the group in `session`; 0: it is another one, or none.
   uint32_t epoch_read(config::TrafficGroupId group, uint32_t session) const noexcept;
   // To the peer, on all paths; nothing when none is associated.
   void SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink);
-  // The second: the workers' frames (a bounded number), and what time demands. Returns whether there was
-  // anything to do in the turn.
-  bool Send(Nanos now, FrameSink& sink);
 
   // Any thread; a consistent copy (the endpoint publishes a new immutable one when something
   // changed).
@@ -186,7 +200,6 @@ class Endpoint {
   // Any thread: what was decided of the group last. Silence of the peer changes nothing.
   SyncClaim claim(config::TrafficGroupId group) const noexcept;
   const EndpointCounters& counters() const;
-  const LinkCounters& link_counters() const;
 
  private:
   struct Impl;

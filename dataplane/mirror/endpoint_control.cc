@@ -39,22 +39,16 @@ void Endpoint::Impl::OnControl(const FrameHeader& header, std::span<const uint8_
   }
 }
 
-void Endpoint::Impl::ReceiveBeside(Nanos now, FrameSink& sink) {
-  if (looked_beside_at != 0 && now - looked_beside_at < kLookBeside) return;
-  looked_beside_at = now;
-  for (unsigned i = 0; i < kBesideMax; ++i) {
-    const std::span<const uint8_t> frame = ports.beside->Receive();
-    if (frame.empty()) return;
-    counters.beside_received.Add(1);
-    FrameHeader header;
-    if (frame.size() < kHeaderSize + kTagSize ||
-        frame.size() > kHeaderSize + kControlBodyMax + kTagSize || !ReadHeader(frame, header) ||
-        header.type != FrameType::kControl) {
-      counters.header_bad.Add(1);
-      continue;
-    }
-    OnControl(header, frame, {.path = 1}, now, sink);
+void Endpoint::Impl::ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink) {
+  counters.beside_received.Add(1);
+  FrameHeader header;
+  if (frame.size() < kHeaderSize + kTagSize ||
+      frame.size() > kHeaderSize + kControlBodyMax + kTagSize || !ReadHeader(frame, header) ||
+      header.type != FrameType::kControl) {
+    counters.header_bad.Add(1);
+    return;
   }
+  OnControl(header, frame, {.path = 1}, now, sink);
 }
 
 void Endpoint::Impl::OnHello(const Hello& hello, const FrameHeader& header, Nanos now) {
@@ -64,7 +58,7 @@ void Endpoint::Impl::OnHello(const Hello& hello, const FrameHeader& header, Nano
       status_changed = true;
       return;
     case Association::News::kNewPeer:
-      sessions.NewPeer(hello.nonce, hello.fingerprint.workers);
+      sessions.NewPeer(hello.nonce, hello.record_streams);
       fetch.Forget();
       path.Restart(now);
       break;
@@ -97,7 +91,7 @@ bool Endpoint::Impl::Send(const ControlMessage& message, unsigned key, Nanos now
   const size_t body = EncodeControl(message, scratch);
   if (body == 0) return false;
   const size_t size = kHeaderSize + body + kTagSize;
-  const std::span<uint8_t> frame = link.BeginDatagram(size, now, sink);
+  const std::span<uint8_t> frame = link.BeginDatagram(options.peer, size, now, sink);
   if (frame.size() < size) return false;
   if (!association.Seal(frame.first(size), {scratch.data(), body}, key, now)) {
     counters.not_sealed.Add(1);
@@ -119,7 +113,7 @@ void Endpoint::Impl::SendBeside(const ControlMessage& message, unsigned key, Nan
     counters.not_sealed.Add(1);
     return;
   }
-  ports.beside->Send(std::span(frame).first(size));
+  ports.beside->Send(options.peer, std::span(frame).first(size));
   counters.control_sent.Add(1);
 }
 
@@ -159,6 +153,7 @@ Hello Endpoint::Impl::MakeHello() const {
   hello.dictionary_version = static_cast<uint32_t>(snapshot->generation);
   hello.config_hash = snapshot->config_hash;
   hello.mtu = path.mtu();
+  hello.record_streams = sessions.record_streams();
   return hello;
 }
 
@@ -179,7 +174,8 @@ std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
          .epoch = is_active ? group.epoch : group.highest,
          .session = group.reader.is_open ? group.reader.terms.session : 0,
          // Of a peer that is not heard nothing is known; it may hear this.
-         .state = shown == PeerState::kUp ? judged[configured.id].state : SyncState::kDown});
+         .state = shown == PeerState::kUp ? judged[configured.id].state : SyncState::kDown,
+         .is_elsewhere = group.is_elsewhere});
   }
   return says;
 }

@@ -37,34 +37,13 @@ void Endpoint::Impl::OnStream(const FrameHeader& header, const Link::Datagram& d
       return;
   }
   slot->cargo = Cargo::kFrame;
+  slot->peer = options.peer;
   slot->group = found.group;
   slot->header = header;
   slot->body_size = static_cast<uint16_t>(datagram.payload.size() - kHeaderSize - kTagSize);
   ring.Push();
   association.Heard(now);
   found.end->workers[header.worker].heard_at = now;
-}
-
-// When the port is full, the worker behind the one that sent last is first the next time.
-bool Endpoint::Impl::SendStreams(Nanos now, FrameSink& sink) {
-  const size_t count = ports.from_worker.size();
-  bool any = false;
-  for (size_t i = 0; i < count; ++i) {
-    const size_t worker = (first_worker + i) % count;
-    FrameRing& ring = *ports.from_worker[worker];
-    unsigned sent = 0;
-    for (FrameSlot* slot = nullptr; sent < kFramesOutMax; ++sent) {
-      slot = ring.Front();
-      if (slot == nullptr) break;
-      if (!SendFrame(worker, *slot, now, sink)) {
-        first_worker = sent == 0 ? worker : (worker + 1) % count;
-        return any || sent != 0;
-      }
-      ring.Pop();
-    }
-    any |= sent != 0;
-  }
-  return any;
 }
 
 // False: not now.
@@ -83,8 +62,9 @@ bool Endpoint::Impl::SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameS
   }
   header.group = end->terms.wire_group;
   const size_t size = kHeaderSize + slot.body_size + kTagSize;
-  const std::span<uint8_t> frame = link.BeginDatagram(size, now, sink);
-  if (frame.size() < size) return false;
+  const std::span<uint8_t> frame = link.BeginDatagram(options.peer, size, now, sink);
+  // Nobody else's frames wait for a peer that is not there.
+  if (frame.size() < size) return !link.IsKnown(options.peer);
   if (stream.sealer.RenewWhenDue(options.rekey, now)) counters.rekeys.Add(1);
   WriteHeader(header, frame.first<kHeaderSize>());
   stream.sealed = header.sequence;

@@ -21,23 +21,21 @@
 namespace tandem::mirror {
 
 struct Endpoint::Impl {
-  static constexpr unsigned kFramesOutMax = 32;     // a worker and turn
   static constexpr unsigned kAnswersMax = 8;        // pages and probes, a turn
   static constexpr uint16_t kSourcePorts = 0xc000;  // and the worker
   static constexpr Nanos kSometimes = 100 * kMillisecond;
   static constexpr Nanos kJudgeEvery = 10 * kMillisecond;
   static constexpr Nanos kStreamSilence = 3 * kSecond;
-  static constexpr Nanos kLookBeside = kMillisecond;  // so often
-  static constexpr unsigned kBesideMax = 16;          // frames each time
 
-  Impl(EndpointOptions given, config::Publisher& publisher, unsigned publisher_reader,
-       const config::Roles& roles, EndpointPorts ports);
+  Impl(EndpointOptions given, Link& link, config::Publisher& publisher, const config::Roles& roles,
+       EndpointPorts ports);
 
-  bool Receive(std::span<const std::span<const uint8_t>> received, Nanos now, FrameSink& sink);
-  bool Send(Nanos now, FrameSink& sink);
+  void BeginTurn(const config::Snapshot& current, Nanos now);
+  void Receive(const Link::Datagram& datagram, Nanos now, FrameSink& sink);
+  bool EndTurn(Nanos now, FrameSink& sink);
 
   // ---- configuration and roles
-  bool TakeSnapshot(Nanos now);
+  void TakeSnapshot();
   void FollowKeys();
   void TakeRoles();
   void Evaluate();
@@ -68,7 +66,7 @@ struct Endpoint::Impl {
   };
   void OnControl(const FrameHeader& header, std::span<const uint8_t> frame, const Arrival& arrival,
                  Nanos now, FrameSink& sink);
-  void ReceiveBeside(Nanos now, FrameSink& sink);
+  void ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
   void OnHello(const Hello& hello, const FrameHeader& header, Nanos now);
   void OnProbe(const Probe& probe, uint16_t ip_length, Nanos now, FrameSink& sink);
   void SendDue(Nanos now, FrameSink& sink);
@@ -85,16 +83,14 @@ struct Endpoint::Impl {
 
   // ---- workers' frames
   void OnStream(const FrameHeader& header, const Link::Datagram& datagram, Nanos now);
-  bool SendStreams(Nanos now, FrameSink& sink);
   bool SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameSink& sink);
 
   const EndpointOptions options;
   config::Publisher& publisher;
-  const unsigned reader;
   const config::Roles& roles;
   const EndpointPorts ports;
   EndpointCounters counters;
-  Link link;
+  Link& link;
   Association association;
   Sessions sessions;
   DictionaryPages pages;
@@ -108,13 +104,11 @@ struct Endpoint::Impl {
   bool roles_taken = false;
   // Workers act on a role when they have begun a turn with it, and are told of sessions only then.
   std::optional<uint64_t> grace;
-  Sessions::RoleList role_of{};
+  Sessions::PartList parts{};
   bool evaluate = true;
   bool busy = false;
   unsigned answers = 0;
-  Nanos looked_beside_at = 0;
   bool hello_again = false;
-  size_t first_worker = 0;  // whose frames are sent first
   std::array<Judgement, kTrafficGroupsMax + 1> judged{};
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims{};
   Nanos judged_at = 0;

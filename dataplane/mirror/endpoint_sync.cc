@@ -89,7 +89,7 @@ EndpointStatus::Group Endpoint::Impl::StatusOf(TrafficGroupId id) const {
   const Group& group = sessions.group(id);
   const PeerGroup* peer = sessions.PeerOf(group.name_hash);
   const Judgement seen = Seen(id);
-  EndpointStatus::Group result{.id = id, .role = group.role};
+  EndpointStatus::Group result{.id = id, .role = group.role, .is_elsewhere = group.is_elsewhere};
   if (peer != nullptr) {
     result.peer_known = true;
     result.peer_role = peer->says.role;

@@ -35,14 +35,15 @@ enum class Cargo : uint8_t {
 };
 
 struct SessionTerms {
+  config::PeerIndex peer = 0;
   uint32_t session = 0;
   uint32_t epoch = 0;
   uint16_t body_max = 0;   // bytes of a frame's body that fit the path
   bool flows = true;       // false: platforms differ, persistence only
   bool discard = false;    // kCloseReceiver
   uint8_t wire_group = 0;  // the group's number at the writer
-  // Group 0 (persistence): how many streams the records are spread over, by bucket modulo streams;
-  // the smaller number of workers of both devices. Workers above it get no session.
+  // Group 0 (persistence): how many streams the records are spread over, by bucket modulo streams.
+  // Workers above it get no session.
   uint8_t streams = 0;
   // Group 0, a receiver's: groups that the peer was active for when the session began, by this device's
   // numbers. It has all of their records.
@@ -51,6 +52,7 @@ struct SessionTerms {
 
 struct FrameSlot {
   Cargo cargo = Cargo::kFrame;
+  config::PeerIndex peer = 0;
   config::TrafficGroupId group = 0;  // this device's number
   uint16_t body_size = 0;
   FrameHeader header;

@@ -82,20 +82,21 @@ bool Hkdf(std::span<const uint8_t> secret, std::span<const uint8_t> salt,
   return EVP_KDF_derive(context.get(), out.data(), out.size(), parameters) == 1;
 }
 
-StreamSecret ControlSecret(const PresharedKey& psk, uint8_t sender_unit,
+StreamSecret ControlSecret(const PresharedKey& psk, uint8_t sender_unit, uint8_t receiver_unit,
                            uint64_t incarnation) noexcept {
   Info info("tandem mirror control");
   info.Add8(sender_unit);
+  info.Add8(receiver_unit);
   info.Add64(incarnation);
   return Derive(psk, {}, info);
 }
 
-StreamSecret SecretOfStream(const PresharedKey& psk, const Nonce& unit1_nonce,
-                            const Nonce& unit2_nonce, uint8_t sender_unit,
+StreamSecret SecretOfStream(const PresharedKey& psk, const Nonce& lower_nonce,
+                            const Nonce& higher_nonce, uint8_t sender_unit,
                             const FrameHeader& stream) noexcept {
   std::array<uint8_t, 2 * sizeof(Nonce)> nonces{};
-  std::memcpy(nonces.data(), unit1_nonce.data(), sizeof(Nonce));
-  std::memcpy(nonces.data() + sizeof(Nonce), unit2_nonce.data(), sizeof(Nonce));
+  std::memcpy(nonces.data(), lower_nonce.data(), sizeof(Nonce));
+  std::memcpy(nonces.data() + sizeof(Nonce), higher_nonce.data(), sizeof(Nonce));
   Info info("tandem mirror stream");
   info.Add8(sender_unit);
   info.Add8(static_cast<uint8_t>(stream.type));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From the pre-shared key to the key of a frame, by HKDF-SHA256 (RFC 5869). First a secret for each
-// direction of a stream: of control frames from the sender's unit and its incarnation; of streams from
+// direction of a stream: of control frames from both units and the sender's incarnation; of streams from
 // both devices' nonces (Hello) and the stream's identity and session. From a secret then a row of keys,
 // by generation, so that none is used for too long.
 //
@@ -37,14 +37,14 @@ struct StreamSecret {
   bool is_usable = true;  // as of StreamKey
 };
 
-StreamSecret ControlSecret(const PresharedKey& psk, uint8_t sender_unit,
+StreamSecret ControlSecret(const PresharedKey& psk, uint8_t sender_unit, uint8_t receiver_unit,
                            uint64_t incarnation) noexcept;
 
-// `sender_unit`: who sends the frames that its keys seal. Of `stream` its type, group, worker and
+// The nonces are those of the two devices, of the lower unit first. `sender_unit`: who sends the frames that its keys seal. Of `stream` its type, group, worker and
 // session count: data and acknowledgements are different types and so have different keys. The other
 // fields are authenticated with every frame.
-StreamSecret SecretOfStream(const PresharedKey& psk, const Nonce& unit1_nonce,
-                            const Nonce& unit2_nonce, uint8_t sender_unit,
+StreamSecret SecretOfStream(const PresharedKey& psk, const Nonce& lower_nonce,
+                            const Nonce& higher_nonce, uint8_t sender_unit,
                             const FrameHeader& stream) noexcept;
 
 StreamKey KeyOf(const StreamSecret& secret, uint32_t generation) noexcept;

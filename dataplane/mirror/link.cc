@@ -32,15 +32,26 @@ bool IsForeign(DropReason drop) {
 
 }  // namespace
 
-Link::Link(const Options& options) : options_(options) {}
+Link::Link(const Options& options) : mac_(options.mac), address_(options.address) {
+  for (const IpAddress& peer : options.peers)
+    neighbours_.push_back({.address = peer});
+}
 
-bool Link::SetAddresses(const IpPrefix& address, const IpAddress& peer) noexcept {
-  if (address == options_.address && peer == options_.peer) return false;
-  options_.address = address;
-  options_.peer = peer;
-  peer_known_ = false;
-  asked_at_ = 0;
-  return true;
+uint32_t Link::SetAddresses(const IpPrefix& address, std::span<const IpAddress> peers) noexcept {
+  const bool are_all = address != address_;
+  address_ = address;
+  uint32_t changed = 0;
+  for (size_t i = 0; i < std::min(peers.size(), neighbours_.size()); ++i) {
+    if (!are_all && neighbours_[i].address == peers[i]) continue;
+    neighbours_[i] = {.address = peers[i]};
+    changed |= 1U << i;
+  }
+  return changed;
+}
+
+Link::Neighbour* Link::Find(const IpAddress& address) noexcept {
+  const auto found = std::ranges::find(neighbours_, address, &Neighbour::address);
+  return found != neighbours_.end() ? &*found : nullptr;
 }
 
 size_t Link::overhead() const noexcept {
@@ -66,13 +77,13 @@ std::optional<Link::Datagram> Link::Receive(std::span<const uint8_t> frame, Nano
     return std::nullopt;
   }
   const bool is_group = (parsed.flags & net::kGroupMac) != 0;
-  const bool is_ours = std::equal(options_.mac.begin(), options_.mac.end(), frame.begin());
+  const bool is_ours = std::equal(mac_.begin(), mac_.end(), frame.begin());
   const bool is_tagged = (parsed.flags & net::kVlanTag) != 0;
   if (!is_tagged && parsed.kind == net::Kind::kArp && (is_group || is_ours) && is_v4()) {
     ReceiveArp(packet, parsed, now, sink);
   } else if (!is_tagged && parsed.kind == net::Kind::kNd && (is_group || is_ours) && !is_v4()) {
     ReceiveNd(packet, parsed, now, sink);
-  } else if (!is_tagged && parsed.kind == net::Kind::kUdp && is_ours && IsForUs(parsed)) {
+  } else if (!is_tagged && parsed.kind == net::Kind::kUdp && is_ours) {
     return ReceiveUdp(packet, parsed);
   } else {
     counters_.not_for_us.Add(1);
@@ -80,22 +91,26 @@ std::optional<Link::Datagram> Link::Receive(std::span<const uint8_t> frame, Nano
   return std::nullopt;
 }
 
-// REQUIRES: kind kUdp.
-bool Link::IsForUs(const net::Parsed& parsed) const noexcept {
-  if (parsed.is_ipv6() == is_v4()) return false;
+// The peer that it is from, if it is for a port of this device's. REQUIRES: kind kUdp.
+const Link::Neighbour* Link::SenderToUs(const net::Parsed& parsed) noexcept {
+  if (parsed.is_ipv6() == is_v4()) return nullptr;
   const uint16_t port = __builtin_bswap16(parsed.is_ipv6() ? parsed.key6.destination_port
                                                            : parsed.key4.destination_port);
-  if (port < kControlPort || port > kLastChannelPort) return false;
-  if (!parsed.is_ipv6()) {
-    return parsed.key4.source == options_.peer.v4() &&
-           parsed.key4.destination == options_.address.address.v4();
-  }
-  return IpAddress::V6(parsed.key6.source.bytes) == options_.peer &&
-         IpAddress::V6(parsed.key6.destination.bytes) == options_.address.address;
+  if (port < kControlPort || port > kLastChannelPort) return nullptr;
+  const IpAddress destination = parsed.is_ipv6() ? IpAddress::V6(parsed.key6.destination.bytes)
+                                                 : IpAddress::V4(parsed.key4.destination);
+  if (destination != address_.address) return nullptr;
+  return Find(parsed.is_ipv6() ? IpAddress::V6(parsed.key6.source.bytes)
+                               : IpAddress::V4(parsed.key4.source));
 }
 
 std::optional<Link::Datagram> Link::ReceiveUdp(const net::Packet& packet,
                                                const net::Parsed& parsed) {
+  const Neighbour* const sender = SenderToUs(parsed);
+  if (sender == nullptr) {
+    counters_.not_for_us.Add(1);
+    return std::nullopt;
+  }
   if (parsed.ttl != kTtl) {
     counters_.ttl.Add(1);
     return std::nullopt;
@@ -109,6 +124,7 @@ std::optional<Link::Datagram> Link::ReceiveUdp(const net::Packet& packet,
     return std::nullopt;
   }
   Datagram datagram;
+  datagram.peer = static_cast<config::PeerIndex>(sender - neighbours_.data());
   datagram.destination_port = net::Load16(udp + 2);
   datagram.ip_length = static_cast<uint16_t>(parsed.ip_length);
   datagram.payload = {udp + net::kUdpSize, parsed.l4_length - net::kUdpSize};
@@ -119,18 +135,18 @@ void Link::ReceiveArp(const net::Packet& packet, const net::Parsed& parsed, Nano
                       FrameSink& sink) {
   net::ArpPacket arp;
   if (net::ReadArp(packet, parsed, arp) != DropReason::kNone) return counters_.malformed.Add(1);
-  const bool is_peers = arp.sender == options_.peer;
-  if (arp.target != options_.address.address || (!arp.is_request && !is_peers)) {
+  Neighbour* const peer = Find(arp.sender);
+  if (arp.target != address_.address || (!arp.is_request && peer == nullptr)) {
     return counters_.not_for_us.Add(1);
   }
-  if (is_peers) Learn(arp.sender_mac, now);
+  if (peer != nullptr) peer->Learn(arp.sender_mac, now);
   if (!arp.is_request) return;
   net::ArpPacket answer;
-  answer.sender = options_.address.address;
-  answer.sender_mac = options_.mac;
+  answer.sender = address_.address;
+  answer.sender_mac = mac_;
   answer.target = arp.sender;
   answer.target_mac = arp.sender_mac;
-  const net::LinkHeader link{arp.sender_mac, options_.mac};
+  const net::LinkHeader link{arp.sender_mac, mac_};
   Send(sink, [&](net::FrameBuffer out) { return net::BuildArp(out, link, answer); });
 }
 
@@ -138,28 +154,30 @@ void Link::ReceiveNd(const net::Packet& packet, const net::Parsed& parsed, Nanos
                      FrameSink& sink) {
   net::NdPacket nd;
   if (net::ReadNd(packet, parsed, nd) != DropReason::kNone) return counters_.malformed.Add(1);
-  const IpAddress& wanted = nd.is_solicitation ? options_.address.address : options_.peer;
-  if (nd.target != wanted) return counters_.not_for_us.Add(1);
+  Neighbour* const peer = Find(nd.is_solicitation ? nd.source : nd.target);
+  if (nd.is_solicitation ? nd.target != address_.address : peer == nullptr) {
+    return counters_.not_for_us.Add(1);
+  }
   if (!nd.is_solicitation) {
     // Without override it confirms what is known and replaces nothing (RFC 4861 section 7.2.5).
-    const bool may_learn = nd.is_override || !peer_known_ || nd.link_address == peer_mac_;
-    if (nd.has_link_address && may_learn) Learn(nd.link_address, now);
+    const bool may_learn = nd.is_override || !peer->is_known || nd.link_address == peer->mac;
+    if (nd.has_link_address && may_learn) peer->Learn(nd.link_address, now);
     return;
   }
-  if (nd.source == options_.peer && nd.has_link_address) Learn(nd.link_address, now);
+  if (peer != nullptr && nd.has_link_address) peer->Learn(nd.link_address, now);
   AnswerSolicitation(packet, nd, sink);
 }
 
 void Link::AnswerSolicitation(const net::Packet& packet, const net::NdPacket& asked,
                               FrameSink& sink) {
   net::NdPacket answer;
-  answer.source = options_.address.address;
-  answer.target = options_.address.address;
+  answer.source = address_.address;
+  answer.target = address_.address;
   answer.is_override = true;
   answer.has_link_address = true;
-  answer.link_address = options_.mac;
+  answer.link_address = mac_;
   net::LinkHeader link;
-  link.source = options_.mac;
+  link.source = mac_;
   if (asked.source.is_unset()) {  // duplicate address detection: tell everyone (RFC 4861 7.2.4)
     answer.destination = AllNodes();
     link.destination = net::MulticastMac(answer.destination);
@@ -171,41 +189,40 @@ void Link::AnswerSolicitation(const net::Packet& packet, const net::NdPacket& as
   Send(sink, [&](net::FrameBuffer out) { return net::BuildNd(out, link, answer); });
 }
 
-void Link::Learn(const MacAddress& mac, Nanos now) noexcept {
-  peer_mac_ = mac;
-  peer_known_ = true;
-  heard_at_ = now;
+void Link::Neighbour::Learn(const MacAddress& its, Nanos now) noexcept {
+  mac = its;
+  is_known = true;
+  heard_at = now;
 }
 
-void Link::AskIfDue(Nanos now, FrameSink& sink) {
-  if (peer_known_ && now - heard_at_ < kReachable) return;
-  if (asked_at_ != 0 && now - asked_at_ < kAskInterval) return;
-  asked_at_ = std::max(now, Nanos{1});
-  const bool is_recent = peer_known_ && now - heard_at_ < kReachable + kAskKnownMac;
-  Ask(is_recent ? &peer_mac_ : nullptr, sink);
+void Link::AskIfDue(Neighbour& neighbour, Nanos now, FrameSink& sink) {
+  if (neighbour.is_known && now - neighbour.heard_at < kReachable) return;
+  if (neighbour.asked_at != 0 && now - neighbour.asked_at < kAskInterval) return;
+  neighbour.asked_at = std::max(now, Nanos{1});
+  Ask(neighbour, neighbour.is_known && now - neighbour.heard_at < kReachable + kAskKnownMac, sink);
 }
 
-// `known`: asks there and nowhere else.
-void Link::Ask(const MacAddress* known, FrameSink& sink) {
+// `at_known`: at the MAC that is known, and nowhere else.
+void Link::Ask(const Neighbour& neighbour, bool at_known, FrameSink& sink) {
   if (is_v4()) {
     net::ArpPacket request;
     request.is_request = true;
-    request.sender = options_.address.address;
-    request.sender_mac = options_.mac;
-    request.target = options_.peer;
-    const net::LinkHeader link{known != nullptr ? *known : kBroadcast, options_.mac};
+    request.sender = address_.address;
+    request.sender_mac = mac_;
+    request.target = neighbour.address;
+    const net::LinkHeader link{at_known ? neighbour.mac : kBroadcast, mac_};
     Send(sink, [&](net::FrameBuffer out) { return net::BuildArp(out, link, request); });
     return;
   }
   net::NdPacket solicitation;
   solicitation.is_solicitation = true;
-  solicitation.source = options_.address.address;
-  solicitation.target = options_.peer;
-  solicitation.destination = known != nullptr ? options_.peer : net::SolicitedNode(options_.peer);
+  solicitation.source = address_.address;
+  solicitation.target = neighbour.address;
+  solicitation.destination = at_known ? neighbour.address : net::SolicitedNode(neighbour.address);
   solicitation.has_link_address = true;
-  solicitation.link_address = options_.mac;
-  const net::LinkHeader link{
-      known != nullptr ? *known : net::MulticastMac(solicitation.destination), options_.mac};
+  solicitation.link_address = mac_;
+  const net::LinkHeader link{at_known ? neighbour.mac : net::MulticastMac(solicitation.destination),
+                             mac_};
   Send(sink, [&](net::FrameBuffer out) { return net::BuildNd(out, link, solicitation); });
 }
 
@@ -220,10 +237,12 @@ void Link::Send(FrameSink& sink, Build&& build) {
   counters_.sent_bytes.Add(length);
 }
 
-std::span<uint8_t> Link::BeginDatagram(size_t size, Nanos now, FrameSink& sink) {
-  AskIfDue(now, sink);
+std::span<uint8_t> Link::BeginDatagram(config::PeerIndex peer, size_t size, Nanos now,
+                                       FrameSink& sink) {
+  Neighbour& neighbour = neighbours_[peer];
+  AskIfDue(neighbour, now, sink);
   begun_ = {};
-  if (!peer_known_) {
+  if (!neighbour.is_known) {
     counters_.no_neighbour.Add(1);
     return {};
   }
@@ -234,14 +253,15 @@ std::span<uint8_t> Link::BeginDatagram(size_t size, Nanos now, FrameSink& sink) 
     counters_.no_buffer.Add(1);
     return {};
   }
+  to_ = &neighbour;
   return begun_.subspan(overhead(), size);
 }
 
 void Link::CommitDatagram(uint16_t source_port, uint16_t destination_port, size_t used,
                           FrameSink& sink) {
   if (begun_.size() < overhead() + used) return;
-  const net::LinkHeader link{peer_mac_, options_.mac};
-  net::UdpSpec spec{options_.address.address, options_.peer, source_port, destination_port, kTtl};
+  const net::LinkHeader link{to_->mac, mac_};
+  net::UdpSpec spec{address_.address, to_->address, source_port, destination_port, kTtl};
   const size_t length = net::BuildUdp(begun_, link, spec, used);
   begun_ = {};
   sink.Commit(length);

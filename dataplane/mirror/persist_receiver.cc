@@ -42,8 +42,9 @@ enum class RowResult : uint8_t { kDone, kBusy };
 }  // namespace
 
 struct PersistReceiver::Impl {
-  Impl(unsigned worker_index, persist::Table& records, const config::Roles& device_roles)
-      : worker(worker_index), table(records), roles(device_roles) {}
+  Impl(unsigned worker_index, persist::Table& records, const config::Roles& device_roles,
+       config::PeerIndex peer_index)
+      : worker(worker_index), peer(peer_index), table(records), roles(device_roles) {}
 
   bool ApplyFrame(const FrameSlot& slot, const Names& names) noexcept;
   RowResult ApplyRow(const PersistRow& row, const Names& names) noexcept;
@@ -55,6 +56,7 @@ struct PersistReceiver::Impl {
   bool IsUnconfirmed(const Record& record) const noexcept;
 
   const unsigned worker;
+  const config::PeerIndex peer;
   persist::Table& table;
   const config::Roles& roles;
   SessionTerms terms;
@@ -64,13 +66,14 @@ struct PersistReceiver::Impl {
   bool is_sweeping = false;
   uint32_t next_sweep = 0;
   std::array<bool, kWorkersMax> swept{};  // streams that the sweep is for
-  bool sweeps_own = false;                // all of them: records that were made here as well
+  bool sweeps_all = false;                // what else there is of its groups as well
   PersistBatchReader reader;
   PersistCounters counters;
 };
 
-PersistReceiver::PersistReceiver(unsigned worker, persist::Table& table, const config::Roles& roles)
-    : impl_(std::make_unique<Impl>(worker, table, roles)) {}
+PersistReceiver::PersistReceiver(unsigned worker, persist::Table& table, const config::Roles& roles,
+                                 config::PeerIndex peer)
+    : impl_(std::make_unique<Impl>(worker, table, roles, peer)) {}
 
 PersistReceiver::~PersistReceiver() = default;
 
@@ -223,6 +226,7 @@ RowResult PersistReceiver::Impl::Put(const PersistRow& row, const persist::Key& 
   record.group = virtual_server.traffic_group;
   record.flags = persist::kFromPeer;
   if (profile.mirror) record.flags |= persist::kMirror;
+  record.peer = peer;
   record.origin = names.stream;
   record.session = static_cast<uint8_t>(terms.session);
   record.last_used = names.now - std::min(row.idle_ticks, kIdleMax);
@@ -268,12 +272,13 @@ bool PersistReceiver::Impl::IsAllHeard() const noexcept {
   return table.NoteHeard(worker, terms.session, std::min(count, workers));
 }
 
-// Of a group that this device is standby for: a copy that came in another session; or a record that was made
-// here, when this device was active, and that the peer, who is now, has no more, or never had.
+// Of a group that this device is standby for: a copy that came in another session; or a record that another
+// peer told of, or that was made here, when that one or this device was active, and that the peer, who is
+// now, has no more, or never had.
 bool PersistReceiver::Impl::IsUnconfirmed(const Record& record) const noexcept {
   if (record.group == 0 || roles.IsActive(record.group)) return false;
-  if ((record.flags & persist::kFromPeer) == 0) {
-    return sweeps_own && (record.flags & persist::kMirror) != 0 &&
+  if ((record.flags & persist::kFromPeer) == 0 || record.peer != peer) {
+    return sweeps_all && (record.flags & persist::kMirror) != 0 &&
            terms.peers_groups.test(record.group);
   }
   return record.session != static_cast<uint8_t>(terms.session) &&
@@ -293,7 +298,7 @@ bool PersistReceiver::Tidy(unsigned buckets) noexcept {
     for (unsigned i = impl.terms.streams; i != 0 && i < kWorkersMax; ++i)
       impl.swept[i] = impl.swept[0];
     impl.next_sweep = 0;
-    impl.sweeps_own = impl.is_sweeping && impl.IsAllHeard();
+    impl.sweeps_all = impl.is_sweeping && impl.IsAllHeard();
   }
   if (!impl.is_sweeping) return false;
   const uint32_t end = std::min(impl.table.buckets() - impl.next_sweep, buckets) + impl.next_sweep;

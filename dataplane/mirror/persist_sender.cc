@@ -20,6 +20,7 @@ enum BucketFlag : uint8_t {
   kAgain = 1 << 1,     // it changed since
   kWhole = 1 << 2,     // all its records are to be told
   kFresh = 1 << 3,     // and the peer knows none of them: marks of removed ones may go
+  kWaiting = 1 << 4,   // a sibling found it changed: it is in `waiting`
 };
 
 // Buckets looked at for one frame, and named by one.
@@ -37,8 +38,10 @@ void Drop(Record& record, unsigned flags) {
 }  // namespace
 
 struct PersistSender::Impl {
-  Impl(unsigned worker_index, persist::Table& records, const config::Roles& device_roles)
+  Impl(unsigned worker_index, persist::Table& records, const config::Roles& device_roles,
+       config::PeerIndex peer_index)
       : worker(worker_index),
+        peer(peer_index),
         table(records),
         roles(device_roles),
         window({.frames = 256, .notes = 1U << 14}),
@@ -51,6 +54,9 @@ struct PersistSender::Impl {
   }
   bool IsOurs(uint32_t bucket) const { return bucket % table.workers() % Streams() == worker; }
 
+  bool IsSiblings(const Record& record) const noexcept;
+  void Wait(uint32_t bucket) noexcept;
+  bool NextWaiting(uint32_t& bucket) noexcept;
   void BeginPass(unsigned flags) noexcept;
   bool Next(uint32_t& bucket) noexcept;
   bool Render(uint32_t bucket, const Snapshot& snapshot, Tick now) noexcept;
@@ -63,10 +69,16 @@ struct PersistSender::Impl {
   void UpdateState(Nanos now) noexcept;
 
   const unsigned worker;
+  const config::PeerIndex peer;
   persist::Table& table;
   const config::Roles& roles;
   SendWindow window;
   std::vector<uint8_t> buckets;  // BucketFlag; of buckets that are not ours without meaning
+  std::vector<Impl*> siblings;
+  // Buckets that siblings took off the table's list, each once, oldest first: a ring. Without siblings empty.
+  std::vector<uint32_t> waiting;
+  uint32_t first_waiting = 0;
+  uint32_t waiting_count = 0;
   PersistBatchWriter writer;
   SessionTerms terms;
   bool is_open = false;
@@ -94,12 +106,37 @@ void PersistSender::Impl::BeginPass(unsigned flags) noexcept {
   is_settled = false;
 }
 
+// Of a group that is mirrored to another peer: its marks are another sender's.
+bool PersistSender::Impl::IsSiblings(const Record& record) const noexcept {
+  return record.group != 0 && roles.IsActive(record.group) && roles.MirrorTo(record.group) != peer;
+}
+
+void PersistSender::Impl::Wait(uint32_t bucket) noexcept {
+  if (!is_open || (buckets[bucket] & kWaiting) != 0) return;
+  buckets[bucket] |= kWaiting;
+  waiting[(first_waiting + waiting_count++) % waiting.size()] = bucket;
+  is_settled = false;
+}
+
+bool PersistSender::Impl::NextWaiting(uint32_t& bucket) noexcept {
+  if (waiting_count == 0) return false;
+  bucket = waiting[first_waiting];
+  first_waiting = (first_waiting + 1) % static_cast<uint32_t>(waiting.size());
+  --waiting_count;
+  buckets[bucket] = static_cast<uint8_t>(buckets[bucket] & ~kWaiting);
+  return true;
+}
+
 // The next bucket to look at: changed ones first, then those of the pass. False: there is none.
 bool PersistSender::Impl::Next(uint32_t& bucket) noexcept {
   is_settled = false;
+  if (NextWaiting(bucket)) return true;
   for (unsigned shard = worker; shard < table.workers(); shard += Streams()) {
     bucket = table.PopChanged(shard);
-    if (bucket != persist::kNoBucket) return true;
+    if (bucket == persist::kNoBucket) continue;
+    for (Impl* const sibling : siblings)
+      sibling->Wait(bucket);
+    return true;
   }
   while (pass_next < table.buckets()) {
     bucket = pass_next++;
@@ -111,6 +148,7 @@ bool PersistSender::Impl::Next(uint32_t& bucket) noexcept {
 
 Verdict PersistSender::Impl::RenderRecord(Record& record, unsigned bucket_flags,
                                           const Snapshot& snapshot, Tick now) noexcept {
+  if (IsSiblings(record)) return Verdict::kKeep;
   // Nothing of the bucket is in flight, so what was is lost.
   if ((record.flags & persist::kTelling) != 0) record.flags |= persist::kDirty;
   Drop(record, persist::kTelling);
@@ -163,9 +201,9 @@ bool PersistSender::Impl::Render(uint32_t bucket, const Snapshot& snapshot, Tick
     table.MarkBucketChanged(bucket);
     return false;
   }
-  flags = 0;
+  flags &= kWaiting;
   if (writer.rows() == rows) return true;
-  flags = kInFlight;
+  flags |= kInFlight;
   ++in_flight;
   notes[note_count++] = bucket;
   return true;
@@ -198,7 +236,8 @@ void PersistSender::Impl::Acknowledged(Note note) noexcept {
     is_heard = true;
     return;
   }
-  if (!table.VisitBucket(note, worker, [](Record& record) {
+  if (!table.VisitBucket(note, worker, [this](Record& record) {
+        if (IsSiblings(record)) return Verdict::kKeep;
         const bool is_current =
             (record.flags & persist::kTelling) != 0 && (record.flags & persist::kDirty) == 0;
         Drop(record, persist::kTelling);
@@ -240,10 +279,18 @@ void PersistSender::Impl::UpdateState(Nanos now) noexcept {
 
 // ---- the stream ---------------------------------------------------------------------------------
 
-PersistSender::PersistSender(unsigned worker, persist::Table& table, const config::Roles& roles)
-    : impl_(std::make_unique<Impl>(worker, table, roles)) {}
+PersistSender::PersistSender(unsigned worker, persist::Table& table, const config::Roles& roles,
+                             config::PeerIndex peer)
+    : impl_(std::make_unique<Impl>(worker, table, roles, peer)) {}
 
 PersistSender::~PersistSender() = default;
+
+void PersistSender::SetSiblings(std::span<PersistSender* const> siblings) {
+  impl_->siblings.clear();
+  for (PersistSender* const sibling : siblings)
+    impl_->siblings.push_back(sibling->impl_.get());
+  impl_->waiting.assign(siblings.empty() ? 0 : impl_->table.buckets(), 0);
+}
 
 void PersistSender::Open(const SessionTerms& terms, Nanos now) noexcept {
   Impl& impl = *impl_;
@@ -254,6 +301,7 @@ void PersistSender::Open(const SessionTerms& terms, Nanos now) noexcept {
   impl.is_open = true;
   impl.window.Reset(now);
   std::fill(impl.buckets.begin(), impl.buckets.end(), uint8_t{0});
+  impl.waiting_count = 0;
   impl.in_flight = 0;
   impl.is_announced = false;
   impl.is_heard = false;

@@ -21,10 +21,14 @@
 // gives it; their frames are told apart by the header's worker. Copies that a session did not confirm
 // are dropped when its stream says for the first time that it is in sync: they were removed while
 // nobody listened. So are, when all its streams do, records that this device made while it was active
-// for their group, if the peer is now: what that one has counts, tables are never merged. Therefore a
+// for their group, or had of another peer, if this one is now: what it has counts, tables are never merged. Therefore a
 // device begins a new session when the peer has become active for a group. Copies age by
 // themselves, later than the writer's (twice the timeout), so that a peer alone for ever does not keep
 // them for ever.
+//
+// Several peers have a sender and a receiver each. A group's records go to the peer that the group is
+// mirrored to, and only its sender touches their marks; buckets that change are looked at by all of them.
+// What the peer that is active now does not have goes, whichever of the others told of it.
 //
 // Records belong to the traffic group of the virtual they were made through. Those of groups where this
 // device is standby, and of no group (which never moves), are not told; those of groups where it is
@@ -35,6 +39,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "dataplane/base/counter_list.h"
 #include "dataplane/config/roles.h"
@@ -75,9 +80,12 @@ struct PersistCounters {
 
 class PersistSender {
  public:
-  PersistSender(unsigned worker, persist::Table& table, const config::Roles& roles);
+  PersistSender(unsigned worker, persist::Table& table, const config::Roles& roles,
+                config::PeerIndex peer = 0);
   ~PersistSender();
 
+  // The senders of the same worker to other peers. All of one worker have to be told, or none.
+  void SetSiblings(std::span<PersistSender* const> siblings);
   void Open(const SessionTerms& terms, Nanos now) noexcept;
   void Close() noexcept;
   bool is_open() const noexcept;
@@ -97,7 +105,8 @@ class PersistSender {
 
 class PersistReceiver {
  public:
-  PersistReceiver(unsigned worker, persist::Table& table, const config::Roles& roles);
+  PersistReceiver(unsigned worker, persist::Table& table, const config::Roles& roles,
+                  config::PeerIndex peer = 0);
   ~PersistReceiver();
 
   void Open(const SessionTerms& terms, Nanos now) noexcept;

@@ -33,9 +33,9 @@ bool Sessions::IsNewSession(uint32_t session, uint32_t last) {
 
 // ---- the peer -----------------------------------------------------------------------------------
 
-void Sessions::NewPeer(const Nonce& nonce, unsigned workers) {
+void Sessions::NewPeer(const Nonce& nonce, uint8_t record_streams) {
   peer_nonce_ = nonce;
-  peer_workers_ = workers;
+  peer_record_streams_ = record_streams;
   peer_groups_.clear();
   hellos_ = 0;
   peer_persist_session_ = 0;
@@ -98,7 +98,7 @@ bool Sessions::Evaluate(const Situation& situation) {
       changed_ = true;
     }
     if (name_hash == 0) continue;
-    TakeRole(group, (*situation.roles)[number]);
+    TakePart(group, (*situation.parts)[number]);
     MatchRecords(group);
     Match(group, situation);
   }
@@ -108,7 +108,11 @@ bool Sessions::Evaluate(const Situation& situation) {
   return changed;
 }
 
-void Sessions::TakeRole(Group& group, Role role) {
+void Sessions::TakePart(Group& group, const Part& part) {
+  const Role role = part.role;
+  const bool is_elsewhere = role == Role::kActive && part.is_elsewhere;
+  changed_ |= group.is_elsewhere != is_elsewhere;
+  group.is_elsewhere = is_elsewhere;
   if (group.duty.is_told) {
     changed_ |= group.role != role || group.epoch != group.duty.epoch;
     group.role = role;
@@ -136,11 +140,11 @@ void Sessions::MatchRecords(const Group& group) {
   }
 }
 
-// Whether the peer says that it is active, and this device is not.
+// Whether the peer says that it is active and tells this device of it, and this device is not.
 bool Sessions::IsPeers(const Group& group) const {
   const PeerGroup* peer = PeerOf(group.name_hash);
   return group.name_hash != 0 && group.role == Role::kStandby && peer != nullptr &&
-         peer->says.role == Role::kActive;
+         peer->says.role == Role::kActive && !peer->says.is_elsewhere;
 }
 
 void Sessions::Match(Group& group, const Situation& situation) {
@@ -158,6 +162,10 @@ void Sessions::Match(Group& group, const Situation& situation) {
   if (group.role == peer->says.role) {
     if (!group.duty.is_told) group.highest = std::max(group.highest, peer->says.epoch);
     return none(group.role == Role::kActive ? "both are active" : "both are standby");
+  }
+  if (group.is_elsewhere || (group.role == Role::kStandby && peer->says.is_elsewhere)) {
+    if (!group.duty.is_told) group.highest = std::max(group.highest, peer->says.epoch);
+    return none("mirrored to another device");
   }
   if (group.role == Role::kActive) {
     if (group.reader.is_open) none("");
@@ -226,12 +234,17 @@ void Sessions::MatchReader(Group& group, const GroupSays& peer, const Situation&
   changed_ = true;
 }
 
+// Records are told by each worker; to several peers, by the first one, which then knows who was told what.
+uint8_t Sessions::record_streams() const noexcept {
+  const auto workers = std::min<size_t>(workers_, options_.fingerprint.workers);
+  return options_.mirroring.peers.size() > 1 ? uint8_t{1} : static_cast<uint8_t>(workers);
+}
+
 void Sessions::MatchPersistence(const Situation& situation) {
   Group& group = groups_[0];
   if (!situation.is_established || hellos_ == 0) return;  // it has not said what it is active for
-  const size_t streams = std::min<size_t>(workers_, peer_workers_);
-  SessionTerms terms{
-      .body_max = situation.body_max, .flows = false, .streams = static_cast<uint8_t>(streams)};
+  const uint8_t streams = std::min(record_streams(), peer_record_streams_);
+  SessionTerms terms{.body_max = situation.body_max, .flows = false, .streams = streams};
   if (!group.reader.is_open) {
     terms.session = NextSession();
     for (size_t number = 1; number < groups_.size(); ++number)
@@ -255,6 +268,7 @@ void Sessions::MatchPersistence(const Situation& situation) {
 void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, size_t workers) {
   end.is_open = true;
   end.terms = terms;
+  end.terms.peer = options_.peer;
   end.silent_workers = 0;
   end.workers.resize(std::max(end.workers.size(), workers));
   for (StreamEnd::PerWorker& worker : end.workers) {
@@ -287,10 +301,10 @@ void Sessions::FollowKeys(const Group& group, StreamEnd& end) {
   if (!options_.mirroring.authenticated) return;
   const bool is_persistence = &group == groups_.data();
   const bool writes = &end == &group.writer;
-  const uint8_t ours = options_.mirroring.unit_id;
-  const auto peers = static_cast<uint8_t>(3 - ours);
-  const Nonce& first = ours == 1 ? options_.nonce : peer_nonce_;
-  const Nonce& second = ours == 1 ? peer_nonce_ : options_.nonce;
+  const config::UnitId ours = options_.unit();
+  const config::UnitId peers = options_.peer_unit();
+  const Nonce& first = ours < peers ? options_.nonce : peer_nonce_;
+  const Nonce& second = ours < peers ? peer_nonce_ : options_.nonce;
   const FrameType data = is_persistence ? FrameType::kPersist : FrameType::kFlows;
   const FrameType ack = is_persistence ? FrameType::kPersistAck : FrameType::kFlowsAck;
   FrameHeader stream;
@@ -328,6 +342,7 @@ bool Sessions::Tell(const std::vector<FrameRing*>& to_worker) {
         continue;
       }
       slot->cargo = ought ? open : close;
+      slot->peer = options_.peer;
       slot->group = number;
       slot->body_size = 0;
       slot->header = {};

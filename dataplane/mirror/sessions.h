@@ -12,6 +12,9 @@
 // with the next epoch (SetDuty is never called), or by the takeover machine (dataplane/ha), and then with
 // the epoch that is its turn's. A standby that is told whose epoch it follows reads no other.
 //
+// With several peers there is one of these for each. A group is written to the one that it is mirrored to,
+// and read from the one whose epoch is followed; so its streams run in one of them at most.
+//
 // Persistence is group 0, with a session each way.
 //
 // Pure. Thread safety: none; the mirror lcore.
@@ -66,6 +69,7 @@ struct PeerGroup {
 struct Group {
   uint64_t name_hash = 0;  // 0: not configured
   config::Role role = config::Role::kStandby;
+  bool is_elsewhere = false;  // active: mirrored to another peer, or to none
   Duty duty;
   uint32_t epoch = 0;    // ours, when active
   uint32_t highest = 0;  // of either device
@@ -82,13 +86,18 @@ struct Group {
 
 class Sessions {
  public:
-  using RoleList = std::array<config::Role, kTrafficGroupsMax + 1>;
+  // Of a group: what this device is to it, and whether it is mirrored to this peer, if to any.
+  struct Part {
+    config::Role role = config::Role::kActive;
+    bool is_elsewhere = false;
+  };
+  using PartList = std::array<Part, kTrafficGroupsMax + 1>;
   static constexpr uint32_t kForgottenAfter = 12;  // Hellos that did not name a group
 
   Sessions(const EndpointOptions& options, const KeyRing& keys, size_t workers);
 
   // The peer: another run of it, what it says now.
-  void NewPeer(const Nonce& nonce, unsigned workers);
+  void NewPeer(const Nonce& nonce, uint8_t record_streams);
   void OnHello(const std::vector<GroupSays>& groups);
   // From the next Evaluate on.
   void SetDuty(config::TrafficGroupId number, uint32_t epoch) {
@@ -99,11 +108,13 @@ class Sessions {
 
   struct Situation {
     const config::Snapshot* snapshot = nullptr;
-    const RoleList* roles = nullptr;
+    const PartList* parts = nullptr;
     bool is_established = false;
     bool flows = false;  // platforms are equal
     uint16_t body_max = 0;
   };
+  // The records' streams that this device would have.
+  uint8_t record_streams() const noexcept;
   // Decides anew what ought to run. Returns whether what this device says in its Hellos changed.
   bool Evaluate(const Situation& situation);
 
@@ -129,7 +140,7 @@ class Sessions {
   bool has_writer() const;
 
  private:
-  void TakeRole(Group& group, config::Role role);
+  void TakePart(Group& group, const Part& part);
   void Match(Group& group, const Situation& situation);
   void MatchRecords(const Group& group);
   bool IsPeers(const Group& group) const;
@@ -151,7 +162,7 @@ class Sessions {
   uint32_t peer_persist_session_ = 0;
   uint32_t hellos_ = 0;
   Nonce peer_nonce_{};
-  unsigned peer_workers_ = 0;
+  uint8_t peer_record_streams_ = 1;
   uint32_t next_session_;
   bool changed_ = false;
   bool untold_ = false;

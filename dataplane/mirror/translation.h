@@ -7,10 +7,13 @@
 // Immutable; whoever holds one may read it from any thread.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "dataplane/base/limits.h"
 #include "dataplane/config/dictionary.h"
 #include "dataplane/config/snapshot.h"
 
@@ -34,6 +37,23 @@ struct Translation {
   static uint16_t At(const std::vector<uint16_t>& map, uint16_t number) noexcept {
     return number < map.size() ? map[number] : uint16_t{0};
   }
+};
+
+// The present one of each peer. Written by the mirror lcore; one that was read is good until the worker's
+// next turn.
+class Translations {
+ public:
+  // nullptr: none yet.
+  const Translation* Of(config::PeerIndex peer) const noexcept {
+    return peer < of_.size() ? of_[peer].load(std::memory_order_acquire) : nullptr;
+  }
+  // Sequentially consistent, as a snapshot's publication (config/publish.cc).
+  void Set(config::PeerIndex peer, const Translation* next) noexcept {
+    of_[peer].exchange(next, std::memory_order_seq_cst);
+  }
+
+ private:
+  std::array<std::atomic<const Translation*>, kPeersMax> of_{};
 };
 
 std::unique_ptr<const Translation> MakeTranslation(std::shared_ptr<const config::Dictionary> peer,

@@ -5,6 +5,7 @@
 
 namespace tandem::mirror {
 
+using config::PeerIndex;
 using config::Role;
 using config::Snapshot;
 using config::TrafficGroupId;
@@ -25,13 +26,20 @@ unsigned ShareOf(unsigned most, unsigned budget) {
 }  // namespace
 
 WorkerMirror::WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& live,
-                           persist::Table& records, const config::Roles& roles)
-    : worker_(worker),
-      tables_(tables),
-      live_(live),
-      roles_(roles),
-      persist_sender_(worker, records, roles),
-      persist_receiver_(worker, records, roles) {}
+                           persist::Table& records, const config::Roles& roles, size_t peers)
+    : worker_(worker), tables_(tables), live_(live), roles_(roles) {
+  for (PeerIndex peer = 0; peer < peers; ++peer) {
+    persist_senders_.push_back(std::make_unique<PersistSender>(worker, records, roles, peer));
+    persist_receivers_.push_back(std::make_unique<PersistReceiver>(worker, records, roles, peer));
+  }
+  for (const auto& sender : persist_senders_) {
+    std::vector<PersistSender*> siblings;
+    for (const auto& other : persist_senders_) {
+      if (other != sender) siblings.push_back(other.get());
+    }
+    sender->SetSiblings(siblings);
+  }
+}
 
 WorkerMirror::~WorkerMirror() = default;
 
@@ -55,19 +63,21 @@ void WorkerMirror::RolesChanged() noexcept {
   }
 }
 
-bool WorkerMirror::Turn(const Snapshot& snapshot, const Translation* translation, Nanos now,
+bool WorkerMirror::Turn(const Snapshot& snapshot, const Translations& translations, Nanos now,
                         unsigned budget, bool may_read) noexcept {
   // Turns can follow each other faster than anything here becomes due.
   if (!was_busy_ && now - looked_at_ < kPause && inbound_.Front() == nullptr) return false;
   looked_at_ = now;
   may_read_ = may_read;
-  bool busy = Receive(snapshot, translation, now, ShareOf(kFramesInMax, budget));
+  bool busy = Receive(snapshot, translations, now, ShareOf(kFramesInMax, budget));
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   for (TrafficGroupId group = 1; group < end; ++group)
     senders_[group]->OnClock(now);
-  persist_sender_.OnClock(now);
-  busy = Tidy(snapshot, translation, ShareOf(kSlotsMax, budget)) || busy;
-  busy = persist_receiver_.Tidy(ShareOf(kBucketsMax, budget)) || busy;
+  for (const auto& sender : persist_senders_)
+    sender->OnClock(now);
+  busy = Tidy(snapshot, translations, ShareOf(kSlotsMax, budget)) || busy;
+  for (const auto& receiver : persist_receivers_)
+    busy = receiver->Tidy(ShareOf(kBucketsMax, budget)) || busy;
   Claim(snapshot);
   was_busy_ = Send(snapshot, now, ShareOf(kFramesOutMax, budget)) || busy;
   return was_busy_;
@@ -75,12 +85,12 @@ bool WorkerMirror::Turn(const Snapshot& snapshot, const Translation* translation
 
 // ---- what comes in -----------------------------------------------------------------------------
 
-bool WorkerMirror::Receive(const Snapshot& snapshot, const Translation* translation, Nanos now,
+bool WorkerMirror::Receive(const Snapshot& snapshot, const Translations& translations, Nanos now,
                            unsigned frames) noexcept {
   unsigned taken = 0;
   for (; taken < frames; ++taken) {
     const FrameSlot* slot = inbound_.Front();
-    if (slot == nullptr || !Take(*slot, snapshot, translation, now)) break;
+    if (slot == nullptr || !Take(*slot, snapshot, translations.Of(slot->peer), now)) break;
     inbound_.Pop();
   }
   return taken > 0;
@@ -108,17 +118,21 @@ bool WorkerMirror::Take(const FrameSlot& slot, const Snapshot& snapshot,
       TakeFrame(slot, snapshot, translation, now);
       break;
     case Cargo::kOpenSender:
+      writes_to_[group] = slot.peer;
       if (is_active) senders_[group]->Open(slot.terms, now);
       break;
     case Cargo::kCloseSender:
-      senders_[group]->Close();
+      // With another peer it goes on.
+      if (writes_to_[group] == slot.peer) senders_[group]->Close();
       break;
     case Cargo::kOpenReceiver:
+      reads_from_[group] = slot.peer;
       if (!is_active) receivers_[group]->Open(slot.terms, now);
       break;
     case Cargo::kCloseReceiver:
       // What was a shadow is in use by now.
-      receivers_[group]->Close(slot.terms.discard && !is_active);
+      if (reads_from_[group] == slot.peer)
+        receivers_[group]->Close(slot.terms.discard && !is_active);
       break;
   }
   return true;
@@ -129,6 +143,10 @@ void WorkerMirror::TakeFrame(const FrameSlot& slot, const Snapshot& snapshot,
   counters_.frames_in.Add(1);
   const TrafficGroupId group = slot.group;
   const bool is_active = roles_.IsActive(group);
+  if (slot.peer != (is_active ? writes_to_ : reads_from_)[group]) {
+    counters_.other_peer.Add(1);
+    return;
+  }
   if (slot.header.type == FrameType::kFlowsAck && is_active) {
     if (senders_[group]->is_open()) senders_[group]->OnAck(slot.header, now);
   } else if (slot.header.type == FrameType::kFlows && !is_active && translation != nullptr) {
@@ -138,42 +156,44 @@ void WorkerMirror::TakeFrame(const FrameSlot& slot, const Snapshot& snapshot,
   }
 }
 
-// Persistence has one session a device, whatever the roles are.
+// Persistence has one session a peer, whatever the roles are.
 void WorkerMirror::TakeRecords(const FrameSlot& slot, const Snapshot& snapshot,
                                const Translation* translation, Nanos now) noexcept {
+  if (slot.peer >= persist_senders_.size()) return counters_.other_peer.Add(1);
+  PersistSender& sender = *persist_senders_[slot.peer];
+  PersistReceiver& receiver = *persist_receivers_[slot.peer];
   switch (slot.cargo) {
     case Cargo::kFrame:
       counters_.frames_in.Add(1);
       if (slot.header.type == FrameType::kPersistAck) {
-        if (persist_sender_.is_open()) persist_sender_.OnAck(slot.header, now);
+        if (sender.is_open()) sender.OnAck(slot.header, now);
       } else if (slot.header.type == FrameType::kPersist && translation != nullptr) {
-        if (persist_receiver_.is_open()) {
-          persist_receiver_.Apply(slot, *translation, snapshot, now);
-        }
+        if (receiver.is_open()) receiver.Apply(slot, *translation, snapshot, now);
       }
       break;
     case Cargo::kOpenSender:
-      persist_sender_.Open(slot.terms, now);
+      sender.Open(slot.terms, now);
       break;
     case Cargo::kCloseSender:
-      persist_sender_.Close();
+      sender.Close();
       break;
     case Cargo::kOpenReceiver:
-      persist_receiver_.Open(slot.terms, now);
+      receiver.Open(slot.terms, now);
       break;
     case Cargo::kCloseReceiver:
-      persist_receiver_.Close();
+      receiver.Close();
       break;
   }
 }
 
 // One group a turn, until it has nothing more to do. What an active group's reading end left behind is
 // tidied as well.
-bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translation* translation,
+bool WorkerMirror::Tidy(const Snapshot& snapshot, const Translations& translations,
                         unsigned slots) noexcept {
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   if (!may_read_ || end == 1) return false;
-  const bool busy = receivers_[tidied_group_]->Tidy(translation, snapshot, slots);
+  const bool busy =
+      receivers_[tidied_group_]->Tidy(translations.Of(reads_from_[tidied_group_]), snapshot, slots);
   if (!busy) tidied_group_ = After(tidied_group_, end);
   return busy;
 }
@@ -218,7 +238,9 @@ void WorkerMirror::Claim(const Snapshot& snapshot) noexcept {
 
 uint16_t WorkerMirror::Credit() const noexcept {
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
-  uint32_t readers = persist_receiver_.is_open() ? 1U : 0U;
+  uint32_t readers = 0;
+  for (const auto& receiver : persist_receivers_)
+    readers += receiver->is_open() ? 1U : 0U;
   for (TrafficGroupId group = 1; group < end; ++group)
     readers += receivers_[group]->is_open() ? 1U : 0U;
   const uint32_t room = kMirrorRingSize - std::min<uint32_t>(kMirrorRingSize, inbound_.size());
@@ -229,7 +251,9 @@ bool WorkerMirror::Send(const Snapshot& snapshot, Nanos now, unsigned frames) no
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
   const unsigned all = frames;
   const uint16_t credit = Credit();
-  if (!SendRecords(snapshot, credit, now, frames)) return frames < all;
+  for (PeerIndex peer = 0; peer < persist_senders_.size() && frames > 0; ++peer) {
+    if (!SendRecords(peer, snapshot, credit, now, frames)) return frames < all;
+  }
   for (TrafficGroupId i = 1; i < end && frames > 0; ++i) {
     next_group_ = After(next_group_, end);
     if (!SendOf(next_group_, snapshot, credit, now, frames)) break;
@@ -239,7 +263,7 @@ bool WorkerMirror::Send(const Snapshot& snapshot, Nanos now, unsigned frames) no
 
 // Fills frames by build(slot) while it says that there are more. False: the ring is full.
 template <class Build>
-bool WorkerMirror::Fill(unsigned& frames, Build&& build) noexcept {
+bool WorkerMirror::Fill(PeerIndex peer, unsigned& frames, Build&& build) noexcept {
   while (frames > 0) {
     FrameSlot* slot = outbound_.Free();
     if (slot == nullptr) {
@@ -247,6 +271,7 @@ bool WorkerMirror::Fill(unsigned& frames, Build&& build) noexcept {
       return false;
     }
     slot->cargo = Cargo::kFrame;
+    slot->peer = peer;
     if (!build(*slot)) break;
     outbound_.Push();
     counters_.frames_out.Add(1);
@@ -255,20 +280,22 @@ bool WorkerMirror::Fill(unsigned& frames, Build&& build) noexcept {
   return true;
 }
 
-bool WorkerMirror::SendRecords(const Snapshot& snapshot, uint16_t credit, Nanos now,
+bool WorkerMirror::SendRecords(PeerIndex peer, const Snapshot& snapshot, uint16_t credit, Nanos now,
                                unsigned& frames) noexcept {
-  if (persist_receiver_.is_open() && !Fill(frames, [&](FrameSlot& slot) {
+  PersistReceiver& receiver = *persist_receivers_[peer];
+  PersistSender& sender = *persist_senders_[peer];
+  if (receiver.is_open() && !Fill(peer, frames, [&](FrameSlot& slot) {
         slot.group = 0;
-        return persist_receiver_.BuildAck(slot, credit, now);
+        return receiver.BuildAck(slot, credit, now);
       })) {
     return false;
   }
   // Flows have a frame of each turn to themselves.
   unsigned some = std::max(1U, frames / 2);
   const unsigned before = some;
-  const bool has_room = !persist_sender_.is_open() || Fill(some, [&](FrameSlot& slot) {
+  const bool has_room = !sender.is_open() || Fill(peer, some, [&](FrameSlot& slot) {
     slot.group = 0;
-    return persist_sender_.Build(slot, snapshot, now);
+    return sender.Build(slot, snapshot, now);
   });
   frames -= std::min(frames, before - some);
   return has_room;
@@ -277,11 +304,11 @@ bool WorkerMirror::SendRecords(const Snapshot& snapshot, uint16_t credit, Nanos 
 bool WorkerMirror::SendOf(TrafficGroupId group, const Snapshot& snapshot, uint16_t credit,
                           Nanos now, unsigned& frames) noexcept {
   if (roles_.IsActive(group)) {
-    return !senders_[group]->is_open() || Fill(frames, [&](FrameSlot& slot) {
+    return !senders_[group]->is_open() || Fill(writes_to_[group], frames, [&](FrameSlot& slot) {
       return senders_[group]->Build(slot, snapshot, now);
     });
   }
-  return !receivers_[group]->is_open() || Fill(frames, [&](FrameSlot& slot) {
+  return !receivers_[group]->is_open() || Fill(reads_from_[group], frames, [&](FrameSlot& slot) {
     return receivers_[group]->BuildAck(slot, credit, now);
   });
 }

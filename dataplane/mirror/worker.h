@@ -7,6 +7,9 @@
 // Bounded work a turn: kFramesInMax frames applied, kFramesOutMax built, kSlotsMax slots swept. Data
 // packets come first: under a full receive burst the unit asks for less.
 //
+// A group's streams are with one peer each: with whom, is said when they begin (SessionTerms::peer), and what
+// comes of another one is not theirs. Of records each peer has a stream each way.
+//
 // Which of a group's two streams runs, the worker's copy of the roles decides: what is written to a
 // shadow, and what is told to a peer, is each done in its own role only. A device that becomes active
 // closes its reading end before it adopts the first flow; one that becomes standby closes its writing
@@ -19,6 +22,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "dataplane/base/counter_list.h"
 #include "dataplane/config/live_counts.h"
@@ -40,7 +44,8 @@ namespace tandem::mirror {
   X(frames_in, "frames of streams that workers took")               \
   X(frames_out, "frames of streams that workers built")             \
   X(ring_full, "frames not built yet: the mirror thread is behind") \
-  X(unknown_group, "frames of streams that do not exist")
+  X(unknown_group, "frames of streams that do not exist")           \
+  X(other_peer, "frames of a peer that the group is not mirrored with any more")
 
 struct WorkerCounters {
   TANDEM_MIRROR_WORKER_COUNTERS(TANDEM_COUNTER_MEMBER)
@@ -55,9 +60,9 @@ class WorkerMirror {
   static constexpr unsigned kBucketsMax = 256;
   static constexpr unsigned kBudgetMax = 8;
 
-  // `roles` is the worker's copy.
+  // `roles` is the worker's copy. 1 <= peers <= kPeersMax.
   WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& live, persist::Table& records,
-               const config::Roles& roles);
+               const config::Roles& roles, size_t peers);
   ~WorkerMirror();
 
   // The stream that tells of the group's flows. REQUIRES: Prepare(group).
@@ -73,8 +78,12 @@ class WorkerMirror {
   // The worker's thread.
   Tables tables() const noexcept { return tables_; }
 
-  const PersistSender& persist_sender() const noexcept { return persist_sender_; }
-  const PersistReceiver& persist_receiver() const noexcept { return persist_receiver_; }
+  const PersistSender& persist_sender(config::PeerIndex peer = 0) const noexcept {
+    return *persist_senders_[peer];
+  }
+  const PersistReceiver& persist_receiver(config::PeerIndex peer = 0) const noexcept {
+    return *persist_receivers_[peer];
+  }
 
   // Control, before a snapshot with `group` is published: allocates its streams and those of lower
   // numbers. Idempotent.
@@ -85,7 +94,7 @@ class WorkerMirror {
 
   // One turn. `budget` in 1..kBudgetMax scales the bounds above. Without `may_read` nothing is written
   // to a shadow: flows are still being given up. Returns whether there was anything to do.
-  bool Turn(const config::Snapshot& snapshot, const Translation* translation, Nanos now,
+  bool Turn(const config::Snapshot& snapshot, const Translations& translations, Nanos now,
             unsigned budget, bool may_read) noexcept;
 
   // How far this worker is with the group, by its role.
@@ -104,21 +113,21 @@ class WorkerMirror {
   const WorkerCounters& counters() const noexcept { return counters_; }
 
  private:
-  bool Receive(const config::Snapshot& snapshot, const Translation* translation, Nanos now,
+  bool Receive(const config::Snapshot& snapshot, const Translations& translations, Nanos now,
                unsigned frames) noexcept;
   [[nodiscard]] bool Take(const FrameSlot& slot, const config::Snapshot& snapshot,
                           const Translation* translation, Nanos now) noexcept;
   void TakeFrame(const FrameSlot& slot, const config::Snapshot& snapshot,
                  const Translation* translation, Nanos now) noexcept;
-  bool Tidy(const config::Snapshot& snapshot, const Translation* translation,
+  bool Tidy(const config::Snapshot& snapshot, const Translations& translations,
             unsigned slots) noexcept;
   bool Send(const config::Snapshot& snapshot, Nanos now, unsigned frames) noexcept;
   void TakeRecords(const FrameSlot& slot, const config::Snapshot& snapshot,
                    const Translation* translation, Nanos now) noexcept;
   template <class Build>
-  bool Fill(unsigned& frames, Build&& build) noexcept;
-  bool SendRecords(const config::Snapshot& snapshot, uint16_t credit, Nanos now,
-                   unsigned& frames) noexcept;
+  bool Fill(config::PeerIndex peer, unsigned& frames, Build&& build) noexcept;
+  bool SendRecords(config::PeerIndex peer, const config::Snapshot& snapshot, uint16_t credit,
+                   Nanos now, unsigned& frames) noexcept;
   bool SendOf(config::TrafficGroupId group, const config::Snapshot& snapshot, uint16_t credit,
               Nanos now, unsigned& frames) noexcept;
   uint16_t Credit() const noexcept;
@@ -128,14 +137,16 @@ class WorkerMirror {
   Tables tables_;
   config::LiveCounts& live_;
   const config::Roles& roles_;
-  PersistSender persist_sender_;
-  PersistReceiver persist_receiver_;
+  std::vector<std::unique_ptr<PersistSender>> persist_senders_;      // by peer
+  std::vector<std::unique_ptr<PersistReceiver>> persist_receivers_;  // likewise
   FrameRing inbound_;
   FrameRing outbound_;
   FlowBatchWriter batch_writer_;  // of all groups: one frame at a time
   FlowBatchReader batch_reader_;
   std::array<std::unique_ptr<FlowSender>, kTrafficGroupsMax + 1> senders_;
   std::array<std::unique_ptr<FlowReceiver>, kTrafficGroupsMax + 1> receivers_;
+  std::array<config::PeerIndex, kTrafficGroupsMax + 1> writes_to_{};  // of streams that were opened
+  std::array<config::PeerIndex, kTrafficGroupsMax + 1> reads_from_{};
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims_{};
   std::array<std::atomic<uint32_t>, kTrafficGroupsMax + 1> drained_{};
   std::atomic<config::TrafficGroupId> groups_end_{1};  // streams from 1 on below it are there

@@ -22,15 +22,20 @@ void SetDestination(net::FlowKey6& key, const IpAddress& address) {
   std::memcpy(key.destination.bytes, address.bytes().data(), sizeof(key.destination.bytes));
 }
 
-// A port from kPortMin on; of the unit's blocks, all equally likely.
-uint16_t DrawPort(Prng& prng, uint8_t unit_id) {
+// A port from kPortMin on; of the share's blocks, all equally likely.
+uint16_t DrawPort(Prng& prng, const PortShare& share) {
   constexpr uint32_t kPorts = 0x10000 - kPortMin;
   constexpr uint32_t kBlockSize = 1U << kBlockShift;
-  static_assert(kPortMin % (2 * kBlockSize) == 0, "an even block, and whole pairs of blocks");
-  if (unit_id == 0) return static_cast<uint16_t>(kPortMin + prng.Below(kPorts));
-  const uint32_t drawn = prng.Below(kPorts / 2);
-  const uint32_t block = drawn / kBlockSize * 2 + (unit_id == 2 ? 1 : 0);
-  return static_cast<uint16_t>(kPortMin + block * kBlockSize + drawn % kBlockSize);
+  constexpr uint32_t kFirst = kPortMin / kBlockSize;
+  constexpr uint32_t kBlocks = kPorts / kBlockSize;
+  static_assert(kPortMin % kBlockSize == 0 && kPorts % kBlockSize == 0, "whole blocks");
+  if (share.count == 1) return static_cast<uint16_t>(kPortMin + prng.Below(kPorts));
+  // Blocks from kFirst on to the first of the share, and how many there are of it.
+  const uint32_t skipped = (share.index + share.count - kFirst % share.count) % share.count;
+  const uint32_t owned = (kBlocks - skipped + share.count - 1) / share.count;
+  const uint32_t drawn = prng.Below(owned * kBlockSize);
+  const uint32_t block = kFirst + skipped + drawn / kBlockSize * share.count;
+  return static_cast<uint16_t>(block * kBlockSize + drawn % kBlockSize);
 }
 
 // One search: candidates in turn from a random start on, and what is left of the probes.
@@ -97,7 +102,7 @@ class Search {
 
   bool DrawOwnedPort(int& draws, uint16_t& port) noexcept {
     while (draws-- > 0) {
-      port = rte_cpu_to_be_16(DrawPort(prng_, request_.unit_id));
+      port = rte_cpu_to_be_16(DrawPort(prng_, request_.share));
       if (request_.policy == SourcePort::kChange && port == request_.client_port) continue;
       if (IsOwned(port)) return true;
     }
@@ -127,7 +132,7 @@ bool Try(Search<Hot>& search, const SnatRequest& request) noexcept {
     case SourcePort::kPreserveStrict:
       return search.TryPort(request.client_port, kProbesMax);
     case SourcePort::kPreserve:
-      return (IsOwnBlock(request.unit_id, rte_be_to_cpu_16(request.client_port)) &&
+      return (request.share.Has(rte_be_to_cpu_16(request.client_port)) &&
               search.TryPort(request.client_port, kProbesMax / 2)) ||
              search.TryRandomPorts(kProbesMax / 2);
     case SourcePort::kChange:

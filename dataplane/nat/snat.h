@@ -8,11 +8,11 @@
 // or fails, change never keeps it. Addresses are tried from a random start on; ports by random
 // probes, kProbesMax at most over all addresses.
 //
-// Of a mirroring pair each device takes ports of its own blocks only for new flows of addresses that
-// float (IsOwnBlock), so that a device which took over never gives away the port of a flow that the
+// Of devices that mirror to each other each takes ports of its own blocks only for new flows of addresses
+// that float (PortShare), so that a device which took over never gives away the port of a flow that the
 // mirror had not told it of yet. The lease is for good: nothing has to be acknowledged before a port is
-// used. A preserved port counts as taken when it is of the peer's block. preserve-strict keeps it
-// regardless: any other answer would refuse half of the clients; after a takeover such a flow can
+// used. A preserved port counts as taken when it is of another's block. preserve-strict keeps it
+// regardless: any other answer would refuse most of the clients; after a takeover such a flow can
 // collide with one that was not mirrored yet. Protocols without ports have no share either.
 //
 // Thread safety: one worker's table. No allocation.
@@ -32,6 +32,19 @@ namespace tandem::nat {
 inline constexpr int kProbesMax = 256;
 inline constexpr uint16_t kPortMin = 1024;  // lowest port chosen; a preserved one may be lower
 
+inline constexpr unsigned kBlockShift = 6;  // blocks of 64 ports
+
+// A device's part of the ports: every count-th block, from the index-th on.
+struct PortShare {
+  uint8_t index = 0;
+  uint8_t count = 1;  // 1: all ports
+
+  // `port` in host byte order.
+  constexpr bool Has(uint16_t port) const {
+    return count == 1 || (port >> kBlockShift) % count == index;
+  }
+};
+
 struct SnatRequest {
   std::span<const IpAddress> addresses;  // candidates; those of the other family are passed over
   config::SourcePort policy = config::SourcePort::kPreserve;
@@ -39,15 +52,8 @@ struct SnatRequest {
   uint8_t protocol = 0;
   unsigned worker = 0;    // that owns the flow
   bool has_ports = true;  // false: protocol without ports, only an address is chosen
-  uint8_t unit_id = 0;    // 1 or 2: the device of a pair; 0: all ports are ours
+  PortShare share;
 };
-
-inline constexpr unsigned kBlockShift = 6;  // blocks of 64 ports
-
-// Unit 1 owns even blocks, unit 2 odd ones. `port` in host byte order.
-constexpr bool IsOwnBlock(uint8_t unit_id, uint16_t port) {
-  return unit_id == 0 || (port >> kBlockShift & 1) == unit_id - 1;
-}
 
 // On success `server_key.destination` and `.destination_port` hold the choice. `server_key` comes in
 // with the member's address and port as source.

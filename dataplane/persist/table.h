@@ -61,9 +61,10 @@ struct Record {
   uint8_t origin = 0;                // kFromPeer: which of the peer's workers told of it …
   uint8_t session = 0;               // … and in which session, low bits
   Tick last_used = 0;
-  uint32_t timeout = 0;    // ticks, kIndefinite allowed
-  uint16_t told_when = 0;  // Tick >> kToldShift of the last telling
-  uint16_t reserved = 0;
+  uint32_t timeout = 0;        // ticks, kIndefinite allowed
+  uint16_t told_when = 0;      // Tick >> kToldShift of the last telling
+  config::PeerIndex peer = 0;  // kFromPeer: which one told of it
+  uint8_t reserved = 0;
 
   bool is_free() const { return key.profile == 0; }
   bool is_live() const { return key.profile != 0 && (flags & kGone) == 0; }

@@ -175,12 +175,13 @@ DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
   request.protocol = work.parsed.protocol;
   request.worker = context.worker;
   request.has_ports = HasPorts(work.parsed.kind);
-  // The peer may come to own addresses that float, and keeps its hands off our ports.
+  // The peers may come to own addresses that float, and keep their hands off our ports.
   const config::Mirroring& mirroring = context.snapshot->mirroring;
   const auto choose = [&](std::span<const IpAddress> addresses, bool floating) {
     request.addresses = addresses;
-    const bool is_halved = floating && mirroring.enabled && !Mutated(Mutation::kSharedPorts);
-    request.unit_id = is_halved ? mirroring.unit_id : uint8_t{0};
+    const bool is_shared = floating && mirroring.enabled && !Mutated(Mutation::kSharedPorts);
+    request.share =
+        is_shared ? nat::PortShare{mirroring.port_share, mirroring.port_shares} : nat::PortShare{};
     return nat::ChooseSource<Hot>(request, *context.snapshot->steering, context.flows<Hot>().table,
                                   context.prng, plan.server);
   };

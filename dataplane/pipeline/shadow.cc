@@ -87,6 +87,7 @@ bool CompareRoles(Context& context) {
   for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
     const bool is_active = context.shared.roles.IsActive(group);
     context.roles.SetFrozen(group, context.shared.roles.IsFrozen(group));
+    context.roles.SetMirrorTo(group, context.shared.roles.MirrorTo(group));
     if (!is_active && context.roles.IsActive(group)) {
       context.reconcile.surrenders = has_changed = true;
       context.roles.Set(group, config::Role::kStandby);

@@ -10,38 +10,43 @@ mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCo
                                            persist::Table& records, const config::Roles& roles) {
   records_ = &records;
   const auto index = static_cast<unsigned>(workers_.size());
-  workers_.push_back(std::make_unique<mirror::WorkerMirror>(index, tables, live, records, roles));
+  workers_.push_back(
+      std::make_unique<mirror::WorkerMirror>(index, tables, live, records, roles, peers_count_));
   return *workers_.back();
 }
 
-void Mirroring::Start(mirror::EndpointOptions options, unsigned reader, const config::Roles& roles,
+void Mirroring::Start(mirror::EndpointOptions options, unsigned reader, config::Roles& roles,
                       std::function<void(std::string_view, unsigned)> heartbeat,
                       mirror::SidePath* beside) {
   options.mirroring = publisher_.Latest().mirroring;
   Prepare(publisher_.Latest());
-  mirror::EndpointPorts ports;
+  if (peers_count_ > 1) {
+    for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group)
+      roles.SetMirrorTo(group, config::kNoPeer);
+  }
+  mirror::PeersPorts ports;
   for (auto& worker : workers_) {
     ports.to_worker.push_back(&worker->inbound());
     ports.from_worker.push_back(&worker->outbound());
   }
-  ports.publish_translation = [this](std::unique_ptr<const mirror::Translation> next) {
-    PublishTranslation(std::move(next));
+  ports.publish_translation = [this](config::PeerIndex peer,
+                                     std::unique_ptr<const mirror::Translation> next) {
+    PublishTranslation(std::move(next), peer);
   };
   ports.state = [this](config::TrafficGroupId group, uint32_t session, uint64_t generation) {
     return StateIn(group, session, generation);
   };
-  ports.records_missed = [this] { return RecordsMissed(); };
+  ports.records_missed = [this](config::PeerIndex peer) { return RecordsMissed(peer); };
   ports.heartbeat = std::move(heartbeat);
   ports.beside = beside;
   publisher_.Online(reader);
-  endpoint_ =
-      std::make_unique<mirror::Endpoint>(options, publisher_, reader, roles, std::move(ports));
+  peers_ = std::make_unique<mirror::Peers>(options, publisher_, reader, roles, std::move(ports));
 }
 
 bool Mirroring::Receive(std::span<const std::span<const uint8_t>> received, Nanos now,
                         mirror::FrameSink& sink) {
   if (!retired_.empty()) Reclaim();
-  return endpoint_->Receive(received, now, sink);
+  return peers_->Receive(received, now, sink);
 }
 
 uint32_t Mirroring::DrainedSession(config::TrafficGroupId group) const noexcept {
@@ -59,10 +64,11 @@ void Mirroring::Prepare(const config::Snapshot& next) {
     worker->Prepare(highest);
 }
 
-void Mirroring::PublishTranslation(std::unique_ptr<const mirror::Translation> next) {
-  // Sequentially consistent, as a snapshot's publication (config/publish.cc).
-  current_.exchange(next.get(), std::memory_order_seq_cst);
-  std::unique_ptr<const mirror::Translation> previous = std::exchange(latest_, std::move(next));
+void Mirroring::PublishTranslation(std::unique_ptr<const mirror::Translation> next,
+                                   config::PeerIndex peer) {
+  current_.Set(peer, next.get());
+  std::unique_ptr<const mirror::Translation> previous =
+      std::exchange(latest_[peer], std::move(next));
   if (previous != nullptr) retired_.push_back({publisher_.StartGrace(), std::move(previous)});
   Reclaim();
 }
@@ -81,15 +87,16 @@ mirror::SyncState Mirroring::StateIn(config::TrafficGroupId group, uint32_t sess
 }
 
 // Rows that named something unknown, and what control deleted because it names something deleted.
-uint64_t Mirroring::RecordsMissed() const noexcept {
+uint64_t Mirroring::RecordsMissed(config::PeerIndex peer) const noexcept {
   uint64_t missed = records_->counters(records_->workers()).deleted.Get();
   for (const auto& worker : workers_)
-    missed += worker->persist_receiver().counters().unknown.Get();
+    missed += worker->persist_receiver(peer).counters().unknown.Get();
   return missed;
 }
 
-bool Mirroring::InSync(config::TrafficGroupId group) const noexcept {
-  const mirror::SyncClaim claim = endpoint_->claim(group);
+bool Mirroring::InSync(config::TrafficGroupId group, config::PeerIndex peer) const noexcept {
+  if (peer >= peers_->size()) return false;
+  const mirror::SyncClaim claim = endpoint(peer).claim(group);
   // The endpoint looks now and then; what happened since is the workers' to say.
   return claim.state == mirror::SyncState::kInSync && claim.reads &&
          StateIn(group, claim.session, claim.generation) == mirror::SyncState::kInSync;

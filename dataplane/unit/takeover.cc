@@ -72,9 +72,15 @@ void Takeover::SayShadows(Nanos now) {
   for (const ha::Group& group : device_->groups()) {
     const TrafficGroupId id = group.id();
     Told& told = told_[id];
-    const mirror::SyncClaim claim = mirroring_.endpoint().claim(id);
-    const auto epoch = ha::Epoch::FromBits(mirroring_.endpoint().epoch_read(id, claim.session));
-    const bool in_sync = !epoch.is_none() && mirroring_.InSync(id);
+    mirror::SyncClaim claim;
+    ha::Epoch epoch;
+    // Its writer is the device whose epoch is followed.
+    const config::PeerIndex writer = mirroring_.peers().Find(told.duty.device());
+    if (writer != config::kNoPeer) {
+      claim = mirroring_.endpoint(writer).claim(id);
+      epoch = ha::Epoch::FromBits(mirroring_.endpoint(writer).epoch_read(id, claim.session));
+    }
+    const bool in_sync = !epoch.is_none() && mirroring_.InSync(id, writer);
     if (in_sync == told.in_sync && claim.session == told.session && epoch == told.epoch) continue;
     told.in_sync = in_sync;
     told.session = claim.session;
@@ -136,8 +142,13 @@ void Takeover::Perform(const ha::Action& action) {
       successors_.Forget();
       roles_.SetStraysUntil(action.group, action.until);
       break;
+    case Kind::kMirrorTo: {
+      // While nobody may take over, whom it was mirrored to keeps its shadow.
+      const config::PeerIndex peer = mirroring_.peers().Find(action.device);
+      if (peer != config::kNoPeer) roles_.SetMirrorTo(action.group, peer);
+      break;
+    }
     case Kind::kDropBacklog:  // workers do so with every change to active
-    case Kind::kMirrorTo:     // there is one peer
     case Kind::kAskLease:     // no witness is configured
     case Kind::kReleaseLease:
       break;

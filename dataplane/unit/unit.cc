@@ -82,7 +82,7 @@ struct Unit::Impl {
   }
 
   void StartMirroring(const UnitOptions& options) {
-    mirroring = std::make_unique<Mirroring>(publisher);
+    mirroring = std::make_unique<Mirroring>(publisher, publisher.Latest().mirroring.peers.size());
     for (auto& one : workers) {
       pipeline::Context& context = one->context;
       context.mirror = &mirroring->AddWorker({context.flows4.table, context.flows6.table},
@@ -117,7 +117,7 @@ struct Unit::Impl {
   bool Mirror(pipeline::Context& context, size_t received) noexcept {
     constexpr unsigned kAll = mirror::WorkerMirror::kBudgetMax;
     const unsigned budget = received == kBurstMax ? 1 : (received == 0 ? kAll : kAll / 2);
-    return context.mirror->Turn(*context.snapshot, mirroring->translation(), context.now, budget,
+    return context.mirror->Turn(*context.snapshot, mirroring->translations(), context.now, budget,
                                 !pipeline::IsSurrendering(context));
   }
 
@@ -306,8 +306,8 @@ const Mirroring* Unit::mirroring() const {
   return impl_->mirroring.get();
 }
 
-std::shared_ptr<const mirror::EndpointStatus> Unit::mirror_status() const {
-  return impl_->mirroring == nullptr ? nullptr : impl_->mirroring->endpoint().status();
+std::shared_ptr<const mirror::EndpointStatus> Unit::mirror_status(config::PeerIndex peer) const {
+  return impl_->mirroring == nullptr ? nullptr : impl_->mirroring->endpoint(peer).status();
 }
 
 void Unit::Reclaim() {

@@ -46,7 +46,7 @@ struct UnitOptions {
   Nanos start = 0;                          // the time of the first turn, within a day
   // Full bursts after which nothing is left of what a worker's receive queues held at their begin.
   unsigned backlog_turns = 64;
-  // What this device is to its mirroring peer; not set: it cannot mirror. It does when the first
+  // What this device is to its mirroring peers; not set: it cannot mirror. It does when the first
   // snapshot has Mirroring::enabled, which is where EndpointOptions::mirroring is taken from.
   std::optional<mirror::EndpointOptions> mirror;
   // Another way to the peer; outlives the unit. nullptr: none.
@@ -129,7 +129,7 @@ class Unit {
   Mirroring* mirroring();
   const Mirroring* mirroring() const;
   // nullptr as well.
-  std::shared_ptr<const mirror::EndpointStatus> mirror_status() const;
+  std::shared_ptr<const mirror::EndpointStatus> mirror_status(config::PeerIndex peer = 0) const;
   // nullptr: roles are as configured.
   Takeover* takeover();
   const Takeover* takeover() const;

@@ -12,8 +12,8 @@ from cases_traffic import check_download
 WORLD = PairWorld
 
 
-def open_many(world, count, port=80):
-    connections = [world.connect(VIP, port) for _ in range(count)]
+def open_many(world, count, port=80, address=VIP):
+    connections = [world.connect(address, port) for _ in range(count)]
     for connection in connections:
         use(connection)
     return connections
@@ -164,7 +164,7 @@ def case_other_platform(world):
     """Mirror: row 16: a peer with another number of workers: no flows, said once, but persistence"""
     world.pair.stop('b')
     world.pair.start('b', STANDBY, workers=world.workers + 1)
-    wait_until(lambda: 'workers' in world.pair.mirror('a').get('incompatible', ''),
+    wait_until(lambda: 'workers' in world.pair.mirror('a')['peer'][0].get('incompatible', ''),
                lambda: f'not told: {world.pair.mirror("a")}', 20)
     connections = open_many(world, 10)
     world.pages(3, VIP, 82)
@@ -184,7 +184,7 @@ def case_wrong_key(world):
     world.pair.start('b', STANDBY, key='ff' * 32)
     world.pages(30, VIP)
     time.sleep(5)
-    check(world.pair.mirror('a')['peer'] != 'up', 'a peer with another key is up')
+    check(world.pair.mirror('a')['peer'][0]['state'] != 'up', 'a peer with another key is up')
     check(not world.pair.in_sync(), 'in sync with a stranger')
     world.start_device()
 
@@ -195,7 +195,7 @@ def case_another_key(world):
         return [stream['session'] for stream in world.pair.mirror('a')['stream']]
 
     def pending():
-        return [which for which in ('a', 'b') if world.pair.mirror(which).get('key_pending')]
+        return [which for which in ('a', 'b') if world.pair.mirror(which)['peer'][0].get('key_pending')]
     connections = open_many(world, 20)
     world.wait_equal(20)
     before = sessions()

@@ -31,9 +31,9 @@ void PairWorld::Crash(unsigned device) {
         one.is_tuple_known && had.contains({one.service->protocol, one.client,
                                             one.service->endpoint, one.peer, one.server});
     // The heir's own blocks (nat/snat.h) are its to give, whoever gave one before.
-    const auto unit_id = static_cast<uint8_t>(device + 1);
+    const nat::PortShare share{static_cast<uint8_t>(device), 2};
     if (!has) {
-      return nat::IsOwnBlock(unit_id, one.peer.port) ? Lan::Fate::kCutOff : Lan::Fate::kEnds;
+      return share.Has(one.peer.port) ? Lan::Fate::kCutOff : Lan::Fate::kEnds;
     }
     return Serves(config, *one.service, one.server.address) ? Lan::Fate::kGoesOn : Lan::Fate::kEnds;
   });

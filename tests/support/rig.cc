@@ -111,7 +111,8 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
                                              .incarnation = options.mirror->incarnation};
     ha::Settings& settings = options.takeover->settings;
     settings.self = snapshot->mirroring.unit_id;
-    settings.peers = {static_cast<ha::DeviceId>(3 - settings.self)};
+    for (const config::MirrorPeer& peer : snapshot->mirroring.peers)
+      settings.peers.push_back(peer.unit_id);
     for (const config::TrafficGroup& group : snapshot->traffic_groups) {
       if (group.id == 0) continue;
       settings.groups.push_back(

@@ -43,7 +43,10 @@ std::unique_ptr<config::Snapshot> MakePairSnapshot(const PairDeviceOptions& opti
   mirroring.unit_id = options.unit_id;
   mirroring.device_name = "mirror";
   mirroring.address = *IpPrefix::Parse(options.unit_id == 1 ? "10.255.0.1/24" : "10.255.0.2/24");
-  mirroring.peer = *IpAddress::Parse(options.unit_id == 1 ? "10.255.0.2" : "10.255.0.1");
+  mirroring.peers = {{static_cast<config::UnitId>(3 - options.unit_id),
+                      *IpAddress::Parse(options.unit_id == 1 ? "10.255.0.2" : "10.255.0.1")}};
+  mirroring.port_share = static_cast<uint8_t>(options.unit_id - 1);
+  mirroring.port_shares = 2;
   mirroring.mtu = options.mtu;
   mirroring.bulk_rate = options.bulk_rate;
   mirroring.key.fill(7);

@@ -14,6 +14,7 @@ namespace v1 = admin::v1;
 using control::Cat;
 using Stream = v1::MirrorResult::Stream;
 using RecordStream = v1::MirrorResult::RecordStream;
+using Peer = v1::MirrorResult::Peer;
 
 // "bulk 12.3%" while the first pass is under way.
 std::string StateOf(const Stream& stream, const Numbers& numbers) {
@@ -90,14 +91,15 @@ Table GroupsOf(const v1::MirrorResult& result) {
   Table table({{"TRAFFIC GROUP"},
                {"ROLE"},
                {"STATE"},
+               {"PEER"},
                {"PEER ROLE"},
                {"PEER STATE"},
                {"EPOCH", Align::kRight},
                {"SESSION", Align::kRight},
                {"REASON"}});
   for (const auto& group : result.group()) {
-    table.Add({group.traffic_group(), group.role(), group.state(), OrDash(group.peer_role()),
-               OrDash(group.peer_state()), std::to_string(group.epoch()),
+    table.Add({group.traffic_group(), group.role(), group.state(), OrDash(group.peer()),
+               OrDash(group.peer_role()), OrDash(group.peer_state()), std::to_string(group.epoch()),
                std::to_string(group.session()), group.reason()});
   }
   return table;
@@ -105,6 +107,7 @@ Table GroupsOf(const v1::MirrorResult& result) {
 
 Table RecordStreamsOf(const v1::MirrorResult& result, const Numbers& numbers) {
   Table table({{"PERSISTENCE"},
+               {"PEER"},
                {"WORKER", Align::kRight},
                {"STATE"},
                {"FRAMES", Align::kRight},
@@ -120,8 +123,8 @@ Table RecordStreamsOf(const v1::MirrorResult& result, const Numbers& numbers) {
     const auto of = [&](bool applies, uint64_t number) {
       return applies ? numbers.Count(number) : std::string("-");
     };
-    table.Add({stream.direction(), std::to_string(stream.worker()), stream.state(),
-               numbers.Count(stream.frames()), numbers.Count(stream.records()),
+    table.Add({stream.direction(), OrDash(stream.peer()), std::to_string(stream.worker()),
+               stream.state(), numbers.Count(stream.frames()), numbers.Count(stream.records()),
                numbers.Count(stream.removals()), of(sends, stream.lost_frames()),
                of(sends, stream.pending()), of(!sends, stream.not_applied()),
                of(!sends, stream.skipped()), of(!sends, stream.malformed())});
@@ -137,6 +140,25 @@ Table CountersOf(const v1::MirrorResult& result, const Numbers& numbers) {
     table.Add({counter.part(), counter.name(), numbers.Count(counter.value()), counter.help()});
   }
   return table;
+}
+
+void PrintPeer(std::ostream& out, const Peer& peer, const Numbers& numbers) {
+  out << "peer           " << OrDash(peer.device()) << ", unit " << peer.unit_id() << ", "
+      << peer.address() << ", " << peer.state();
+  if (peer.state() == "up") out << " for " << numbers.Seconds(peer.up_seconds());
+  out << (peer.key_pending() ? "; the new key waits for it\n" : "\n");
+  if (peer.incarnation() != 0) out << "  incarnation    " << peer.incarnation() << '\n';
+  out << "  last heard     "
+      << (peer.heard() ? Cat(peer.last_heard_ms(), " ms ago") : std::string("never")) << '\n';
+  if (peer.mtu() != 0) out << "  path MTU       " << peer.mtu() << '\n';
+  if (peer.state() == "up") {
+    out << "  configuration  "
+        << (peer.config_equal() ? "alike on both devices" : "differs between the devices")
+        << (peer.dictionary_current() ? "" : "; the peer's names are being read") << '\n';
+  }
+  if (!peer.incompatible().empty()) {
+    out << "  platforms      differ, connections are not mirrored: " << peer.incompatible() << '\n';
+  }
 }
 
 }  // namespace
@@ -170,27 +192,9 @@ void Printer::Print(const v1::MirrorResult& result) {
     out_ << "mirroring is not configured\n";
     return;
   }
-  out_ << "peer           " << OrDash(result.peer_device()) << ", " << result.peer_address() << ", "
-       << result.peer();
-  if (result.peer() == "up") out_ << " for " << numbers_.Seconds(result.up_seconds());
-  out_ << '\n';
-  if (result.peer_incarnation() != 0) {
-    out_ << "incarnation    " << result.peer_incarnation() << '\n';
-  }
-  out_ << "last heard     "
-       << (result.heard() ? Cat(result.last_heard_ms(), " ms ago") : std::string("never")) << '\n';
-  if (result.mtu() != 0) out_ << "path MTU       " << result.mtu() << '\n';
-  out_ << "authenticated  " << (result.authenticated() ? "yes" : "NO: laboratories only")
-       << (result.key_pending() ? "; the new key waits for the peer" : "") << '\n';
-  if (result.peer() == "up") {
-    out_ << "configuration  "
-         << (result.config_equal() ? "alike on both devices" : "differs between the devices")
-         << (result.dictionary_current() ? "" : "; the peer's names are being read") << '\n';
-  }
-  if (!result.incompatible().empty()) {
-    out_ << "platforms      differ, connections are not mirrored: " << result.incompatible()
-         << '\n';
-  }
+  out_ << "authenticated  " << (result.authenticated() ? "yes" : "NO: laboratories only") << '\n';
+  for (const Peer& peer : result.peer())
+    PrintPeer(out_, peer, numbers_);
   for (const Table& table :
        {GroupsOf(result), SendersOf(result, numbers_), ReceiversOf(result, numbers_),
         RecordStreamsOf(result, numbers_), CountersOf(result, numbers_)}) {

@@ -151,7 +151,7 @@ TEST_CASE("configuration hash: ids, order and a device's own things do not count
           s.traffic_groups[3].role = Role::kStandby;
           s.traffic_groups[3].has_mac = true;
           s.mirroring.unit_id = 2;
-          s.mirroring.peer = Address("10.9.0.1");
+          s.mirroring.peers = {{1, Address("10.9.0.1")}};
           s.members[1].up = false;
         }));
 }

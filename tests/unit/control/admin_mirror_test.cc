@@ -44,7 +44,7 @@ Said SaidBy(MirrorPair& pair, unsigned device) {
     CHECK(stream.reason().empty() == (stream.state() == "in-sync"));
   }
   test::Rig& rig = pair.rig(device);
-  if (device == 1 && mirror.peer() == "up") {
+  if (device == 1 && mirror.peer(0).state() == "up") {
     CHECK(rig.unit().mirroring()->InSync(rig.GroupNamed("tg")) == is_in_sync);
   }
   return {mirror.group(0).state(), mirror.group(0).reason()};
@@ -101,8 +101,8 @@ TEST_CASE("admin mirror: both ends say the same, in every place", "[admin]") {
   const MirrorResult standby = pair.Mirror(1);
   CHECK(active.group(0).session() == standby.group(0).session());
   CHECK(active.group(0).epoch() == standby.group(0).epoch());
-  CHECK(active.peer_device() == "unit2");
-  CHECK(active.config_equal());
+  CHECK(active.peer(0).device() == "unit2");
+  CHECK(active.peer(0).config_equal());
   REQUIRE(active.stream_size() == 2);
   CHECK(active.stream(0).creates() + active.stream(1).creates() == 1);
   CHECK(FlowsAt(pair) == 1);
@@ -122,7 +122,7 @@ TEST_CASE("admin mirror: configurations that differ hold a group, whose changes 
     CheckBothSay(pair, held);
     CHECK(pair.Log(0) == line);
     CHECK(pair.Log(1) == line);
-    CHECK_FALSE(pair.Mirror(0).config_equal());
+    CHECK_FALSE(pair.Mirror(0).peer(0).config_equal());
     CHECK(pair.Mirror(0).stream(0).state() == "held");
     CHECK(pair.Mirror(0).stream(0).reason() == kDiffer);
     // Live, of what it has and of what it lacks.
@@ -191,7 +191,7 @@ TEST_CASE("admin mirror: a peer that is silent is down, and its shadow kept", "[
   pair.Advance(5 * kSecond);
   CHECK(SaidBy(pair, 0) == Said{"down", "peer is down"});
   CHECK(SaidBy(pair, 1) == Said{"down", "peer is down"});
-  CHECK(pair.Mirror(0).peer() == "down");
+  CHECK(pair.Mirror(0).peer(0).state() == "down");
   CHECK(pair.Group(0).peer_role().empty());
   CHECK(pair.Group(0).peer_mirror().empty());
   CHECK(pair.Log(1) == Lines{"mirror: traffic group 'tg' is not in sync any more: a worker's "
@@ -278,7 +278,7 @@ TEST_CASE("admin mirror: the endpoint and the link show all they count, from a r
   pair.Send(1000, 80);
   pair.Advance(3 * kSecond);
   const auto before = CountersOf(pair.Mirror(0));
-  CHECK(before.size() == 9 + 17 + 4);
+  CHECK(before.size() == 9 + 17 + 5);
   for (const char* name : {"link/ttl", "link/malformed", "endpoint/forged", "endpoint/replayed",
                            "endpoint/session_unknown", "endpoint/epoch_old", "endpoint/header_bad",
                            "endpoint/control_bad", "worker/unknown_group"}) {
@@ -287,7 +287,7 @@ TEST_CASE("admin mirror: the endpoint and the link show all they count, from a r
     CHECK(before.at(name) == 0);
   }
   CHECK(before.at("link/sent") ==
-        pair.rig(0).unit().mirroring()->endpoint().link_counters().sent.Get());
+        pair.rig(0).unit().mirroring()->peers().link_counters().sent.Get());
   CHECK(before.at("link/received") > 10);
   CHECK(before.at("endpoint/control_received") > 0);
   // What comes from anywhere else is counted where it is refused.

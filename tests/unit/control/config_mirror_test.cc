@@ -266,7 +266,11 @@ TEST_CASE("config mirroring: the peer in the snapshot", "[config]") {
   CHECK(to.unit_id == 1);
   CHECK(to.device_name == "tandem");
   CHECK(to.address.ToString() == "10.255.0.1/24");
-  CHECK(to.peer.ToString() == "10.255.0.2");
+  REQUIRE(to.peers.size() == 1);
+  CHECK(to.peers[0].unit_id == 2);
+  CHECK(to.peers[0].address.ToString() == "10.255.0.2");
+  CHECK(to.port_share == 0);
+  CHECK(to.port_shares == 2);
   CHECK(to.mtu == 9000);
   CHECK(to.authenticated);
   for (size_t i = 0; i < to.key.size(); ++i) {

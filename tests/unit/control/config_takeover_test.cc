@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "control/config_compile.h"
+#include "control/config_compile_parts.h"
 #include "control/config_health.h"
 #include "control/config_load.h"
 #include "control/text.h"
@@ -55,8 +56,68 @@ TEST_CASE("config takeover: a device group that makes sense is accepted", "[conf
         "");
 }
 
+namespace {
+
+// Of the devices a, b and c, this one is a.
+std::string TrioOf(const std::string& first, const std::string& others,
+                   const std::string& mirroring = "") {
+  return Cat(R"(device { name: "a" workers: 1 }
+mirroring { device: "net_null1" address: "10.255.0.1/24" unit_id: 1 authentication: NONE )",
+             mirroring, " } device_group { name: \"trio\" device { name: \"a\" unit_id: 1 ", first,
+             " } ", others, " }");
+}
+constexpr char kOthers[] = R"(device { name: "c" unit_id: 7 mirroring_address: "10.255.0.3" }
+                              device { name: "b" unit_id: 2 mirroring_address: "10.255.0.2" })";
+
+std::string ErrorsOfTrio(const std::string& text) {
+  return std::string(LoadConfigText(text, "f").status().message());
+}
+
+}  // namespace
+
+TEST_CASE("config takeover: a group of three has mirroring addresses", "[config]") {
+  const std::string own = R"(mirroring_address: "10.255.0.1")";
+  CHECK(ErrorsOfTrio(TrioOf(own, kOthers)) == "");
+  const auto is_refused = [](const std::string& text, const std::string& reason) {
+    const std::string errors = ErrorsOfTrio(text);
+    INFO(errors);
+    return errors.find(reason) != std::string::npos;
+  };
+  CHECK(is_refused(TrioOf(own, kOthers, R"(peer: "10.255.0.2")"),
+                   "not allowed: the device_group has mirroring addresses"));
+  CHECK(is_refused(TrioOf("", kOthers), "either each one has a mirroring_address, or none has"));
+  CHECK(is_refused(TrioOf("", R"(device { name: "b" unit_id: 2 } device { name: "c" unit_id: 3 })",
+                          R"(peer: "10.255.0.2")"),
+                   "more than two of them need mirroring addresses"));
+  CHECK(is_refused(TrioOf(R"(mirroring_address: "10.255.0.9")", kOthers),
+                   "device 'a': mirroring_address '10.255.0.9', but mirroring has 10.255.0.1/24"));
+  CHECK(
+      is_refused(TrioOf(own, R"(device { name: "b" unit_id: 2 mirroring_address: "10.254.0.2" })"),
+                 "'10.254.0.2' is not on the network of 10.255.0.1/24"));
+  CHECK(
+      is_refused(TrioOf(own, R"(device { name: "b" unit_id: 2 mirroring_address: "10.255.0.1" })"),
+                 "mirroring_address 10.255.0.1 is another one's"));
+  CHECK(
+      is_refused(TrioOf(own, R"(device { name: "b" unit_id: 9 mirroring_address: "10.255.0.2" })"),
+                 "unit_id 9 is not in 1..8"));
+}
+
+TEST_CASE("config takeover: peers are counted by their unit ids, and have shares of the ports",
+          "[config]") {
+  const auto document = LoadConfigText(TrioOf(R"(mirroring_address: "10.255.0.1")", kOthers), "f");
+  REQUIRE(document.ok());
+  const config::Mirroring mirroring = CompileMirroring(document->config(), {});
+  REQUIRE(mirroring.peers.size() == 2);
+  CHECK(mirroring.peers[0].unit_id == 2);
+  CHECK(mirroring.peers[0].address.ToString() == "10.255.0.2");
+  CHECK(mirroring.peers[1].unit_id == 7);
+  CHECK(mirroring.peers[1].address.ToString() == "10.255.0.3");
+  CHECK(mirroring.port_share == 0);
+  CHECK(mirroring.port_shares == 3);
+}
+
 TEST_CASE("config takeover: what is refused", "[config]") {
-  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 1 })"), "there are 1, not 2"));
+  CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 1 })"), "there are 1, not 2 to 8"));
   CHECK(IsRefused(GroupOf(R"(device { name: "c" unit_id: 1 } device { name: "b" unit_id: 2 })"),
                   "this device, 'a', is not among them"));
   CHECK(IsRefused(GroupOf(R"(device { name: "a" unit_id: 2 } device { name: "b" unit_id: 1 })"),
@@ -134,7 +195,7 @@ TEST_CASE("config takeover: what the machine is told", "[config]") {
   CHECK(settings.groups[1].load_factor == 4);
   CHECK(settings.groups[0].name_hash != settings.groups[1].name_hash);
   CHECK(ManagementAddressesOf(config).own.ToString() == "192.168.0.1");
-  CHECK(ManagementAddressesOf(config).peer.ToString() == "192.168.0.2");
+  CHECK(ManagementAddressesOf(config).peers.at(0).ToString() == "192.168.0.2");
   CHECK(DeviceNameOf(config, 2) == "b");
   CHECK(DeviceNameOf(config, 5) == "device 5");
   CHECK(DeviceIdOf(config, "b") == 2);

@@ -18,7 +18,7 @@ bool HeaderOf(const std::vector<uint8_t>& frame, FrameHeader& header) {
 
 uint64_t Refused(const Device& device) {
   const EndpointCounters& counters = device.counters();
-  const LinkCounters& link = device.endpoint->link_counters();
+  const LinkCounters& link = device.peers->link_counters();
   return link.not_for_us.Get() + link.malformed.Get() + counters.header_bad.Get() +
          counters.session_unknown.Get() + counters.forged.Get() + counters.epoch_old.Get() +
          counters.replayed.Get();
@@ -60,7 +60,7 @@ TEST_CASE("row 8: frames of streams, however many, do not hold control frames up
   const Device* const devices[2] = {&world.a, &world.b};
   for (unsigned i = 0; i < 2; ++i) {
     CAPTURE(i, devices[i]->counters().control_sent.Get(), devices[i]->counters().hellos_sent.Get(),
-            devices[i]->endpoint->link_counters().sent.Get(), devices[i]->status()->mtu,
+            devices[i]->peers->link_counters().sent.Get(), devices[i]->status()->mtu,
             devices[i]->counters().not_sealed.Get());
     CHECK(control[i].size() < 10 * kSeconds);
     CHECK(devices[i]->counters().hellos_sent.Get() - before[i] >= kSeconds - 10);

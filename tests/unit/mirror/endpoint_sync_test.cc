@@ -34,10 +34,10 @@ TEST_CASE("endpoint: one place says in sync, and both devices come to the same",
   says(world.a, SyncState::kInSync, "");
   says(world.b, SyncState::kInSync, "");
   CHECK(world.a.group().peer_state == SyncState::kInSync);
-  CHECK(world.b.endpoint->claim(1).state == SyncState::kInSync);
-  CHECK(world.b.endpoint->claim(1).session == world.b.group().session);
-  CHECK(world.b.endpoint->claim(1).reads);
-  CHECK_FALSE(world.a.endpoint->claim(1).reads);
+  CHECK(world.b.endpoint().claim(1).state == SyncState::kInSync);
+  CHECK(world.b.endpoint().claim(1).session == world.b.group().session);
+  CHECK(world.b.endpoint().claim(1).reads);
+  CHECK_FALSE(world.a.endpoint().claim(1).reads);
 
   // Held while configured otherwise: streams go on.
   const std::string differ = "the configurations of the two devices differ";
@@ -51,7 +51,7 @@ TEST_CASE("endpoint: one place says in sync, and both devices come to the same",
   says(world.a, SyncState::kHeld, differ);
   says(world.b, SyncState::kHeld, differ);
   CHECK(world.a.group().peer_state == SyncState::kHeld);
-  CHECK(world.b.endpoint->claim(1).state == SyncState::kHeld);
+  CHECK(world.b.endpoint().claim(1).state == SyncState::kHeld);
   const uint64_t came = world.b.workers[0].readers[1].came;
   world.Run(50 * kMillisecond, [&] { world.a.Write(100); });
   CHECK(world.b.workers[0].readers[1].came > came);
@@ -79,9 +79,9 @@ TEST_CASE("endpoint: one place says in sync, and both devices come to the same",
   world.Run(5 * kSecond);
   says(world.a, SyncState::kDown, "peer is down");
   says(world.b, SyncState::kDown, "peer is down");
-  CHECK(world.b.endpoint->claim(1).state == SyncState::kInSync);
+  CHECK(world.b.endpoint().claim(1).state == SyncState::kInSync);
   // Its own role is not.
   world.b.roles.Set(1, Role::kActive);
   world.Run(300 * kMillisecond);
-  CHECK(world.b.endpoint->claim(1).state == SyncState::kDown);
+  CHECK(world.b.endpoint().claim(1).state == SyncState::kDown);
 }

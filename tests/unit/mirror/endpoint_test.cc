@@ -75,7 +75,7 @@ TEST_CASE("endpoint: a bad wire delays, and opens nothing twice", "[mirror]") {
     CHECK(Writer(world.a).answered > 1000);
     CHECK(world.a.workers[0].opened == 3);
     CHECK(world.a.workers[0].closed == 0);
-    CHECK(world.b.endpoint->link_counters().malformed.Get() > 0);
+    CHECK(world.b.peers->link_counters().malformed.Get() > 0);
     CHECK(world.b.counters().replayed.Get() > 0);
     CHECK(world.a.counters().not_sealed.Get() == 0);
   }
@@ -219,6 +219,7 @@ TEST_CASE("endpoint: strangers, twins and other keys are kept out", "[mirror]") 
   SECTION("the same unit") {
     World world;
     world.b.options.mirroring.unit_id = 1;
+    world.b.options.mirroring.peers[0].unit_id = 2;
     world.b.Start(0xb1);
     world.Run(20 * kSecond);
     CHECK(world.a.status()->incompatible == "both devices have unit id 1");
@@ -227,6 +228,7 @@ TEST_CASE("endpoint: strangers, twins and other keys are kept out", "[mirror]") 
     world.Run(600 * kSecond);
     CHECK(world.a.counters().hellos_sent.Get() - before < 20);
     world.b.options.mirroring.unit_id = 2;
+    world.b.options.mirroring.peers[0].unit_id = 1;
     world.b.Start(0xb2);
     CHECK(world.RunUntilOpen());
     CHECK(world.a.status()->incompatible.empty());
@@ -528,7 +530,7 @@ TEST_CASE("endpoint: addresses change, and sessions go on", "[mirror]") {
     device.Configure([&device, address, peer](config::Snapshot& snapshot) {
       snapshot.mirroring = device.options.mirroring;
       snapshot.mirroring.address = *IpPrefix::Parse(address);
-      snapshot.mirroring.peer = *IpAddress::Parse(peer);
+      snapshot.mirroring.peers[0].address = *IpAddress::Parse(peer);
     });
   };
   move(world.a, "2001:db8::1/64", "2001:db8::2");

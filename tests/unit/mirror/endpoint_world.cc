@@ -7,15 +7,20 @@
 namespace tandem::mirror::test {
 namespace {
 
-EndpointOptions OptionsOf(uint8_t unit, unsigned workers) {
+EndpointOptions OptionsOf(uint8_t unit, unsigned workers, unsigned devices) {
+  const char* const names[] = {"", "one", "two", "three"};
+  const auto address = [](unsigned of) { return "10.9.0." + std::to_string(of); };
   EndpointOptions options;
   options.first_session = unit * 1000U;
   options.mac = {2, 0, 0, 0, 0, unit};
   options.mirroring.enabled = true;
   options.mirroring.unit_id = unit;
-  options.mirroring.device_name = unit == 1 ? "one" : "two";
-  options.mirroring.address = *IpPrefix::Parse(unit == 1 ? "10.9.0.1/24" : "10.9.0.2/24");
-  options.mirroring.peer = *IpAddress::Parse(unit == 1 ? "10.9.0.2" : "10.9.0.1");
+  options.mirroring.device_name = names[unit];
+  options.mirroring.address = *IpPrefix::Parse(address(unit) + "/24");
+  for (config::UnitId other = 1; other <= devices; ++other) {
+    if (other != unit)
+      options.mirroring.peers.push_back({other, *IpAddress::Parse(address(other))});
+  }
   options.mirroring.key.fill(0x5a);
   options.fingerprint = {.driver = "net_ixgbe",
                          .workers = workers,
@@ -29,8 +34,8 @@ EndpointOptions OptionsOf(uint8_t unit, unsigned workers) {
 
 }  // namespace
 
-Device::Device(uint8_t unit, unsigned count)
-    : options(OptionsOf(unit, count)), publisher_(count + 1) {
+Device::Device(uint8_t unit, unsigned count, unsigned devices)
+    : options(OptionsOf(unit, count, devices)), publisher_(count + 1) {
   workers.resize(count);
   for (unsigned i = 0; i < count; ++i) {
     to_worker_.push_back(std::make_unique<FrameRing>());
@@ -40,7 +45,7 @@ Device::Device(uint8_t unit, unsigned count)
 }
 
 Device::~Device() {
-  endpoint.reset();
+  peers.reset();
   publisher_.Offline(static_cast<unsigned>(workers.size()));
 }
 
@@ -62,7 +67,7 @@ void Device::Configure(const std::function<void(config::Snapshot&)>& wanted) {
 void Device::Start(uint64_t incarnation) {
   const auto count = static_cast<unsigned>(workers.size());
   workers.assign(count, {});
-  EndpointPorts ports;
+  PeersPorts ports;
   for (unsigned i = 0; i < count; ++i) {
     while (to_worker_[i]->Front() != nullptr)
       to_worker_[i]->Pop();
@@ -71,7 +76,7 @@ void Device::Start(uint64_t incarnation) {
     ports.to_worker.push_back(to_worker_[i].get());
     ports.from_worker.push_back(from_worker_[i].get());
   }
-  ports.publish_translation = [this](std::unique_ptr<const Translation> next) {
+  ports.publish_translation = [this](config::PeerIndex, std::unique_ptr<const Translation> next) {
     translation = std::move(next);
     ++translations;
   };
@@ -79,11 +84,11 @@ void Device::Start(uint64_t incarnation) {
   options.incarnation = incarnation;
   options.nonce.fill(static_cast<uint8_t>(incarnation));
   if (!publisher_.HasSnapshot()) Configure();
-  endpoint = std::make_unique<Endpoint>(options, publisher_, count, roles, std::move(ports));
+  peers = std::make_unique<Peers>(options, publisher_, count, roles, std::move(ports));
 }
 
 const EndpointStatus::Group& Device::group(size_t index) const {
-  shown_ = endpoint->status();
+  shown_ = status();
   return shown_->groups.at(index);
 }
 
@@ -102,7 +107,7 @@ void Device::Commit(size_t size) {
 void Device::Turn(const std::vector<std::vector<uint8_t>>& frames, Nanos now) {
   sent.clear();
   std::vector<std::span<const uint8_t>> spans(frames.begin(), frames.end());
-  if (endpoint->Receive(spans, now, *this)) endpoint->Send(now, *this);
+  if (peers->Receive(spans, now, *this)) peers->Send(now, *this);
   for (unsigned i = 0; i < workers.size(); ++i)
     Work(i);
 }
@@ -168,6 +173,7 @@ void Device::Answer(unsigned index) {
     FrameSlot* answer = from_worker_[index]->Free();
     if (answer == nullptr) return;
     answer->cargo = Cargo::kFrame;
+    answer->peer = reader.terms.peer;
     answer->group = static_cast<config::TrafficGroupId>(group);
     answer->body_size = 0;
     answer->header = {.type = group == 0 ? FrameType::kPersistAck : FrameType::kFlowsAck,
@@ -193,6 +199,7 @@ void Device::Write(size_t size) {
       FrameSlot* slot = writer.is_open ? from_worker_[i]->Free() : nullptr;
       if (slot == nullptr) continue;
       slot->cargo = Cargo::kFrame;
+      slot->peer = to_peer.value_or(writer.terms.peer);
       slot->group = static_cast<config::TrafficGroupId>(group);
       slot->header = {.type = group == 0 ? FrameType::kPersist : FrameType::kFlows,
                       .flags = static_cast<uint16_t>(StreamState::kSyncing),

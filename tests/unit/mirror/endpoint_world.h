@@ -9,11 +9,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "dataplane/base/prng.h"
-#include "dataplane/mirror/endpoint.h"
+#include "dataplane/mirror/peers.h"
 
 namespace tandem::mirror::test {
 
@@ -46,28 +47,32 @@ struct StubWorker {
 
 class Device : public FrameSink {
  public:
-  Device(uint8_t unit, unsigned workers);
+  // Of units 1 to `devices`, all of which are its peers.
+  Device(uint8_t unit, unsigned workers, unsigned devices = 2);
   ~Device() override;
 
   void Start(uint64_t incarnation);  // also again
   void Configure(const std::function<void(config::Snapshot&)>& change = {});
   void Turn(const std::vector<std::vector<uint8_t>>& frames, Nanos now);
+  // Whom what is written is for; not set: the peer of its session.
+  std::optional<config::PeerIndex> to_peer;
   // Each writer that is open writes a frame with a body of `size` bytes (body_max at most).
   void Write(size_t size);
 
   std::span<uint8_t> Begin(size_t size) override;
   void Commit(size_t size) override;
 
-  std::shared_ptr<const EndpointStatus> status() const { return endpoint->status(); }
+  const Endpoint& endpoint() const { return peers->endpoint(0); }
+  std::shared_ptr<const EndpointStatus> status() const { return endpoint().status(); }
   const EndpointStatus::Group& group(size_t index = 0) const;
-  const EndpointCounters& counters() const { return endpoint->counters(); }
+  const EndpointCounters& counters() const { return endpoint().counters(); }
 
   EndpointOptions options;
   config::Roles roles;
   std::vector<std::string> groups = {"traffic-group-1"};
   SyncState streams = SyncState::kSyncing;  // what the workers say, of every group
   unsigned room = UINT32_MAX;               // frames that the port takes; by default it takes all
-  std::unique_ptr<Endpoint> endpoint;
+  std::unique_ptr<Peers> peers;
   std::vector<StubWorker> workers;
   std::unique_ptr<const Translation> translation;
   unsigned translations = 0;

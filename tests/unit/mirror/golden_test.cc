@@ -153,8 +153,10 @@ Hello GoldenHello() {
                    .role = config::Role::kStandby,
                    .epoch = 3,
                    .session = 18,
-                   .state = SyncState::kInSync}};
+                   .state = SyncState::kInSync},
+                  {.name_hash = 0x123456, .number = 2, .epoch = 4, .is_elsewhere = true}};
   hello.seen = 42;
+  hello.record_streams = 3;
   return hello;
 }
 

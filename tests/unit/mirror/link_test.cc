@@ -4,6 +4,7 @@
 // whose code is its own.
 #include "dataplane/mirror/link.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <deque>
 #include <numeric>
@@ -57,10 +58,10 @@ struct End {
   Wire out;
 
   End(const MacAddress& mac, std::string_view ours, std::string_view peer)
-      : address(*IpPrefix::Parse(ours)), link({mac, address, Ip(peer)}) {}
+      : address(*IpPrefix::Parse(ours)), link({mac, address, {Ip(peer)}}) {}
 
   bool Send(const Bytes& payload, Nanos now, uint16_t port = 1029) {
-    const std::span<uint8_t> room = link.BeginDatagram(payload.size() + 100, now, out);
+    const std::span<uint8_t> room = link.BeginDatagram(0, payload.size() + 100, now, out);
     if (room.empty()) return false;
     REQUIRE(room.size() == payload.size() + 100);
     std::copy(payload.begin(), payload.end(), room.begin());
@@ -90,8 +91,8 @@ struct Pair {
   void Resolve(Nanos now = 0) {
     CHECK_FALSE(one.Send({1}, now));
     Exchange(now);
-    REQUIRE(one.link.peer_known());
-    REQUIRE(two.link.peer_known());
+    REQUIRE(one.link.IsKnown(0));
+    REQUIRE(two.link.IsKnown(0));
   }
 };
 
@@ -164,7 +165,7 @@ TEST_CASE("the peer is asked for three times a second, then again when its answe
   CHECK(pair.one.link.counters().no_neighbour.Get() == 1000);
   const Nanos heard = kSecond;
   pair.Exchange(heard);
-  REQUIRE(pair.one.link.peer_known());
+  REQUIRE(pair.one.link.IsKnown(0));
 
   REQUIRE(pair.one.Send({1}, heard + 30 * kSecond - 1));
   CHECK(pair.one.out.frames.size() == 1);
@@ -219,7 +220,7 @@ TEST_CASE("a datagram for somebody else, or not of the peer's, is counted and dr
              .Build());
   refuse(PacketBuilder().Ethernet(kMac2, kMac1).IpPair(peer, us).EchoRequest(1).Build());
   CHECK(pair.one.link.counters().malformed.Get() == 0);
-  CHECK_FALSE(pair.one.link.peer_known());
+  CHECK_FALSE(pair.one.link.IsKnown(0));
 }
 
 TEST_CASE("a datagram that came through a router is counted and dropped") {
@@ -294,7 +295,7 @@ TEST_CASE("the peer's MAC is learnt from its questions and answers, and from not
   CHECK_FALSE(pair.one.Hear(question(kMac3, peer, other)));
   CHECK_FALSE(pair.one.Hear(answer(kMac3, other)));
   CHECK(pair.one.out.frames.empty());
-  CHECK_FALSE(pair.one.link.peer_known());
+  CHECK_FALSE(pair.one.link.IsKnown(0));
   CHECK(pair.one.link.counters().not_for_us.Get() == 2);
 
   CHECK_FALSE(pair.one.Hear(question(kMac2, peer, us)));
@@ -328,7 +329,54 @@ TEST_CASE("who asks whether our address is free is told that it is not") {
   }
   CHECK_FALSE(pair.one.Hear(builder.Build()));
   CHECK(pair.one.out.frames.size() == 1);
-  CHECK_FALSE(pair.one.link.peer_known());
+  CHECK_FALSE(pair.one.link.IsKnown(0));
+}
+
+TEST_CASE("a link with several peers: each has a MAC address of its own, and says who it is") {
+  const bool is_v4 = GENERATE(true, false);
+  const auto address = [&](int of) { return (is_v4 ? "10.9.0." : "fd00::") + std::to_string(of); };
+  const std::string length = is_v4 ? "/24" : "/64";
+  const IpPrefix own = *IpPrefix::Parse(address(1) + length);
+  Link one({kMac1, own, {Ip(address(2)), Ip(address(3))}});
+  Wire out;
+  End two(kMac2, address(2) + length, address(1));
+  End three(kMac3, address(3) + length, address(1));
+  const auto meet = [&](End& other, config::PeerIndex peer) {
+    CHECK(one.BeginDatagram(peer, 10, 0, out).empty());
+    while (!out.frames.empty()) {
+      two.Hear(out.frames.front());
+      three.Hear(out.Take());
+    }
+    while (!other.out.frames.empty())
+      CHECK_FALSE(one.Receive(other.out.Take(), 0, out));
+  };
+  meet(two, 0);
+  CHECK(one.IsKnown(0));
+  CHECK_FALSE(one.IsKnown(1));
+  REQUIRE(one.BeginDatagram(0, 10, 0, out).size() == 10);
+  one.CommitDatagram(50000, 1029, 10, out);
+  CHECK(two.Hear(out.frames.front()).has_value());
+  CHECK_FALSE(three.Hear(out.Take()).has_value());
+  meet(three, 1);
+  REQUIRE(one.BeginDatagram(1, 10, 0, out).size() == 10);
+  one.CommitDatagram(50000, 1029, 10, out);
+  CHECK_FALSE(two.Hear(out.frames.front()).has_value());
+  CHECK(three.Hear(out.Take()).has_value());
+
+  REQUIRE(two.Send({1}, 0));
+  REQUIRE(three.Send({1}, 0));
+  CHECK(one.Receive(two.out.Take(), 0, out)->peer == 0);
+  CHECK(one.Receive(three.out.Take(), 0, out)->peer == 1);
+
+  // One moves, and has to be found again; the other one stays known.
+  CHECK(one.SetAddresses(own, std::array{Ip(address(2)), Ip(address(3))}) == 0);
+  CHECK(one.SetAddresses(own, std::array{Ip(address(2)), Ip(address(5))}) == 2);
+  CHECK(one.IsKnown(0));
+  CHECK_FALSE(one.IsKnown(1));
+  REQUIRE(three.Send({1}, 0));
+  CHECK_FALSE(one.Receive(three.out.Take(), 0, out).has_value());
+  const IpPrefix moved = *IpPrefix::Parse(address(9) + length);
+  CHECK(one.SetAddresses(moved, std::array{Ip(address(2)), Ip(address(5))}) == 3);
 }
 
 TEST_CASE("a sink without room loses nothing but the frame") {
@@ -343,12 +391,12 @@ TEST_CASE("a sink without room loses nothing but the frame") {
   CHECK_FALSE(pair.one.Send({1}, 2 * kSecond));
   CHECK(pair.one.link.counters().no_buffer.Get() == 2);
   pair.one.out.full = false;
-  CHECK(pair.one.link.BeginDatagram(10000, 2 * kSecond, pair.one.out).empty());
+  CHECK(pair.one.link.BeginDatagram(0, 10000, 2 * kSecond, pair.one.out).empty());
   CHECK(pair.one.link.counters().no_buffer.Get() == 3);
 
   // A commit without a begin, and one of more than there is room for, send nothing.
   pair.one.link.CommitDatagram(50000, 1029, 10, pair.one.out);
-  REQUIRE(pair.one.link.BeginDatagram(100, 2 * kSecond, pair.one.out).size() == 100);
+  REQUIRE(pair.one.link.BeginDatagram(0, 100, 2 * kSecond, pair.one.out).size() == 100);
   pair.one.link.CommitDatagram(50000, 1029, 101, pair.one.out);
   CHECK(pair.one.out.frames.empty());
   const uint64_t sent = pair.one.link.counters().sent.Get();

@@ -166,6 +166,23 @@ class PersistPair {
   // Live mirrored records, in the writer's numbers.
   Rows Written() { return RowsOf(writer.table, 0, 0, 0); }
   Rows Read() { return RowsOf(reader.table, kProfileShift, kMemberShift, kVirtualShift); }
+  static Rows RowsOf(persist::Table& table, unsigned profiles, unsigned members,
+                     unsigned virtuals) {
+    Rows rows;
+    for (uint32_t bucket = 0; bucket < table.buckets(); ++bucket) {
+      REQUIRE(table.VisitBucket(bucket, 0, [&](const persist::Record& record) {
+        if (!record.is_live() || (record.flags & persist::kMirror) == 0) {
+          return persist::Verdict::kKeep;
+        }
+        uint32_t scope = record.key.scope;
+        if (scope != 0 && scope < persist::kScopeHash) scope -= virtuals;
+        rows[{record.key.profile - profiles, scope, record.key.bytes}] = {
+            record.member - members, record.virtual_id - virtuals, record.timeout};
+        return persist::Verdict::kKeep;
+      }));
+    }
+    return rows;
+  }
   // Empty when the tables are equal, else what of them is not.
   std::string Difference() {
     const Rows written = Written();
@@ -239,23 +256,6 @@ class PersistPair {
       snapshot.virtuals[virtuals + i].id = static_cast<uint16_t>(virtuals + i);
       snapshot.virtuals[virtuals + i].traffic_group = static_cast<uint8_t>(1 + i % 2);
     }
-  }
-  static Rows RowsOf(persist::Table& table, unsigned profiles, unsigned members,
-                     unsigned virtuals) {
-    Rows rows;
-    for (uint32_t bucket = 0; bucket < table.buckets(); ++bucket) {
-      REQUIRE(table.VisitBucket(bucket, 0, [&](const persist::Record& record) {
-        if (!record.is_live() || (record.flags & persist::kMirror) == 0) {
-          return persist::Verdict::kKeep;
-        }
-        uint32_t scope = record.key.scope;
-        if (scope != 0 && scope < persist::kScopeHash) scope -= virtuals;
-        rows[{record.key.profile - profiles, scope, record.key.bytes}] = {
-            record.member - members, record.virtual_id - virtuals, record.timeout};
-        return persist::Verdict::kKeep;
-      }));
-    }
-    return rows;
   }
   void Send(std::unique_ptr<FrameSlot> slot) {
     if (prng_.Below(100) < faults.lost) return;

@@ -272,11 +272,12 @@ TEST_CASE("whatever a key is for gives another key") {
     other.session ^= 1U << bit;
     add(SecretOf(other));
   }
-  add(ControlSecret(Psk(), 1, 1));
-  add(ControlSecret(Psk(), 2, 1));
-  add(ControlSecret(Psk(), 1, 2));
-  add(ControlSecret(Psk(), 1, uint64_t{1} << 63));
-  add(ControlSecret(psk, 1, 1));
+  add(ControlSecret(Psk(), 1, 2, 1));
+  add(ControlSecret(Psk(), 2, 1, 1));
+  add(ControlSecret(Psk(), 1, 3, 1));
+  add(ControlSecret(Psk(), 1, 2, 2));
+  add(ControlSecret(Psk(), 1, 2, uint64_t{1} << 63));
+  add(ControlSecret(psk, 1, 2, 1));
   CHECK(keys.size() == made);
   CHECK(KeyOf(header).key == KeyOf(header).key);
 }

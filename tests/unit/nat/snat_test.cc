@@ -124,55 +124,59 @@ TEMPLATE_TEST_CASE("snat: choices are unique, owned, and go on until the ports r
   }
 }
 
-TEMPLATE_TEST_CASE("snat: the devices of a pair share the ports and never take the same", "[nat]",
+TEMPLATE_TEST_CASE("snat: the devices of a group share the ports and never take the same", "[nat]",
                    flow::FlowHot4, flow::FlowHot6) {
   const auto policy = GENERATE(SourcePort::kPreserve, SourcePort::kChange);
+  const uint8_t devices = GENERATE(uint8_t{2}, uint8_t{3}, uint8_t{8});
   const std::vector<IpAddress> addresses = Addresses({"10.0.0.9", "2001:db8::9"});
-  std::set<uint16_t> both;
+  std::set<uint16_t> all;
   size_t taken = 0;
-  for (const uint8_t unit_id : {uint8_t{1}, uint8_t{2}}) {
+  for (uint8_t index = 0; index < devices; ++index) {
     Fixture<TestType> fixture(1, 70000);
     fixture.request.addresses = addresses;
     fixture.request.policy = policy;
-    fixture.request.unit_id = unit_id;
+    fixture.request.share = {index, devices};
     fixture.request.client_port = 0;
     typename TestType::Key key;
     // Each time another client's port; the last are found at random, until the probes run out.
     size_t count = 0;
     while (fixture.Choose(key) == DropReason::kNone) {
       const uint16_t port = ntohs(key.destination_port);
-      REQUIRE((port >> 6 & 1) == unit_id - 1);
-      both.insert(port);
+      REQUIRE((port >> 6) % devices == index);
+      all.insert(port);
       fixture.Insert(key);
       ++count;
       fixture.request.client_port = htons(static_cast<uint16_t>(count % 0x10000));
     }
     taken += count;
-    CHECK(count > 30000);
-    CHECK(count <= 32768);
+    CHECK(count > 58000U / devices);
+    CHECK(count <= 65536U / devices + 64);
   }
-  CHECK(both.size() == taken);
+  CHECK(all.size() == taken);
 }
 
-TEMPLATE_TEST_CASE("snat: a pair's ports run out at half of them exactly", "[nat]", flow::FlowHot4,
-                   flow::FlowHot6) {
-  const uint8_t unit_id = GENERATE(uint8_t{1}, uint8_t{2});
+TEMPLATE_TEST_CASE("snat: a device's ports run out at its share of them exactly", "[nat]",
+                   flow::FlowHot4, flow::FlowHot6) {
+  const uint8_t devices = GENERATE(uint8_t{2}, uint8_t{5});
+  const uint8_t index = GENERATE(uint8_t{0}, uint8_t{1});
+  const nat::PortShare share{index, devices};
   const std::vector<IpAddress> addresses = Addresses({"10.0.0.9", "2001:db8::9"});
   Fixture<TestType> fixture(1, 70000);
   fixture.request.addresses = addresses;
-  fixture.request.unit_id = unit_id;
+  fixture.request.share = share;
   typename TestType::Key key;
   size_t own = 0;
   // Each port is preserved for the client that comes with it, if it is one of ours.
   for (uint32_t port = kPortMin; port < 0x10000; ++port) {
-    if (!nat::IsOwnBlock(unit_id, static_cast<uint16_t>(port))) continue;
+    if (!share.Has(static_cast<uint16_t>(port))) continue;
     fixture.request.client_port = htons(static_cast<uint16_t>(port));
     REQUIRE(fixture.Choose(key) == DropReason::kNone);
     REQUIRE(ntohs(key.destination_port) == port);
     fixture.Insert(key);
     ++own;
   }
-  CHECK(own == (0x10000 - kPortMin) / 2);
+  // Of 1008 blocks from number 16 on.
+  CHECK(own == 64 * (devices == 2 ? 504U : index == 0 ? 201U : 202U));
   fixture.request.policy = GENERATE(SourcePort::kPreserve, SourcePort::kChange);
   for (uint32_t port = kPortMin; port < 0x10000; port += 97) {
     fixture.request.client_port = htons(static_cast<uint16_t>(port));
@@ -180,7 +184,8 @@ TEMPLATE_TEST_CASE("snat: a pair's ports run out at half of them exactly", "[nat
   }
   // Strictly preserved ports and protocols without ports are not shared out.
   fixture.request.policy = SourcePort::kPreserveStrict;
-  fixture.request.client_port = htons(unit_id == 1 ? 1024 + 64 : 1024);
+  const uint16_t others = share.Has(2048) ? 2048 + 64 : 2048;
+  fixture.request.client_port = htons(others);
   REQUIRE(fixture.Choose(key) == DropReason::kNone);
   CHECK(key.destination_port == fixture.request.client_port);
   fixture.request.has_ports = false;

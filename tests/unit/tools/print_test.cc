@@ -122,11 +122,13 @@ TEST_CASE("tandemctl print: pools, drops, workers", "[tandemctl]") {
 }
 
 constexpr char kMirror[] = R"(mirror {
-  configured: true peer: "up" peer_address: "10.255.0.2" peer_device: "lb2" peer_incarnation: 7
-  up_seconds: 61 heard: true last_heard_ms: 12 mtu: 9000 authenticated: true
-  config_equal: false dictionary_current: true
-  group { traffic_group: "tg1" role: "active" peer_role: "standby" epoch: 3 session: 77
-          state: "held" peer_state: "held" reason: "they differ" }
+  configured: true authenticated: true
+  peer { state: "up" address: "10.255.0.2" unit_id: 2 device: "lb2" incarnation: 7
+         up_seconds: 61 heard: true last_heard_ms: 12 mtu: 9000
+         config_equal: false dictionary_current: true }
+  peer { state: "down" address: "10.255.0.3" unit_id: 3 key_pending: true }
+  group { traffic_group: "tg1" role: "active" peer: "lb2" peer_role: "standby" epoch: 3
+          session: 77 state: "held" peer_state: "held" reason: "they differ" }
   group { traffic_group: "tg2" role: "standby" state: "down" reason: "peer lacks the group" }
   stream { traffic_group: "tg1" role: "active" state: "syncing" reason: "first pass" bulk_done: 1
            bulk_total: 4 lag_us: 20000 lag_slots: 5 creates: 3 closes: 1 retransmissions: 2
@@ -135,56 +137,60 @@ constexpr char kMirror[] = R"(mirror {
            last_audit_seconds: 5 }
   stream { traffic_group: "tg2" role: "standby" state: "down" reason: "peer lacks the group"
            flows: 12345 unbound: 6 not_applied: 1 }
-  record_stream { direction: "sending" state: "in-sync" in_sync: true frames: 4 records: 3
+  record_stream { direction: "sending" peer: "lb2" state: "in-sync" in_sync: true frames: 4 records: 3
                   removals: 1 lost_frames: 2 pending: 1 }
-  record_stream { direction: "receiving" worker: 1 state: "none" not_applied: 5 skipped: 6
+  record_stream { direction: "receiving" peer: "lb2" worker: 1 state: "none" not_applied: 5 skipped: 6
                   malformed: 7 }
   counter { part: "link" name: "ttl" help: "came through a router" value: 3 }
   counter { part: "endpoint" name: "forged" help: "the seal does not open" }
 })";
 
 TEST_CASE("tandemctl print: mirroring, with what the peer says beside it", "[tandemctl]") {
-  CHECK(Printed(Parse(kMirror)) ==
-        "peer           lb2, 10.255.0.2, up for 1m01s\n"
-        "incarnation    7\n"
-        "last heard     12 ms ago\n"
-        "path MTU       9000\n"
-        "authenticated  yes\n"
-        "configuration  differs between the devices\n"
-        "\n"
-        "TRAFFIC GROUP  ROLE     STATE  PEER ROLE  PEER STATE  EPOCH  SESSION  REASON\n"
-        "tg1            active   held   standby    held            3       77  they differ\n"
-        "tg2            standby  down   -          -               0        0  peer lacks the "
-        "group\n"
-        "\n"
-        "TRAFFIC GROUP  WORKER  STATE            LAG  SLOTS  DELTAS/S  BYTES/S  DELTAS  "
-        "RETRANSMITTED  MISMATCHES  AUDITED  REASON\n"
-        "tg1                 0  syncing 25.0%   20ms      5        11      200       4  "
-        "            2           0  never    first pass\n"
-        "tg1                 1  in-sync        120us      0         0        0       0  "
-        "            0           0  5s ago\n"
-        "\n"
-        "TRAFFIC GROUP  WORKER  STATE  FLOWS  UNBOUND  DELTAS/S  DELTAS  NOT APPLIED  MALFORMED  "
-        "MISMATCHES  REASON\n"
-        "tg2                 0  down   12.3K        6         0       0            1          0  "
-        "         0  peer lacks the group\n"
-        "\n"
-        "PERSISTENCE  WORKER  STATE    FRAMES  RECORDS  REMOVALS  LOST  PENDING  NOT APPLIED  "
-        "SKIPPED  MALFORMED\n"
-        "sending           0  in-sync       4        3         1     2        1            -  "
-        "      -          -\n"
-        "receiving         1  none          0        0         0     -        -            5  "
-        "      6          7\n"
-        "\n"
-        "PART  COUNTER  TOTAL  WHAT\n"
-        "link  ttl          3  came through a router\n");
+  CHECK(
+      Printed(Parse(kMirror)) ==
+      "authenticated  yes\n"
+      "peer           lb2, unit 2, 10.255.0.2, up for 1m01s\n"
+      "  incarnation    7\n"
+      "  last heard     12 ms ago\n"
+      "  path MTU       9000\n"
+      "  configuration  differs between the devices\n"
+      "peer           -, unit 3, 10.255.0.3, down; the new key waits for it\n"
+      "  last heard     never\n"
+      "\n"
+      "TRAFFIC GROUP  ROLE     STATE  PEER  PEER ROLE  PEER STATE  EPOCH  SESSION  REASON\n"
+      "tg1            active   held   lb2   standby    held            3       77  they differ\n"
+      "tg2            standby  down   -     -          -               0        0  peer lacks the "
+      "group\n"
+      "\n"
+      "TRAFFIC GROUP  WORKER  STATE            LAG  SLOTS  DELTAS/S  BYTES/S  DELTAS  "
+      "RETRANSMITTED  MISMATCHES  AUDITED  REASON\n"
+      "tg1                 0  syncing 25.0%   20ms      5        11      200       4  "
+      "            2           0  never    first pass\n"
+      "tg1                 1  in-sync        120us      0         0        0       0  "
+      "            0           0  5s ago\n"
+      "\n"
+      "TRAFFIC GROUP  WORKER  STATE  FLOWS  UNBOUND  DELTAS/S  DELTAS  NOT APPLIED  MALFORMED  "
+      "MISMATCHES  REASON\n"
+      "tg2                 0  down   12.3K        6         0       0            1          0  "
+      "         0  peer lacks the group\n"
+      "\n"
+      "PERSISTENCE  PEER  WORKER  STATE    FRAMES  RECORDS  REMOVALS  LOST  PENDING  NOT APPLIED  "
+      "SKIPPED  MALFORMED\n"
+      "sending      lb2        0  in-sync       4        3         1     2        1            -  "
+      "      -          -\n"
+      "receiving    lb2        1  none          0        0         0     -        -            5  "
+      "      6          7\n"
+      "\n"
+      "PART  COUNTER  TOTAL  WHAT\n"
+      "link  ttl          3  came through a router\n");
   CHECK(Printed(Parse("mirror {}")) == "mirroring is not configured\n");
-  CHECK(Printed(Parse(R"(mirror { configured: true peer: "down" peer_address: "10.255.0.2"
-                                  incompatible: "workers 4 here, 2 at the peer" })")) ==
-        "peer           -, 10.255.0.2, down\n"
-        "last heard     never\n"
+  CHECK(Printed(Parse(R"(mirror { configured: true
+            peer { state: "down" address: "10.255.0.2" unit_id: 2
+                   incompatible: "workers 4 here, 2 at the peer" } })")) ==
         "authenticated  NO: laboratories only\n"
-        "platforms      differ, connections are not mirrored: workers 4 here, 2 at the peer\n");
+        "peer           -, unit 2, 10.255.0.2, down\n"
+        "  last heard     never\n"
+        "  platforms      differ, connections are not mirrored: workers 4 here, 2 at the peer\n");
   // Everything, also what counted nothing.
   const std::string json = ToJson(ResultOf(Parse(kMirror)));
   CHECK(json.find("\"forged\"") != std::string::npos);

@@ -60,7 +60,8 @@ std::unique_ptr<config::Snapshot> Configuration(uint8_t unit_id, uint64_t genera
   mirroring.unit_id = unit_id;
   mirroring.device_name = "unit " + std::to_string(unit_id);
   mirroring.address = *IpPrefix::Parse(unit_id == 1 ? "10.255.0.1/24" : "10.255.0.2/24");
-  mirroring.peer = *IpAddress::Parse(unit_id == 1 ? "10.255.0.2" : "10.255.0.1");
+  mirroring.peers = {{static_cast<config::UnitId>(3 - unit_id),
+                      *IpAddress::Parse(unit_id == 1 ? "10.255.0.2" : "10.255.0.1")}};
   mirroring.bulk_rate = 10'000'000'000;
   mirroring.key.fill(3);
   snapshot->Finish();
