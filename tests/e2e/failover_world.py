@@ -23,11 +23,11 @@ class FailoverWorld(PairWorld):
     fields = {}
 
     def start_device(self):
-        for which in 'ab':
+        for which in self.members:
             self.wake(which)
             self.pair.stop(which, kill=True)
             self.pair.state_file(which).unlink(missing_ok=True)
-        for which in 'ab':
+        for which in self.members:
             self.start(which)
         self.wait_ready('a')
 
@@ -42,29 +42,30 @@ class FailoverWorld(PairWorld):
         device.ctl('load')
 
     def recover(self):
-        for which in 'ab':
+        for which in self.members:
             self.wake(which)
             for network in ('mirror', 'management', 'clients', 'servers'):
                 self.pair.cable(network, True, which)
         self.start_device()
 
     # ---- what they are ------------------------------------------------------------------------
-    def group(self, which):
-        return self.devices[which].show('traffic-group')['traffic_group'][0]
+    def group(self, which, name=GROUP):
+        groups = self.devices[which].show('traffic-group')['traffic_group']
+        return next(group for group in groups if group['name'] == name)
 
-    def state(self, which):
-        return self.group(which)['state']
+    def state(self, which, name=GROUP):
+        return self.group(which, name)['state']
 
-    def acting(self):
-        return [which for which in 'ab' if self.runs(which) and self.state(which) in ACTING]
+    def acting(self, name=GROUP):
+        return [which for which in self.members if self.runs(which) and self.state(which, name) in ACTING]
 
     def runs(self, which):
         process = self.devices[which].process
         return process is not None and process.poll() is None
 
-    def wait_active(self, which, seconds=15):
-        wait_until(lambda: self.state(which) in ACTING,
-                   lambda: f'{which} is not active: {self.group(which)}', seconds)
+    def wait_active(self, which, seconds=15, name=GROUP):
+        wait_until(lambda: self.state(which, name) in ACTING,
+                   lambda: f'{which} is not active: {self.group(which, name)}', seconds)
         self.device = self.devices[which]
 
     def wait_ready(self, which, seconds=30):

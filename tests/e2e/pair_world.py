@@ -10,8 +10,10 @@ IN_SYNC_SECONDS = 30
 class PairWorld(World):
     """Its `device` is the one that is active for the group."""
 
+    members = 'ab'
+
     def open(self):
-        self.pair = Pair(self.lab, self.build, self.file_prefix, self.workers)
+        self.pair = Pair(self.lab, self.build, self.file_prefix, self.workers, self.members)
         self.client = self.pair.client
         self.spaces = self.pair.spaces
         self.devices = self.pair.devices
@@ -55,16 +57,17 @@ class PairWorld(World):
         return sorted((r['key'], r.get('virtual'), r['member'])
                       for r in self.devices[which].show('persistence').get('record', []))
 
-    def wait_equal(self, count=None, seconds=10):
+    def wait_equal(self, count=None, seconds=10, active='a', standby='b', filters=()):
         """Until both devices show the same mirrored flows, `count` of TCP if given."""
         def equal():
-            flows = self.flows('a')
+            flows = self.flows(active, *filters)
             connections = [flow for flow in flows if flow[0] == 'tcp']
-            return flows == self.flows('b') and (count is None or len(connections) == count)
+            return flows == self.flows(standby, *filters) and (count is None or len(connections) == count)
         def difference():
-            a, b = self.flows('a'), self.flows('b')
-            return (f'{len(a)} flows on a, {len(b)} on b; only on a: {[f for f in a if f not in b][:3]}, '
-                    f'only on b: {[f for f in b if f not in a][:3]}')
+            one, two = self.flows(active, *filters), self.flows(standby, *filters)
+            return (f'{len(one)} flows on {active}, {len(two)} on {standby}; '
+                    f'only on {active}: {[f for f in one if f not in two][:3]}, '
+                    f'only on {standby}: {[f for f in two if f not in one][:3]}')
         wait_until(equal, difference, seconds)
 
     def take_over(self, **options):

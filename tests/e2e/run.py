@@ -22,6 +22,7 @@ import cases_admin
 import cases_announce
 import cases_failover
 import cases_faults
+import cases_group
 import cases_hostile
 import cases_mirror
 import cases_operation
@@ -32,7 +33,7 @@ from world import World
 
 # Each in the world that it asks for with WORLD, or the ordinary one.
 MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
-           cases_mirror, cases_announce, cases_failover, cases_faults, cases_takeover)
+           cases_mirror, cases_announce, cases_failover, cases_faults, cases_takeover, cases_group)
 CASE_SECONDS = 180
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair of devices between clients and servers, with a mirroring wire: the network of
-`tools/quickstart --pair` and of the end-to-end cases of mirroring.
+"""A pair of devices, or a group of three, between clients and servers, with a mirroring wire: the network of
+`tools/quickstart --pair` and of the end-to-end cases of mirroring and takeover.
 
     client 10.0.0.10 ──┐                    ┌── device a ──┐                    ┌── server1 10.1.0.11
                        ├── switch: clients ─┤    ║ mirror  ├─ switch: servers ──┼── server2 10.1.0.12
@@ -29,10 +29,11 @@ def other(which):
 
 
 class Pair:
-    """Devices 'a' and 'b' on one network; none is started yet."""
+    """Devices 'a' and 'b' (or all of `members`) on one network; none is started yet."""
 
-    def __init__(self, lab, build, file_prefix, workers=1):
+    def __init__(self, lab, build, file_prefix, workers=1, members='ab'):
         self.lab = lab
+        self.members = members
         self.build = build
         self.file_prefix = file_prefix
         self.workers = workers
@@ -45,7 +46,7 @@ class Pair:
         self.client = self._host('client', 'clients', '10.0.0.10/24', GATEWAY)
         self.servers = {n: self._host(f'server{n}', 'servers', f'10.1.0.{10 + n}/24', SERVER_GATEWAY)
                         for n in SERVERS}
-        self.devices = {which: self._device(which) for which in ('a', 'b')}
+        self.devices = {which: self._device(which) for which in members}
         start_servers(self.spaces, Path(__file__).parent / 'servers.py')
 
     def _host(self, name, bridge, address, gateway):
@@ -80,9 +81,9 @@ class Pair:
 
     def group_config(self, which, group_fields='', timers=None, **options):
         """The configuration of a device that decides with its peer who is active."""
-        group = device_group(self.state_file(which), **(timers or {}))
+        group = device_group(self.state_file(which), self.members, **(timers or {}))
         return pair_config(which, self.workers, self.file_prefix, takeover=group,
-                           group_fields=group_fields, **options)
+                           group_fields=group_fields, peers=len(self.members) == 2, **options)
 
     def state_file(self, which):
         return self.devices[which].directory / 'state' / 'failover'

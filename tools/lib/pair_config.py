@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of the two devices of a pair (pair.py), as text. Both are on the same two networks, clients
-(10.0.0.0/24) and servers (10.1.0.0/24), and have a mirroring wire between them."""
+"""The configuration of the devices of a pair, or of a group of three (pair.py), as text. All are on the same two
+networks, clients (10.0.0.0/24) and servers (10.1.0.0/24), and have a mirroring network between them."""
 
 VIP = '10.0.0.100'
 GATEWAY = '10.0.0.1'  # floating self IPs
@@ -9,21 +9,23 @@ SNAT_ADDRESSES = ('10.1.0.201', '10.1.0.202')
 GROUP = 'traffic-group-1'
 MAC = '02:00:5e:00:00:01'
 KEY = '00112233445566778899aabbccddeeff' * 2
-FIXED = {'a': ('10.0.0.2', '10.1.0.2', '10.255.0.1', '10.255.0.2', 1),
-         'b': ('10.0.0.3', '10.1.0.3', '10.255.0.2', '10.255.0.1', 2)}
-MANAGEMENT = {'a': '10.254.0.1', 'b': '10.254.0.2'}
+# Addresses among clients and servers and on the mirroring network, and the unit id.
+FIXED = {'a': ('10.0.0.2', '10.1.0.2', '10.255.0.1', 1),
+         'b': ('10.0.0.3', '10.1.0.3', '10.255.0.2', 2),
+         'c': ('10.0.0.4', '10.1.0.4', '10.255.0.3', 3)}
+MANAGEMENT = {'a': '10.254.0.1', 'b': '10.254.0.2', 'c': '10.254.0.3'}
 
 
-def virtual(name, port, pool, protocol='TCP', mirror=True, snat='SNAT', **fields):
+def virtual(name, port, pool, protocol='TCP', mirror=True, snat='SNAT', address=VIP, group=GROUP, **fields):
     translation = {'SNAT': 'source_address_translation { type: SNAT pool: "snat" }',
                    'AUTOMAP': 'source_address_translation { type: AUTOMAP }', 'NONE': ''}[snat]
     text = f'''
 virtual {{
   name: "{name}"
-  destination: "{VIP}:{port}"
+  destination: "{address}:{port}"
   ip_protocol: {protocol}
   pool: "{pool}"
-  traffic_group: "{GROUP}"
+  traffic_group: "{group}"
   mirror: {'true' if mirror else 'false'}
   {translation}
 '''
@@ -36,20 +38,24 @@ def pool(name, port, servers=(1, 2, 3)):
     return f'pool {{\n  name: "{name}"\n{members}}}\n'
 
 
-def device_group(state_file, **fields):
+def device_group(state_file, members='ab', **fields):
     """The devices decide between them who is active. `fields`: further ones of DeviceGroup."""
-    devices = ''.join(f'  device {{ name: "device-{which}" unit_id: {FIXED[which][4]} '
-                      f'management_address: "{MANAGEMENT[which]}" }}\n' for which in FIXED)
+    def mirroring(which):
+        return f'mirroring_address: "{FIXED[which][2]}" ' if len(members) > 2 else ''
+    devices = ''.join(f'  device {{ name: "device-{which}" unit_id: {FIXED[which][3]} {mirroring(which)}'
+                      f'management_address: "{MANAGEMENT[which]}" }}\n' for which in members)
     return (f'device_group {{\n  name: "pair"\n{devices}  state_file: "{state_file}"\n'
             + ''.join(f'  {field}: {value}\n' for field, value in fields.items()) + '}\n')
 
 
 def pair_config(which, workers, file_prefix, role=None, key=KEY, mirroring=True, masquerade=True, extra='',
-                takeover=None, group_fields='', flows=65536):
-    """Of device `which`, 'a' or 'b': with the role ACTIVE or STANDBY, or in the device group `takeover`."""
+                takeover=None, group_fields='', flows=65536, peers=True):
+    """Of device `which`: with the role ACTIVE or STANDBY, or in the device group `takeover`, which says who the
+    peers are unless `peers`: then it is the other one of a pair."""
     mac = f'mac: "{MAC}"' if masquerade else ''
     role = f'role: {role}' if takeover is None else group_fields
-    client_ip, server_ip, mirror_ip, peer_ip, unit_id = FIXED[which]
+    client_ip, server_ip, mirror_ip, unit_id = FIXED[which]
+    peer = f'peer: "{FIXED["b" if which == "a" else "a"][2]}"' if peers else ''
     text = f'''# SPDX-License-Identifier: Apache-2.0
 device {{
   name: "device-{which}"
@@ -81,7 +87,7 @@ mirroring {{
   device: "net_af_packet2,iface=mirror"
   mtu: 9000
   address: "{mirror_ip}/24"
-  peer: "{peer_ip}"
+  {peer}
   unit_id: {unit_id}
   key: "{key}"
 }}
