@@ -2,10 +2,10 @@
 #include "control/admin_takeover.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "control/config_takeover.h"
 #include "control/fault_log.h"
@@ -20,7 +20,6 @@ namespace {
 namespace v1 = admin::v1;
 using Shown = unit::TakeoverStatus;
 
-constexpr std::array<const char*, 2> kPathNames = {"mirroring", "management"};
 constexpr Nanos kMicrosecond = kMillisecond / 1000;
 
 std::string GroupNameOf(const config::Snapshot& snapshot, uint64_t name_hash) {
@@ -44,7 +43,7 @@ void FillSelf(const AdminView& view, const Shown& status, v1::DeviceGroupResult:
   }
 }
 
-void FillPeer(const AdminView& view, const Shown::Peer& peer, size_t paths,
+void FillPeer(const AdminView& view, const Shown::Peer& peer, const std::vector<std::string>& paths,
               v1::DeviceGroupResult::Device& out) {
   const Nanos now = view.operations.Now();
   out.set_state(peer.is_alive ? "up" : peer.said_goodbye ? "stopped" : "down");
@@ -54,9 +53,9 @@ void FillPeer(const AdminView& view, const Shown::Peer& peer, size_t paths,
   }
   out.set_detection_us(peer.detection / kMicrosecond);
   out.set_round_trip_us(peer.round_trip / kMicrosecond);
-  for (size_t path = 0; path < paths; ++path) {
+  for (size_t path = 0; path < paths.size(); ++path) {
     v1::DeviceGroupResult::Path& shown = *out.add_path();
-    shown.set_name(kPathNames[path]);
+    shown.set_name(paths[path]);
     shown.set_heard((peer.paths >> path & 1) != 0);
     shown.set_hears_us(peer.is_alive && (peer.heard_on >> path & 1) != 0);
   }
@@ -140,7 +139,7 @@ void ShowDeviceGroup(const AdminView& view, v1::Response& response) {
   const TakeoverControl* takeover = view.operations.takeover();
   if (takeover == nullptr) return;
   const auto status = takeover->takeover().status();
-  const size_t paths = ManagementAddressesOf(config).own.is_unset() ? 1 : 2;
+  const std::vector<std::string> paths = PathNamesOf(config);
   result.set_configured(true);
   result.set_name(config.device_group().name());
   result.set_heartbeat_interval_us(config.device_group().heartbeat_interval_us());

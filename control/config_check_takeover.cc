@@ -70,6 +70,60 @@ class AddressesOfDevices {
   int ipv4_ = 0;
 };
 
+// Of another device: on the network of this device's own address for the same path. Of this one: its own.
+std::string_view FaultOfFailoverAddress(const CheckContext& context, const v1::GroupDevice& self,
+                                        const v1::GroupDevice& device, int path,
+                                        const IpAddress& address) {
+  const auto self_ip_of = [&](const IpAddress& own) -> const v1::SelfIp* {
+    const auto found = context.self_addresses.find(own);
+    return found != context.self_addresses.end() ? &context.config.self_ip(found->second) : nullptr;
+  };
+  if (device.name() == self.name()) {
+    const v1::SelfIp* own = self_ip_of(address);
+    const bool is_fixed = own != nullptr && !own->has_traffic_group();
+    return is_fixed ? "" : " is no self IP of this device, or floats";
+  }
+  const auto here = ParseConfigAddress(self.failover_address(path));
+  const v1::SelfIp* own = here ? self_ip_of(*here) : nullptr;
+  const auto network = own != nullptr ? ParseConfigPrefix(own->address()) : std::nullopt;
+  return !network || network->Contains(address) ? "" : " is not on the network of this device's";
+}
+
+// Heartbeats on traffic VLANs.
+void CheckFailoverAddresses(CheckContext& context, const Origin& origin,
+                            const v1::DeviceGroup& group) {
+  const auto& devices = group.device();
+  const auto self =
+      std::ranges::find(devices, context.config.device().name(), &v1::GroupDevice::name);
+  if (self == devices.end()) return;  // said elsewhere
+  const int count = self->failover_address_size();
+  if (count > static_cast<int>(kFailoverPathsMax)) {
+    context.Error(origin, "device",
+                  Cat(count, " failover addresses of a device, more than ", kFailoverPathsMax));
+  }
+  std::set<IpAddress> seen;
+  for (const v1::GroupDevice& device : devices) {
+    const std::string label = Cat("device ", Quote(device.name()), ": ");
+    if (device.failover_address_size() != count) {
+      context.Error(origin, "device",
+                    Cat(label, device.failover_address_size(),
+                        " failover addresses, but this device has ", count));
+      continue;
+    }
+    for (int i = 0; i < count; ++i) {
+      const std::string& text = device.failover_address(i);
+      const auto address = context.HostAddress(origin, "device", text);
+      if (!address) continue;
+      const std::string_view fault =
+          !seen.insert(*address).second
+              ? " is there twice"
+              : FaultOfFailoverAddress(context, *self, device, i, *address);
+      if (!fault.empty())
+        context.Error(origin, "device", Cat(label, "failover_address ", Quote(text), fault));
+    }
+  }
+}
+
 // Where the device is on the mirroring network.
 void CheckMirroringAddress(CheckContext& context, const Origin& origin,
                            const v1::GroupDevice& device, const IpAddress& address) {
@@ -188,6 +242,7 @@ void CheckTakeover(CheckContext& context) {
   }
   CheckTimers(context, origin, group);
   CheckGroupDevices(context, origin, group);
+  CheckFailoverAddresses(context, origin, group);
   CheckSelf(context, origin, group);
   CheckPath(context, origin, "state_file", group.state_file());
   if (group.has_hook()) CheckPath(context, origin, "hook", group.hook());

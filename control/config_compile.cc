@@ -76,6 +76,7 @@ class Compiler {
     Persistences();
     Virtuals();
     out_.mirroring = CompileMirroring(config_, input_.mirroring_key);
+    out_.mirroring.failover_paths = CompileFailoverPaths(config_, out_.interfaces);
     out_.mirror_generation = MirrorGeneration(input_.previous, out_);
     Steer();
     if (const absl::Status status = Routes(); !status.ok()) return status;

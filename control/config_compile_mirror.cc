@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Compile: persistence profiles, the mirroring peers, and what is mirrored.
+#include <algorithm>
 #include <optional>
 #include <tuple>
 
@@ -114,6 +115,26 @@ config::Mirroring CompileMirroring(const v1::Config& config, const MirroringKey&
   to.bulk_rate = from.bulk_rate_mbps() * kBytesPerMegabit;
   to.flush = static_cast<Nanos>(from.flush_us()) * (kMillisecond / 1000);
   return to;
+}
+
+std::vector<config::FailoverPath> CompileFailoverPaths(
+    const v1::Config& config, const std::vector<config::Interface>& interfaces) {
+  std::vector<config::FailoverPath> paths;
+  const auto& devices = config.device_group().device();
+  const auto self = std::ranges::find(devices, config.device().name(), &v1::GroupDevice::name);
+  if (self == devices.end()) return paths;
+  for (int i = 0; i < self->failover_address_size(); ++i) {
+    config::FailoverPath& path = paths.emplace_back();
+    path.address = Must(ParseConfigAddress(self->failover_address(i)));
+    for (const config::Interface& interface : interfaces) {
+      const auto self_ips = interface.fixed_self_ips();
+      if (std::ranges::find(self_ips, path.address, &IpPrefix::address) != self_ips.end())
+        path.interface = interface.id;
+    }
+    for (const v1::GroupDevice* peer : PeersOf(config))
+      path.peers.push_back(Must(ParseConfigAddress(peer->failover_address(i))));
+  }
+  return paths;
 }
 
 uint32_t MirrorGeneration(const config::Snapshot* previous, const config::Snapshot& next) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "control/config_mirroring_key.h"
 #include "dataplane/base/assert.h"
@@ -40,6 +41,9 @@ config::MirrorCommit CompileMirrorCommit(config::v1::Virtual::MirrorCommit commi
 // Without its id.
 config::Persistence CompilePersistence(const config::v1::PersistenceProfile& from);
 config::Mirroring CompileMirroring(const config::v1::Config& config, const MirroringKey& key);
+// REQUIRES: `interfaces` have their self IPs.
+std::vector<config::FailoverPath> CompileFailoverPaths(
+    const config::v1::Config& config, const std::vector<config::Interface>& interfaces);
 // Another one than that of `previous` when flows of a virtual that stays are to be mirrored now, or
 // no more, or from another moment on.
 uint32_t MirrorGeneration(const config::Snapshot* previous, const config::Snapshot& next);

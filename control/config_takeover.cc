@@ -40,6 +40,13 @@ ha::GroupSettings GroupSettingsOf(const v1::Config& config, const v1::TrafficGro
   return to;
 }
 
+std::string VlanOfSelfIp(const v1::Config& config, const IpAddress& address) {
+  for (const v1::SelfIp& self_ip : config.self_ip()) {
+    if (Must(ParseConfigPrefix(self_ip.address())).address == address) return self_ip.vlan();
+  }
+  return address.ToString();
+}
+
 }  // namespace
 
 ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
@@ -55,7 +62,7 @@ ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
       to.peers.push_back(id);
     }
   }
-  to.paths = ManagementAddressesOf(config).own.is_unset() ? uint8_t{1} : uint8_t{2};
+  to.paths = static_cast<uint8_t>(PathNamesOf(config).size());
   to.interval = from.heartbeat_interval_us() * kMicrosecond;
   to.multiplier = from.heartbeat_multiplier();
   // Who wants to be found dead later may be slower to act, too.
@@ -85,6 +92,17 @@ ManagementAddresses ManagementAddressesOf(const v1::Config& config) {
   for (const v1::GroupDevice* peer : PeersOf(config))
     addresses.peers.push_back(Must(ParseConfigAddress(peer->management_address())));
   return addresses;
+}
+
+std::vector<std::string> PathNamesOf(const v1::Config& config) {
+  std::vector<std::string> names = {"mirroring"};
+  const auto& devices = config.device_group().device();
+  const auto self = std::ranges::find(devices, config.device().name(), &v1::GroupDevice::name);
+  if (self == devices.end()) return names;
+  if (self->has_management_address()) names.emplace_back("management");
+  for (const std::string& address : self->failover_address())
+    names.push_back(VlanOfSelfIp(config, Must(ParseConfigAddress(address))));
+  return names;
 }
 
 std::string DeviceNameOf(const v1::Config& config, ha::DeviceId device) {

@@ -29,6 +29,10 @@ struct ManagementAddresses {
 };
 ManagementAddresses ManagementAddressesOf(const config::v1::Config& config);
 
+// Of the paths that heartbeats go over, by their numbers: the mirroring port, the management network if it is
+// one, traffic VLANs.
+std::vector<std::string> PathNamesOf(const config::v1::Config& config);
+
 // The device's name, for people; "device 3" when there is none of that number.
 std::string DeviceNameOf(const config::v1::Config& config, ha::DeviceId device);
 // 0: there is none of that name.

@@ -39,12 +39,14 @@ inline constexpr uint32_t kFlowsPerWorkerMax = 64U << 20;
 // Mirroring and takeover.
 inline constexpr size_t kDevicesMax = 8;  // of a device group, as BIG-IP's sync-failover groups
 inline constexpr size_t kPeersMax = kDevicesMax - 1;
-inline constexpr size_t kMirrorMtuMax = 9216;  // largest IP packet on the mirroring port
+inline constexpr size_t kFailoverPathsMax = 8;  // traffic VLANs that heartbeats go over
+inline constexpr size_t kMirrorMtuMax = 9216;   // largest IP packet on the mirroring port
 inline constexpr size_t kMirrorRingSize =
     64;  // frames between a worker and the mirror lcore, each way
 
-inline constexpr size_t kFrameMin = 60;             // Ethernet minimum without FCS
-inline constexpr size_t kHeadersMax = 512;          // bytes of one packet the parser may look at
-inline constexpr size_t kOriginatedFrameMax = 640;  // ICMPv4 errors quote up to 576 bytes
+inline constexpr size_t kFrameMin = 60;     // Ethernet minimum without FCS
+inline constexpr size_t kHeadersMax = 512;  // bytes of one packet the parser may look at
+inline constexpr size_t kOriginatedFrameMax =
+    1344;  // heartbeats; ICMPv4 errors quote up to 576 bytes
 
 }  // namespace tandem

@@ -166,6 +166,15 @@ struct MirrorPeer {
   bool operator==(const MirrorPeer&) const = default;
 };
 
+// A traffic VLAN that Hellos and heartbeats go over, too.
+struct FailoverPath {
+  InterfaceId interface = 0;
+  IpAddress address;             // of this device, a self IP
+  std::vector<IpAddress> peers;  // by PeerIndex
+
+  bool operator==(const FailoverPath&) const = default;
+};
+
 // How this device reaches its mirroring peers.
 struct Mirroring {
   bool enabled = false;
@@ -173,6 +182,7 @@ struct Mirroring {
   std::string device_name;
   IpPrefix address;               // of the mirroring port
   std::vector<MirrorPeer> peers;  // kPeersMax at most, by unit id
+  std::vector<FailoverPath> failover_paths;
   // Of the devices' shares of the SNAT ports, by their unit ids' order.
   uint8_t port_share = 0;
   uint8_t port_shares = 1;

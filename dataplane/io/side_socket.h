@@ -15,7 +15,7 @@
 #include <absl/status/statusor.h>
 
 #include "dataplane/base/ip_address.h"
-#include "dataplane/mirror/endpoint.h"
+#include "dataplane/mirror/side_path.h"
 
 namespace tandem::io {
 

@@ -230,24 +230,25 @@ Nanos Association::Interval() const noexcept {
   return current_ ? kHelloEvery : kHelloSoon;
 }
 
-bool Association::HelloDue(Nanos now) {
-  if (is_unsent_) {
-    is_unsent_ = false;
-    return true;
-  }
-  const bool is_first = hello_at_ == 0;
+// The first of the urgent ones at once, the others a little later each.
+bool Association::IsTimeForHello(Nanos now) const noexcept {
+  if (hello_at_ == 0) return true;
   const Nanos since = now - hello_at_;
-  const bool is_urgent = urgent_ > 0 && !is_refused_;
-  if (!is_first && since < (is_urgent ? kHelloSoon / 10 : Interval())) return false;
-  // The first of the urgent ones at once, the others a little later each.
-  if (is_urgent && !is_first && urgent_ < kUrgentHellos && since < kHelloSoon) return false;
-  if (is_urgent) {
+  if (urgent_ == 0 || is_refused_) return since >= Interval();
+  return since >= (urgent_ == kUrgentHellos ? kHelloSoon / 10 : kHelloSoon);
+}
+
+// What the port does not take, other ways may: they go by the time alone.
+Association::Due Association::HelloDue(Nanos now) {
+  const bool was_unsent = std::exchange(is_unsent_, false);
+  if (!IsTimeForHello(now)) return was_unsent ? Due::kAgain : Due::kNo;
+  if (urgent_ > 0 && !is_refused_) {
     --urgent_;
   } else if (!incompatible_.empty()) {
     back_off_ = std::min(back_off_ * 2, kHelloSlowest);
   }
   hello_at_ = now;
-  return true;
+  return Due::kNow;
 }
 
 unsigned Association::SignAnswer(Hello& hello) {

@@ -68,8 +68,13 @@ class Association {
                           Nanos now);
 
   // Whether Hellos to the peer are due; call once, then send them.
-  bool HelloDue(Nanos now);
-  // Nothing could be sent: they are due again at once.
+  enum class Due : uint8_t {
+    kNo,
+    kAgain,  // those that the port did not take
+    kNow,    // by all ways
+  };
+  Due HelloDue(Nanos now);
+  // The port took nothing: they are due there again at once.
   void HelloNotSent() noexcept { is_unsent_ = true; }
   // Whether a candidate is to be answered; SignAnswer puts in its nonce and what was seen of it, and
   // returns the place of the key that it has.
@@ -111,6 +116,7 @@ class Association {
   bool IsRefused(const Hello& hello, Nanos now);
   News OnPeersHello(const Hello& hello, const FrameHeader& header);
   void Accept(const Hello& hello);
+  bool IsTimeForHello(Nanos now) const noexcept;
   Nanos Interval() const noexcept;
 
   const EndpointOptions& options_;

@@ -197,8 +197,9 @@ void Endpoint::Receive(const Link::Datagram& datagram, Nanos now, FrameSink& sin
   impl_->Receive(datagram, now, sink);
 }
 
-void Endpoint::ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink) {
-  impl_->ReceiveBeside(frame, now, sink);
+void Endpoint::ReceiveBeside(unsigned path, std::span<const uint8_t> frame, Nanos now,
+                             FrameSink& sink) {
+  impl_->ReceiveBeside(path, frame, now, sink);
 }
 
 bool Endpoint::SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameSink& sink) {

@@ -22,7 +22,7 @@
 // request at a time, probes one at a time. A hostile or broken peer costs counters.
 //
 // Heartbeats of the takeover machine (dataplane/ha) are control messages like others: whose sender is the
-// associated peer, alive now, by its seal. They and Hellos go over a second way, too, when there is one.
+// associated peer, alive now, by its seal. They and Hellos go over other ways, too, where there are some.
 //
 // Pure: time, randomness and frames come in. Thread safety: the mirror lcore, except status(), which
 // any thread may call.
@@ -44,6 +44,7 @@
 #include "dataplane/mirror/exchange.h"
 #include "dataplane/mirror/link.h"
 #include "dataplane/mirror/seal.h"
+#include "dataplane/mirror/side_path.h"
 #include "dataplane/mirror/sync_state.h"
 #include "dataplane/mirror/translation.h"
 
@@ -138,20 +139,6 @@ struct EndpointCounters {
   TANDEM_FOR_EACH_COUNTER(TANDEM_ENDPOINT_COUNTERS)
 };
 
-// Another way to the peers than the mirroring port, for Hellos and heartbeats alone: the management
-// network. Carries sealed frames; what comes of it is no more trusted than the port.
-class SidePath {
- public:
-  struct Frame {
-    config::PeerIndex peer = config::kNoPeer;
-    std::span<const uint8_t> bytes;  // empty: none
-  };
-  virtual ~SidePath() = default;
-  // The next frame that came of a peer, valid until the next call.
-  virtual Frame Receive() noexcept = 0;
-  virtual void Send(config::PeerIndex peer, std::span<const uint8_t> frame) noexcept = 0;
-};
-
 // What the endpoint asks of and hands to the device around it.
 struct EndpointPorts {
   std::vector<FrameRing*> to_worker;  // by worker; the endpoint produces
@@ -163,9 +150,9 @@ struct EndpointPorts {
   // How many copies of records this device did not keep because its configuration lacked something
   // that they name; counts up. Not set: none ever.
   std::function<uint64_t()> records_missed;
-  // A heartbeat of the peer came, within Receive: on path 0, the mirroring port, or 1, beside it.
+  // A heartbeat of the peer came, within Receive: on path 0, the mirroring port, or one beside it.
   std::function<void(std::string_view bytes, unsigned path)> heartbeat;
-  SidePath* beside = nullptr;  // outlives the endpoint
+  std::vector<SidePath*> beside;  // path 1 and on; outlive the endpoint
 };
 
 class Endpoint {
@@ -179,7 +166,7 @@ class Endpoint {
   void BeginTurn(const config::Snapshot& snapshot, Nanos now);
   // What came of the peer.
   void Receive(const Link::Datagram& datagram, Nanos now, FrameSink& sink);
-  void ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
+  void ReceiveBeside(unsigned path, std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
   // What time demands, and what the roles and sessions do. Returns whether there was anything to do.
   bool EndTurn(Nanos now, FrameSink& sink);
   // A frame of a worker's, to the peer; then. False: the port has no room now.

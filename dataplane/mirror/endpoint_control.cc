@@ -39,7 +39,8 @@ void Endpoint::Impl::OnControl(const FrameHeader& header, std::span<const uint8_
   }
 }
 
-void Endpoint::Impl::ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink) {
+void Endpoint::Impl::ReceiveBeside(unsigned number, std::span<const uint8_t> frame, Nanos now,
+                                   FrameSink& sink) {
   counters.beside_received.Add(1);
   FrameHeader header;
   if (frame.size() < kHeaderSize + kTagSize ||
@@ -48,7 +49,7 @@ void Endpoint::Impl::ReceiveBeside(std::span<const uint8_t> frame, Nanos now, Fr
     counters.header_bad.Add(1);
     return;
   }
-  OnControl(header, frame, {.path = 1}, now, sink);
+  OnControl(header, frame, {.path = number}, now, sink);
 }
 
 void Endpoint::Impl::OnHello(const Hello& hello, const FrameHeader& header, Nanos now) {
@@ -103,27 +104,33 @@ bool Endpoint::Impl::Send(const ControlMessage& message, unsigned key, Nanos now
   return true;
 }
 
+// Over every way, sealed anew for each.
 void Endpoint::Impl::SendBeside(const ControlMessage& message, unsigned key, Nanos now) {
-  if (ports.beside == nullptr) return;
+  if (ports.beside.empty()) return;
   const size_t body = EncodeControl(message, std::span(scratch).first(kControlBodyMax));
-  if (body == 0) return;
+  for (SidePath* const way : ports.beside) {
+    if (body != 0 && SendBeside(*way, body, key, now)) counters.control_sent.Add(1);
+  }
+}
+
+// The first `body` bytes of scratch.
+bool Endpoint::Impl::SendBeside(SidePath& way, size_t body, unsigned key, Nanos now) {
   std::array<uint8_t, kHeaderSize + kControlBodyMax + kTagSize> frame;
   const size_t size = kHeaderSize + body + kTagSize;
   if (!association.Seal(std::span(frame).first(size), {scratch.data(), body}, key, now)) {
     counters.not_sealed.Add(1);
-    return;
+    return false;
   }
-  ports.beside->Send(options.peer, std::span(frame).first(size));
-  counters.control_sent.Add(1);
+  way.Send(options.peer, std::span(frame).first(size));
+  return true;
 }
 
 void Endpoint::Impl::SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink) {
   if (!association.is_established()) return;
   const HeartbeatBytes heartbeat{std::string(bytes)};
   if (Send(heartbeat, now, sink)) counters.heartbeats_sent.Add(1);
-  if (ports.beside == nullptr) return;
   SendBeside(heartbeat, association.keys().in_use(), now);
-  counters.heartbeats_sent.Add(1);
+  counters.heartbeats_sent.Add(ports.beside.size());
 }
 
 void Endpoint::Impl::SendDue(Nanos now, FrameSink& sink) {
@@ -133,7 +140,8 @@ void Endpoint::Impl::SendDue(Nanos now, FrameSink& sink) {
     if (Send(answer, key, now, sink)) counters.hellos_sent.Add(1);
     SendBeside(answer, key, now);
   }
-  if (association.HelloDue(now)) SendHellos(now, sink);
+  const Association::Due due = association.HelloDue(now);
+  if (due != Association::Due::kNo) SendHellos(due, now, sink);
   if (association.state(now) != PeerState::kUp) return;
   if (const auto request = fetch.Due(now)) Send(*request, now, sink);
   // Nothing is learnt about the path from a peer that does not speak at all.
@@ -180,26 +188,25 @@ std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
   return says;
 }
 
-void Endpoint::Impl::SendHellos(Nanos now, FrameSink& sink) {
+// What the port does not take is tried again each turn; beside it, all went.
+void Endpoint::Impl::SendHellos(Association::Due due, Nanos now, FrameSink& sink) {
   const std::vector<GroupSays> groups = MakeGroups();
-  // What the port does not take is tried again each turn; beside it, all went.
-  const bool is_again = std::exchange(hello_again, false);
+  bool is_taken = true;
   size_t done = 0;
   do {
     Hello hello = MakeHello();
     const size_t end = std::min(groups.size(), done + kHelloGroupsMax);
     hello.groups.assign(groups.begin() + static_cast<ptrdiff_t>(done),
                         groups.begin() + static_cast<ptrdiff_t>(end));
-    if (!is_again) SendBeside(hello, association.keys().in_use(), now);
-    if (!Send(hello, now, sink)) {
-      hello_again = true;
-      return association.HelloNotSent();
-    }
-    counters.hellos_sent.Add(1);
     const KeyRing& keys = association.keys();
-    if (keys.is_changing() && Send(hello, keys.wanted(), now, sink)) counters.hellos_sent.Add(1);
+    if (due == Association::Due::kNow) SendBeside(hello, keys.in_use(), now);
+    is_taken = is_taken && Send(hello, now, sink);
+    if (is_taken) counters.hellos_sent.Add(1);
+    if (is_taken && keys.is_changing() && Send(hello, keys.wanted(), now, sink))
+      counters.hellos_sent.Add(1);
     done = end;
   } while (done < groups.size());
+  if (!is_taken) association.HelloNotSent();
 }
 
 // Padded to the byte.

@@ -66,17 +66,18 @@ struct Endpoint::Impl {
   };
   void OnControl(const FrameHeader& header, std::span<const uint8_t> frame, const Arrival& arrival,
                  Nanos now, FrameSink& sink);
-  void ReceiveBeside(std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
+  void ReceiveBeside(unsigned number, std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
   void OnHello(const Hello& hello, const FrameHeader& header, Nanos now);
   void OnProbe(const Probe& probe, uint16_t ip_length, Nanos now, FrameSink& sink);
   void SendDue(Nanos now, FrameSink& sink);
-  void SendHellos(Nanos now, FrameSink& sink);
+  void SendHellos(Association::Due due, Nanos now, FrameSink& sink);
   void SendProbe(uint16_t size, Nanos now, FrameSink& sink);
   bool Send(const ControlMessage& message, Nanos now, FrameSink& sink) {
     return Send(message, association.keys().in_use(), now, sink);
   }
   bool Send(const ControlMessage& message, unsigned key, Nanos now, FrameSink& sink);
   void SendBeside(const ControlMessage& message, unsigned key, Nanos now);
+  bool SendBeside(SidePath& way, size_t body, unsigned key, Nanos now);
   void SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink);
   Hello MakeHello() const;
   std::vector<GroupSays> MakeGroups() const;
@@ -108,7 +109,6 @@ struct Endpoint::Impl {
   bool evaluate = true;
   bool busy = false;
   unsigned answers = 0;
-  bool hello_again = false;
   std::array<Judgement, kTrafficGroupsMax + 1> judged{};
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims{};
   Nanos judged_at = 0;

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames between a worker and the mirror lcore: one ring each way and worker, single producer,
-// single consumer, without copying. The producer fills the next free slot where it lies; the consumer
-// reads it there. Bodies are in the clear: sealing and opening is the mirror lcore's work.
+// Frames between a worker and the mirror lcore: one ring each way and worker. Bodies are in the clear: sealing
+// and opening is the mirror lcore's work.
 //
-// Thread safety: one producer thread and one consumer thread a ring.
+// Thread safety: as of SlotRing.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
 
 #include "dataplane/base/limits.h"
+#include "dataplane/base/slot_ring.h"
 #include "dataplane/config/ids.h"
 #include "dataplane/mirror/frame.h"
 
@@ -60,39 +57,6 @@ struct FrameSlot {
   alignas(64) std::array<uint8_t, kBodyMax> body;
 };
 
-class FrameRing {
- public:
-  FrameRing() : slots_(std::make_unique<FrameSlot[]>(kMirrorRingSize)) {}
-
-  // Producer: the slot to fill, nullptr when the ring is full. Unchanged until Push.
-  FrameSlot* Free() noexcept {
-    const uint32_t tail = tail_.load(std::memory_order_relaxed);
-    if (tail - head_.load(std::memory_order_acquire) == kMirrorRingSize) return nullptr;
-    return &slots_[tail % kMirrorRingSize];
-  }
-  void Push() noexcept {
-    tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  }
-
-  // Consumer: the oldest slot, nullptr when the ring is empty. Its until Pop.
-  FrameSlot* Front() noexcept {
-    const uint32_t head = head_.load(std::memory_order_relaxed);
-    if (head == tail_.load(std::memory_order_acquire)) return nullptr;
-    return &slots_[head % kMirrorRingSize];
-  }
-  void Pop() noexcept {
-    head_.store(head_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  }
-
-  // Any thread: about how many are in it.
-  uint32_t size() const noexcept {
-    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_relaxed);
-  }
-
- private:
-  std::unique_ptr<FrameSlot[]> slots_;
-  alignas(64) std::atomic<uint32_t> head_{0};
-  alignas(64) std::atomic<uint32_t> tail_{0};
-};
+using FrameRing = SlotRing<FrameSlot, kMirrorRingSize>;
 
 }  // namespace tandem::mirror

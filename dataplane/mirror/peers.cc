@@ -80,18 +80,20 @@ bool Peers::Receive(std::span<const std::span<const uint8_t>> received, Nanos no
     if (const auto datagram = link_.Receive(one, now, sink))
       endpoints_[datagram->peer]->Receive(*datagram, now, sink);
   }
-  if (ports_.beside != nullptr) ReceiveBeside(now, sink);
+  if (!ports_.beside.empty()) ReceiveBeside(now, sink);
   return true;
 }
 
 void Peers::ReceiveBeside(Nanos now, FrameSink& sink) {
   if (looked_beside_at_ != 0 && now - looked_beside_at_ < kLookBeside) return;
   looked_beside_at_ = now;
-  for (unsigned i = 0; i < kBesideMax; ++i) {
-    const SidePath::Frame frame = ports_.beside->Receive();
-    if (frame.bytes.empty()) return;
-    if (frame.peer < endpoints_.size())
-      endpoints_[frame.peer]->ReceiveBeside(frame.bytes, now, sink);
+  for (size_t way = 0; way < ports_.beside.size(); ++way) {
+    for (unsigned i = 0; i < kBesideMax; ++i) {
+      const SidePath::Frame frame = ports_.beside[way]->Receive();
+      if (frame.bytes.empty()) break;
+      if (frame.peer >= endpoints_.size()) continue;
+      endpoints_[frame.peer]->ReceiveBeside(static_cast<unsigned>(way + 1), frame.bytes, now, sink);
+    }
   }
 }
 

@@ -33,7 +33,7 @@ struct PeersPorts {
   std::function<SyncState(config::TrafficGroupId, uint32_t session, uint64_t generation)> state;
   std::function<uint64_t(config::PeerIndex)> records_missed;
   std::function<void(std::string_view bytes, unsigned path)> heartbeat;
-  SidePath* beside = nullptr;  // outlives this
+  std::vector<SidePath*> beside;  // path 1 and on; outlive this
 };
 
 class Peers {
@@ -65,7 +65,7 @@ class Peers {
  private:
   static constexpr unsigned kFramesOutMax = 32;       // a worker and turn
   static constexpr Nanos kLookBeside = kMillisecond;  // so often
-  static constexpr unsigned kBesideMax = 16;          // frames each time
+  static constexpr unsigned kBesideMax = 16;          // frames of each way, each time
 
   void TakeAddresses(const config::Snapshot& snapshot, Nanos now);
   void ReceiveBeside(Nanos now, FrameSink& sink);

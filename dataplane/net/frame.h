@@ -87,9 +87,11 @@ struct UdpSpec {
 };
 // Bytes of IP and UDP headers.
 size_t UdpHeadersSize(bool is_v4) noexcept;
+// Of the payload, from the start of a frame of BuildUdp's.
+size_t UdpPayloadOffset(const LinkHeader& link, bool is_v4) noexcept;
 // Writes the headers, checksums included, in front of `payload_size` bytes that stand in `frame` behind
 // the room for them, and returns the length of the frame.
-// REQUIRES: an untagged link; frame.size() is kFrameMin or more and holds all of it.
+// REQUIRES: frame.size() is kFrameMin or more and holds all of it.
 size_t BuildUdp(std::span<uint8_t> frame, const LinkHeader& link, const UdpSpec& spec,
                 size_t payload_size) noexcept;
 // Whether there is a checksum and it is right. REQUIRES: parsed.kind == kUdp, all of it contiguous.

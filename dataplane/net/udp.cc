@@ -14,10 +14,14 @@ size_t UdpHeadersSize(bool is_v4) noexcept {
   return internal::IpSize(is_v4) + kUdpSize;
 }
 
+size_t UdpPayloadOffset(const LinkHeader& link, bool is_v4) noexcept {
+  return internal::LinkSize(link) + UdpHeadersSize(is_v4);
+}
+
 size_t BuildUdp(std::span<uint8_t> frame, const LinkHeader& link, const UdpSpec& spec,
                 size_t payload_size) noexcept {
   const bool is_v4 = spec.source.is_v4();
-  uint8_t* const ip = frame.data() + kEthernetSize;
+  uint8_t* const ip = frame.data() + internal::LinkSize(link);
   uint8_t* const udp = ip + internal::IpSize(is_v4);
   const size_t l4_length = kUdpSize + payload_size;
   internal::WriteLink(frame.data(), link, internal::EtherTypeOf(is_v4));

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/classify.h"
 
+#include <rte_byteorder.h>
+
 #include <cstring>
 
+#include "dataplane/mirror/frame.h"
+#include "dataplane/pipeline/failover_path.h"
 #include "dataplane/pipeline/local.h"
 #include "dataplane/pipeline/neighbours.h"
 
@@ -32,6 +36,13 @@ bool IsForGroup(const net::Parsed& parsed) {
   uint8_t first = 0;
   std::memcpy(&first, &parsed.key4.destination, 1);
   return first >= 0xe0;
+}
+
+// What heartbeats of other devices are sent to.
+bool IsControlPort(const net::Parsed& parsed) {
+  constexpr uint16_t kPort = RTE_BE16(mirror::kControlPort);
+  if (parsed.kind != net::Kind::kUdp) return false;
+  return kPort == (parsed.is_ipv6() ? parsed.key6.destination_port : parsed.key4.destination_port);
 }
 
 }  // namespace
@@ -70,6 +81,7 @@ Business Classify(Context& context, Work& work) noexcept {
     Drop(context, work.packet, DropReason::kMulticast);
     return Business::kDone;
   }
+  if (IsControlPort(parsed) && TakeFailoverFrame(context, work)) return Business::kDone;
   if (parsed.kind == net::Kind::kIcmpError) return Business::kIcmpError;
   if (parsed.kind == net::Kind::kIcmpQuery && AnswerEcho(context, work)) return Business::kDone;
   if (parsed.kind == net::Kind::kIcmpOther &&

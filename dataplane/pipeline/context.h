@@ -8,7 +8,9 @@
 #include <atomic>
 #include <bitset>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "dataplane/base/prng.h"
 #include "dataplane/base/time.h"
@@ -26,6 +28,7 @@
 #include "dataplane/pipeline/commit.h"
 #include "dataplane/pipeline/counters.h"
 #include "dataplane/pipeline/exchange.h"
+#include "dataplane/pipeline/failover_path.h"
 #include "dataplane/pipeline/hand_over.h"
 #include "dataplane/pipeline/held.h"
 #include "dataplane/pipeline/output.h"
@@ -64,6 +67,8 @@ struct Shared {
   std::array<std::atomic<uint32_t>, kWorkersMax> roles_taken{};
   Exchange exchange;
   Successors successors;
+  // By number of Mirroring::failover_paths, of those that there were when the workers began.
+  std::vector<std::unique_ptr<FailoverPath>> failover_paths;
   persist::Table& records;
 };
 

@@ -17,7 +17,7 @@ mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCo
 
 void Mirroring::Start(mirror::EndpointOptions options, unsigned reader, config::Roles& roles,
                       std::function<void(std::string_view, unsigned)> heartbeat,
-                      mirror::SidePath* beside) {
+                      std::vector<mirror::SidePath*> beside) {
   options.mirroring = publisher_.Latest().mirroring;
   Prepare(publisher_.Latest());
   if (peers_count_ > 1) {
@@ -38,7 +38,7 @@ void Mirroring::Start(mirror::EndpointOptions options, unsigned reader, config::
   };
   ports.records_missed = [this](config::PeerIndex peer) { return RecordsMissed(peer); };
   ports.heartbeat = std::move(heartbeat);
-  ports.beside = beside;
+  ports.beside = std::move(beside);
   publisher_.Online(reader);
   peers_ = std::make_unique<mirror::Peers>(options, publisher_, reader, roles, std::move(ports));
 }

@@ -39,7 +39,8 @@ class Mirroring {
   // `heartbeat` and `beside`: see mirror::PeersPorts. With several peers no group is mirrored to one until
   // that is said (config::Roles::SetMirrorTo).
   void Start(mirror::EndpointOptions options, unsigned reader, config::Roles& roles,
-             std::function<void(std::string_view, unsigned)> heartbeat, mirror::SidePath* beside);
+             std::function<void(std::string_view, unsigned)> heartbeat,
+             std::vector<mirror::SidePath*> beside);
 
   // Control: before `next` is published.
   void Prepare(const config::Snapshot& next);

@@ -93,7 +93,7 @@ struct Unit::Impl {
         [this](std::string_view bytes, unsigned path) {
           if (takeover != nullptr) takeover->OnHeartbeat(bytes, path, mirror_now);
         },
-        options.beside);
+        WaysBeside(options));
     if (!options.takeover) return;
     takeover = std::make_unique<Takeover>(*options.takeover, options.start, shared.roles,
                                           *mirroring, announcer, shared.successors);
@@ -101,6 +101,19 @@ struct Unit::Impl {
     for (const auto& one : workers)
       watched.workers.push_back(&one->context.counters);
     watchdog = std::make_unique<Watchdog>(std::move(watched), options.health, *takeover);
+  }
+
+  // Path 1 and on.
+  std::vector<mirror::SidePath*> WaysBeside(const UnitOptions& options) {
+    std::vector<mirror::SidePath*> ways;
+    if (options.beside != nullptr) ways.push_back(options.beside);
+    const size_t paths = publisher.Latest().mirroring.failover_paths.size();
+    for (size_t i = 0; i < paths; ++i) {
+      shared.failover_paths.push_back(
+          std::make_unique<pipeline::FailoverPath>(i, static_cast<unsigned>(workers.size())));
+      ways.push_back(shared.failover_paths.back().get());
+    }
+    return ways;
   }
 
   // The burst came while another device may have been active for what it is about.
@@ -180,6 +193,10 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
     pipeline::TakePromotions(context, more_waiting || count == handed_in.size());
   }
   mine.worker.Tidy();
+  if (worker == 0) {
+    for (const auto& path : impl_->shared.failover_paths)
+      path->SendWaiting(context);
+  }
   if (context.reconcile.is_active) pipeline::Reconcile(context);
   const bool mirrored = context.mirror != nullptr && impl_->Mirror(context, received.size());
 

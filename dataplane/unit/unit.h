@@ -49,7 +49,8 @@ struct UnitOptions {
   // What this device is to its mirroring peers; not set: it cannot mirror. It does when the first
   // snapshot has Mirroring::enabled, which is where EndpointOptions::mirroring is taken from.
   std::optional<mirror::EndpointOptions> mirror;
-  // Another way to the peer; outlives the unit. nullptr: none.
+  // The management network, path 1; outlives the unit. nullptr: none. Traffic VLANs come after it, as the
+  // first snapshot has them.
   mirror::SidePath* beside = nullptr;
   // Who is active is decided by the takeover machine, for the groups in its settings. REQUIRES: mirror,
   // and that it can.

@@ -26,6 +26,7 @@ import cases_group
 import cases_hostile
 import cases_mirror
 import cases_operation
+import cases_paths
 import cases_takeover
 import cases_traffic
 import cases_translation
@@ -33,7 +34,8 @@ from world import World
 
 # Each in the world that it asks for with WORLD, or the ordinary one.
 MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
-           cases_mirror, cases_announce, cases_failover, cases_faults, cases_takeover, cases_group)
+           cases_mirror, cases_announce, cases_failover, cases_faults, cases_takeover, cases_group,
+           cases_paths)
 CASE_SECONDS = 180
 
 

@@ -38,11 +38,13 @@ def pool(name, port, servers=(1, 2, 3)):
     return f'pool {{\n  name: "{name}"\n{members}}}\n'
 
 
-def device_group(state_file, members='ab', **fields):
-    """The devices decide between them who is active. `fields`: further ones of DeviceGroup."""
-    def mirroring(which):
-        return f'mirroring_address: "{FIXED[which][2]}" ' if len(members) > 2 else ''
-    devices = ''.join(f'  device {{ name: "device-{which}" unit_id: {FIXED[which][3]} {mirroring(which)}'
+def device_group(state_file, members='ab', vlans=False, **fields):
+    """The devices decide between them who is active. `vlans`: heartbeats go over the traffic VLANs, too. `fields`:
+    further ones of DeviceGroup."""
+    def addresses(which):
+        text = f'mirroring_address: "{FIXED[which][2]}" ' if len(members) > 2 else ''
+        return text + ''.join(f'failover_address: "{FIXED[which][i]}" ' for i in (0, 1) if vlans)
+    devices = ''.join(f'  device {{ name: "device-{which}" unit_id: {FIXED[which][3]} {addresses(which)}'
                       f'management_address: "{MANAGEMENT[which]}" }}\n' for which in members)
     return (f'device_group {{\n  name: "pair"\n{devices}  state_file: "{state_file}"\n'
             + ''.join(f'  {field}: {value}\n' for field, value in fields.items()) + '}\n')

@@ -102,6 +102,33 @@ TEST_CASE("config takeover: a group of three has mirroring addresses", "[config]
                  "unit_id 9 is not in 1..8"));
 }
 
+TEST_CASE("config takeover: heartbeats over traffic VLANs, from self IPs that stay", "[config]") {
+  const auto errors_of = [](const std::string& own, const std::string& other) {
+    return ErrorsOf(Cat(
+        R"(vlan { name: "v" port: "p0" tag: 7 } self_ip { name: "s" address: "10.0.0.1/24" vlan: "v" }
+        traffic_group { name: "g" }
+        self_ip { name: "f" address: "10.0.0.9/24" vlan: "v" traffic_group: "g" })",
+        GroupOf(Cat(R"(device { name: "a" unit_id: 1 )", own,
+                    R"( } device { name: "b" unit_id: 2 )", other, " }"))));
+  };
+  const auto one = [](const char* address) { return Cat("failover_address: \"", address, "\" "); };
+  CHECK(errors_of(one("10.0.0.1"), one("10.0.0.2")) == "");
+  const auto is_refused = [&](const std::string& own, const std::string& other,
+                              const std::string& reason) {
+    const std::string errors = errors_of(own, other);
+    INFO(errors);
+    return errors.find(reason) != std::string::npos;
+  };
+  CHECK(is_refused(one("10.0.0.3"), one("10.0.0.2"),
+                   "'10.0.0.3' is no self IP of this device, or floats"));
+  CHECK(is_refused(one("10.0.0.9"), one("10.0.0.2"), "is no self IP of this device, or floats"));
+  CHECK(is_refused(one("10.0.0.1"), one("10.0.1.2"),
+                   "'10.0.1.2' is not on the network of this device's"));
+  CHECK(is_refused(one("10.0.0.1"), one("10.0.0.1"), "'10.0.0.1' is there twice"));
+  CHECK(is_refused(one("10.0.0.1"), "", "0 failover addresses, but this device has 1"));
+  CHECK(is_refused(one("10.0.0.1"), one("10.0.0"), "10.0.0"));
+}
+
 TEST_CASE("config takeover: peers are counted by their unit ids, and have shares of the ports",
           "[config]") {
   const auto document = LoadConfigText(TrioOf(R"(mirroring_address: "10.255.0.1")", kOthers), "f");
