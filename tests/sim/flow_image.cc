@@ -93,9 +93,13 @@ FlowImage ImageOf(const flow::FlowTable<Hot>& table, uint32_t slot) {
 template <class Hot>
 void CollectImages(const flow::FlowTable<Hot>& table, config::TrafficGroupId group, uint16_t flags,
                    std::vector<FlowImage>& images) {
-  ForEachSlot(table, group, [&](uint32_t, uint32_t slot) {
-    if (table.IsLive(slot) && (table.hot(slot).common.flags & flags) == flags)
-      images.push_back(ImageOf(table, slot));
+  ForEachPage(table, group, [&](uint32_t, uint32_t first, uint32_t count) {
+    uint32_t left = table.pages().UsedOfPage(first);  // the lowest slots are used first
+    for (uint32_t slot = first; slot < first + count && left > 0; ++slot) {
+      if (!table.IsLive(slot)) continue;
+      --left;
+      if ((table.hot(slot).common.flags & flags) == flags) images.push_back(ImageOf(table, slot));
+    }
   });
 }
 
@@ -129,13 +133,17 @@ void FlowBook::Prune(Nanos oldest, const std::vector<FlowImage>& kept) {
   past_ = std::move(left);
 }
 
+bool FlowBook::IsKnownAs(const FlowImage& shadow, const FlowImage& had) {
+  return shadow == (IsUnbound(shadow) ? WithoutObjects(had) : had);
+}
+
 void FlowBook::CheckKnown(const FlowImage& shadow, const char* where) const {
   const FlowImage* last = nullptr;
   const auto had_it = [&](const Pasts& pasts) {
     const auto found = pasts.find(shadow.value);
     if (found == pasts.end()) return false;
     last = &found->second.image;
-    return shadow == (IsUnbound(shadow) ? WithoutObjects(*last) : *last);
+    return IsKnownAs(shadow, *last);
   };
   if (had_it(past_) || std::any_of(before_.begin(), before_.end(), had_it)) return;
   Violate("I1: %s: the shadow has %s, the writer had %s", where, shadow.ToText().c_str(),

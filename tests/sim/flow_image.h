@@ -4,6 +4,7 @@
 // shadow is checked.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -42,18 +43,24 @@ template <class Hot>
 void CollectImages(const flow::FlowTable<Hot>& table, config::TrafficGroupId group, uint16_t flags,
                    std::vector<FlowImage>& images);
 
+// Calls visit(logical, slot, count) for every page of the group: its first slot, and how many it has.
+template <class Hot, class Visit>
+void ForEachPage(const flow::FlowTable<Hot>& table, config::TrafficGroupId group, Visit&& visit) {
+  const uint32_t end = table.pages().LogicalEnd(group);
+  for (uint32_t logical = 0; logical < end; logical += kFlowsPerPage) {
+    const uint32_t slot = table.pages().SlotAt(group, logical);
+    if (slot == UINT32_MAX) continue;  // not begun
+    visit(logical, slot, std::min<uint32_t>(kFlowsPerPage, table.pages().capacity() - slot));
+  }
+}
+
 // Calls visit(logical, slot) for every slot, used or not, of the group's pages.
 template <class Hot, class Visit>
 void ForEachSlot(const flow::FlowTable<Hot>& table, config::TrafficGroupId group, Visit&& visit) {
-  const uint32_t end = table.pages().LogicalEnd(group);
-  for (uint32_t logical = 0; logical < end; ++logical) {
-    const uint32_t slot = table.pages().SlotAt(group, logical);
-    if (slot == UINT32_MAX) {
-      logical |= static_cast<uint32_t>(kFlowsPerPage - 1);  // the whole page is not begun
-      continue;
-    }
-    visit(logical, slot);
-  }
+  ForEachPage(table, group, [&](uint32_t logical, uint32_t slot, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i)
+      visit(logical + i, slot + i);
+  });
 }
 
 // Slots whose mirror_link says dirty.
@@ -81,7 +88,9 @@ class FlowBook {
   // Forgets what was before `oldest` and is not among `kept`.
   void Prune(Nanos oldest, const std::vector<FlowImage>& kept);
 
-  // I1: the writer had it, just so. An unbound image is compared without its objects.
+  // Whether it shows what the writer had. An unbound one is compared without its objects.
+  static bool IsKnownAs(const FlowImage& shadow, const FlowImage& had);
+  // I1: the writer had it, just so.
   void CheckKnown(const FlowImage& shadow, const char* where) const;
   // I2: within a session, a slot's register never goes back.
   template <class Hot>

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/base/assert.h"
 #include "tests/sim/journal.h"
@@ -102,6 +103,7 @@ void Lan::Step(Nanos now, bool may_open) {
     }();
     test::Rig& rig = *rigs_[device];
     const test::Host& host = *hosts_[device].Find(parcel->host);
+    if (parcel->from_client) NoteInside(*parcel);
     if (on_inject) on_inject(device, *parcel);
     const test::TextLink link = test::Hosts::LinkOf(rig, host);
     std::copy(link.destination.begin(), link.destination.end(), parcel->frame.begin());
@@ -113,6 +115,13 @@ void Lan::Step(Nanos now, bool may_open) {
     for (auto it = conversations_.begin(); it != conversations_.end();)
       it = it->second.phase == Phase::kOver ? conversations_.erase(it) : std::next(it);
   }
+}
+
+void Lan::NoteInside(const LanParcel& parcel) {
+  const auto seen = test::See(parcel.frame);
+  const auto found =
+      seen && seen->number ? conversations_.find(*seen->number) : conversations_.end();
+  if (found != conversations_.end()) found->second.is_inside = true;
 }
 
 void Lan::Open(Nanos now) {
@@ -169,7 +178,8 @@ void Lan::Over(Conversation& one) {
   one.phase = Phase::kOver;
   due_.erase({one.due, one.number});
   at_client_.erase(std::tuple(one.service->protocol, one.client, one.service->endpoint));
-  if (one.is_tuple_known) at_server_.erase(std::tuple(one.service->protocol, one.server, one.peer));
+  if (one.is_tuple_known && !one.has_lost_tuple)
+    at_server_.erase(std::tuple(one.service->protocol, one.server, one.peer));
   one.is_probed = false;
 }
 
@@ -216,8 +226,8 @@ void Lan::Act(Conversation& one, Nanos now) {
 }
 
 void Lan::Say(Conversation& one, bool from_client, uint8_t flags, size_t length, Nanos now) {
-  const test::Endpoint& from = from_client ? one.client : one.server;
-  const test::Endpoint& to = from_client ? one.service->endpoint : one.peer;
+  const test::Endpoint& from = from_client ? one.client : one.heard.first;
+  const test::Endpoint& to = from_client ? one.service->endpoint : one.heard.second;
   test::PacketBuilder builder;
   builder.IpPair(from.address, to.address);
   uint32_t& next = from_client ? one.client_next : one.server_next;
@@ -263,7 +273,8 @@ void Lan::TakeOver(unsigned from, const std::function<Fate(const Conversation&)>
     if (fate == Fate::kGoesOn) continue;
     const bool is_translated = one.peer.address != one.client.address;
     if (fate == Fate::kCutOff && one.is_tuple_known && !one.has_lost_tuple && is_translated)
-      bereaved_.insert({one.service->protocol, one.server, one.peer});
+      bereaved_[{one.service->protocol, one.server, one.peer}] = {one.client,
+                                                                  one.service->endpoint};
     ++totals_.given_up;
     Over(one);
   }
@@ -275,12 +286,91 @@ void Lan::SilenceAll() {
   }
 }
 
-// ---- what arrives -------------------------------------------------------------------------------
+// ---- what leaves a device -----------------------------------------------------------------------
 
-void Lan::FromDevice(unsigned device, const test::Sent& sent, Nanos now) {
-  if (!test::See(sent.bytes)) return;  // ARP and such is answered by the hosts at once
-  from_devices_.Send({false, hosts_[device].Recipient(*rigs_[device], sent), sent.bytes}, now);
+void Lan::FromDevice(unsigned device, const test::Sent& sent, Nanos now, bool is_lost) {
+  const auto seen = test::See(sent.bytes);
+  if (!seen) return;  // ARP and such is answered by the hosts at once
+  const std::string host = hosts_[device].Recipient(*rigs_[device], sent);
+  if (seen->number && !IsSpoiled(sent.bytes))
+    host == "client" ? LeftForClient(*seen) : LeftForServer(device, *seen, is_lost);
+  if (!is_lost) from_devices_.Send({false, host, sent.bytes, ++order_}, now);
 }
+
+void Lan::LeftForServer(unsigned device, const Seen& seen, bool is_lost) {
+  const auto found = conversations_.find(*seen.number);
+  if (found == conversations_.end()) return;  // an old one
+  Conversation& one = found->second;
+  one.is_inside = false;
+  const Ends ends(seen.destination, seen.source);
+  const Tuple key(one.service->protocol, seen.destination, seen.source);
+  const Ends self(one.client, one.service->endpoint);
+  Users& users = users_[key];
+  if (!is_lost && std::exchange(users.takeovers, takeovers_) != takeovers_) users.who.clear();
+  std::erase(users.who, self);
+  users.who.push_back(self);
+  if (std::count(one.had.begin(), one.had.end(), ends) == 0) one.had.push_back(ends);
+  if (one.phase == Phase::kOver || is_lost) return;
+
+  const bool is_tcp = seen.protocol == IPPROTO_TCP;
+  const bool begins = !is_tcp || (seen.flags & test::kSyn) != 0;  // may do so
+  const bool has_moved = one.is_tuple_known && Ends(one.server, one.peer) != ends;
+  const bool is_opened = std::count(one.opened.begin(), one.opened.end(), ends) != 0;
+  if (is_tcp && begins) {
+    if (!is_opened) one.opened.push_back(ends);
+  } else if (is_tcp && is_opened) {
+    one.opened = {ends};
+  } else if (has_moved && is_tcp) {
+    Complain(
+        ("was " + ToText(one.peer) + " > " + ToText(one.server) + ", changed in its life").c_str(),
+        seen);
+  }
+  if (has_moved) {
+    ++totals_.moved;
+    if (one.is_probed) Complain("a probed conversation moved", seen);
+    if (!one.has_lost_tuple) at_server_.erase(Tuple(one.service->protocol, one.server, one.peer));
+  }
+  one.is_tuple_known = true;
+  std::tie(one.server, one.peer) = ends;
+  if (one.has_lost_tuple && !has_moved && !begins)
+    Complain("I9: two conversations look the same", seen);
+  one.has_lost_tuple = false;
+  const auto bereaved = bereaved_.find(key);
+  if (device != bereaved_of_ && bereaved != bereaved_.end() && bereaved->second != self)
+    Complain("I9: the port of a conversation that was cut off is another's", seen);
+  const auto [other, is_new] = at_server_.emplace(key, one.number);
+  if (is_new || other->second == one.number) return;
+  const auto rival = conversations_.find(other->second);
+  if (rival != conversations_.end()) rival->second.has_lost_tuple = true;
+  other->second = one.number;
+}
+
+void Lan::LeftForClient(const Seen& seen) {
+  const auto found = conversations_.find(*seen.number);
+  if (found == conversations_.end()) return;
+  const Conversation& one = found->second;
+  const bool is_right = one.client == seen.destination && one.service->endpoint == seen.source;
+  if (!is_right && !MayGoAstray(one, seen))
+    Complain("a reply for another client, or of another service", seen);
+}
+
+// What a server says before it hears that its end of the conversation is another's reaches that other
+// one; the first packet of which may still wait for the link address of its server.
+bool Lan::MayGoAstray(const Conversation& one, const Seen& seen) const {
+  const Ends heir(seen.destination, seen.source);
+  for (const auto& [server, peer] : one.had) {
+    const auto found = users_.find(Tuple(seen.protocol, server, peer));
+    if (found == users_.end()) continue;
+    const Users& users = found->second;
+    const bool is_newest = users.who.back() == heir;
+    const bool is_earlier = std::count(users.who.begin(), users.who.end(), heir) != 0;
+    if (is_newest || (users.takeovers != takeovers_ && is_earlier)) return true;
+  }
+  const auto living = at_client_.find(Tuple(seen.protocol, heir.first, heir.second));
+  return living != at_client_.end() && conversations_.at(living->second).is_inside;
+}
+
+// ---- what arrives -------------------------------------------------------------------------------
 
 std::optional<Nanos> Lan::NextArrival() const {
   std::optional<Nanos> next = to_devices_.NextArrival();
@@ -290,6 +380,12 @@ std::optional<Nanos> Lan::NextArrival() const {
   earlier(from_devices_.NextArrival());
   if (!due_.empty()) earlier(due_.begin()->first);
   return next;
+}
+
+// A bit of the number itself may have turned; hosts check what they get.
+bool Lan::IsSpoiled(const Bytes& frame) const {
+  return from_devices_.totals().damaged + to_devices_.totals().damaged != 0 &&
+         test::TextFromPacket(frame).find('!') != std::string::npos;
 }
 
 void Lan::Arrive(const LanParcel& parcel, Nanos now) {
@@ -305,19 +401,15 @@ void Lan::Arrive(const LanParcel& parcel, Nanos now) {
     if (from_devices_.faults.damage_permille != 0) return;
     Complain("a packet went to a MAC that nobody has", *seen);
   }
-  if (from_devices_.totals().damaged + to_devices_.totals().damaged != 0) {
-    // A bit of the number itself may have turned; hosts check what they get.
-    const std::string complaint = test::TextFromPacket(parcel.frame);
-    if (complaint.find('!') != std::string::npos) return;
-  }
+  if (IsSpoiled(parcel.frame)) return;
   if (host->name == "client") {
     AtClient(*seen, now);
   } else {
-    AtServer(*host, *seen, now);
+    AtServer(*host, *seen, parcel.order, now);
   }
 }
 
-void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
+void Lan::AtServer(const test::Host& server, const Seen& seen, uint64_t order, Nanos now) {
   if (!seen.number) return AtReset(seen, false);
   const auto found = conversations_.find(*seen.number);
   if (found == conversations_.end()) return;  // an old one
@@ -328,41 +420,11 @@ void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
     Complain("a server got a packet that is not addressed to it", seen);
   }
   if (one.phase == Phase::kOver) return;
+  if (order > one.heard_order) {
+    one.heard_order = order;
+    one.heard = {seen.destination, seen.source};
+  }
   const bool is_tcp = seen.protocol == IPPROTO_TCP;
-  const bool has_moved =
-      one.is_tuple_known && (one.server != seen.destination || one.peer != seen.source);
-  const std::pair ends(seen.destination, seen.source);
-  const bool is_opened = std::count(one.opened.begin(), one.opened.end(), ends) != 0;
-  if (is_tcp && (seen.flags & test::kSyn) != 0) {
-    if (!is_opened) one.opened.push_back(ends);
-  } else if (is_tcp && is_opened) {
-    one.opened = {ends};
-  } else if (has_moved && is_tcp) {
-    Complain(
-        ("was " + ToText(one.peer) + " > " + ToText(one.server) + ", changed in its life").c_str(),
-        seen);
-  }
-  if (has_moved) {
-    ++totals_.moved;
-    if (one.is_probed) Complain("a probed conversation moved", seen);
-  }
-  const auto before = std::tuple(one.service->protocol, one.server, one.peer);
-  const auto key = std::tuple(one.service->protocol, seen.destination, seen.source);
-  if (has_moved && !one.has_lost_tuple) at_server_.erase(before);
-  one.is_tuple_known = true;
-  one.server = seen.destination;
-  one.peer = seen.source;
-  if (one.has_lost_tuple && !has_moved && (seen.flags & test::kSyn) == 0)
-    Complain("I9: two conversations look the same", seen);
-  one.has_lost_tuple = false;
-  if (active_[one.service->group] != bereaved_of_ && bereaved_.contains(key))
-    Complain("I9: the port of a conversation that was cut off is another's", seen);
-  const auto [other, is_new] = at_server_.emplace(key, one.number);
-  if (!is_new && other->second != one.number) {
-    const auto rival = conversations_.find(other->second);
-    if (rival != conversations_.end()) rival->second.has_lost_tuple = true;
-    other->second = one.number;
-  }
   one.server_heard = true;
   if (!is_tcp) {
     if (!chance_.OneIn(4)) Say(one, false, 0, chance_.Below(100), now);
@@ -384,24 +446,13 @@ void Lan::AtServer(const test::Host& server, const Seen& seen, Nanos now) {
   }
 }
 
-// What a server said before its end of the conversation was another's reaches that other one, and may
-// do so before the server has heard of it.
-bool Lan::MayGoAstray(const Conversation& one, const Seen& seen) const {
-  if (one.phase == Phase::kOver || one.has_lost_tuple) return true;
-  const auto heir = at_client_.find(std::tuple(seen.protocol, seen.destination, seen.source));
-  return heir != at_client_.end() && !conversations_.at(heir->second).is_tuple_known;
-}
-
 void Lan::AtClient(const Seen& seen, Nanos now) {
   if (!seen.number) return AtReset(seen, true);
   const auto found = conversations_.find(*seen.number);
   if (found == conversations_.end()) return;
   Conversation& one = found->second;
   ++totals_.to_clients;
-  if (one.client != seen.destination || one.service->endpoint != seen.source) {
-    if (MayGoAstray(one, seen)) return;
-    Complain("a reply for another client, or of another service", seen);
-  }
+  if (one.client != seen.destination || one.service->endpoint != seen.source) return;  // astray
   if (one.phase == Phase::kOver) return;
   one.client_heard = true;
   if (seen.protocol != IPPROTO_TCP) return;
@@ -438,7 +489,7 @@ void Lan::AtReset(const Seen& seen, bool at_client) {
 
 void Lan::Probe(const std::function<bool(const Conversation&)>& which, Nanos now) {
   for (auto& [number, one] : conversations_) {
-    one.is_probed = one.phase == Phase::kOpen && one.is_tuple_known && which(one);
+    one.is_probed = one.phase == Phase::kOpen && one.heard_order != 0 && which(one);
     if (!one.is_probed) continue;
     one.client_heard = one.server_heard = false;
     const bool is_tcp = one.service->protocol == IPPROTO_TCP;

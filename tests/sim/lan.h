@@ -9,9 +9,11 @@
 //  - a conversation keeps its server, and its source as the server sees it, until a new SYN; of several
 //    that are on their way at once, any may win;
 //  - no two living conversations look the same to a server (I9, from outside);
-//  - replies reach their client, from the service that it asked.
-// A violation of these is thrown. What a client sends goes to the device that is active for the
-// service's traffic group.
+//  - replies reach their client, from the service that it asked; or whom a device gave the replies' end
+//    since, which their server may not know yet.
+// A violation of these is thrown. They are looked at as packets leave a device, in that order, for on
+// their way to a host they overtake each other. What a client sends goes to the device that is active for
+// the service's traffic group.
 #pragma once
 
 #include <array>
@@ -58,12 +60,14 @@ struct LanParcel {
   bool from_client = false;
   std::string host;
   test::Bytes frame;
+  uint64_t order = 0;  // in which devices sent it
 };
 size_t SizeOf(const LanParcel& parcel);
 bool Damage(LanParcel& parcel, Chance& chance);
 
 class Lan {
  public:
+  using Ends = std::pair<test::Endpoint, test::Endpoint>;  // server, peer
   struct Conversation {
     enum class Phase : uint8_t { kOpening, kOpen, kClosing, kOver };
     uint32_t number = 0;
@@ -71,12 +75,16 @@ class Lan {
     test::Endpoint client;
     Phase phase = Phase::kOpening;
     uint32_t client_next = 0, server_next = 0;
+    // Server and client, as the server sees them; by what a device sent last.
     bool is_tuple_known = false;
-    test::Endpoint server, peer;  // as the server sees itself and the client
-    // Where SYNs of it came to (server, peer): a flow that was given up for lack of room begins anew.
-    std::vector<std::pair<test::Endpoint, test::Endpoint>> opened;
+    test::Endpoint server, peer;
+    std::vector<Ends> had;     // all that it had
+    std::vector<Ends> opened;  // of its SYNs: a flow that was given up for lack of room begins anew
     bool has_lost_tuple = false;  // another one has it: its flow must be gone
-    Nanos due = 0;                // says its next word then
+    bool is_inside = false;    // a packet of its client went into a device, and none came out since
+    uint64_t heard_order = 0;  // the newest that its server heard; 0: none
+    Ends heard;
+    Nanos due = 0;  // says its next word then
     unsigned tries = 0;
     bool is_probed = false, client_heard = false, server_heard = false;  // since Probe
   };
@@ -87,12 +95,15 @@ class Lan {
   void AddHost(const test::Host& host);
   // A device came (again): it is told who everybody is.
   void Meet(unsigned device, test::Rig& rig);
-  void SetActive(unsigned group, unsigned device) { active_[group] = device; }
+  void SetActive(unsigned group, unsigned device) {
+    active_[group] = device;
+    ++takeovers_;
+  }
 
   // Everything that is due.
   void Step(Nanos now, bool may_open);
-  // A frame that `device` sent.
-  void FromDevice(unsigned device, const test::Sent& sent, Nanos now);
+  // A frame that `device` sent. is_lost: it reaches nobody.
+  void FromDevice(unsigned device, const test::Sent& sent, Nanos now, bool is_lost);
   std::optional<Nanos> NextArrival() const;
 
   // Each of these conversations says a word in both directions, apart from its usual course.
@@ -102,7 +113,9 @@ class Lan {
   void EndAll(Nanos now);  // by RST
   // Another device takes over from this one. Conversations that do not go on fall silent. Of those that
   // are cut off the new one knows nothing, and their servers do not know yet: as long as it is active,
-  // no other conversation may look like one of them. The others it ends, or nobody speaks for them.
+  // nobody else's conversation may look like one of them. (One of the same client, port and service may:
+  // what the new one was told last it may not have done yet.) The others it ends, or nobody speaks for
+  // them.
   enum class Fate { kGoesOn, kEnds, kCutOff };
   void TakeOver(unsigned from, const std::function<Fate(const Conversation&)>& fate_of);
   void SilenceAll();  // nobody says another word; flows idle out
@@ -124,16 +137,20 @@ class Lan {
   Wire<LanParcel>& from_devices() { return from_devices_; }
 
  private:
+  void NoteInside(const LanParcel& parcel);
   void Open(Nanos now);
   Conversation& Begin(const LanService& service, const test::Endpoint& client);
   void Act(Conversation& one, Nanos now);
   void Plan(Conversation& one, Nanos due);
   void Over(Conversation& one);
   void Say(Conversation& one, bool from_client, uint8_t flags, size_t length, Nanos now);
-  void Arrive(const LanParcel& parcel, Nanos now);
-  void AtServer(const test::Host& server, const test::Seen& seen, Nanos now);
-  void AtClient(const test::Seen& seen, Nanos now);
+  void LeftForServer(unsigned device, const test::Seen& seen, bool is_lost);
+  void LeftForClient(const test::Seen& seen);
   bool MayGoAstray(const Conversation& one, const test::Seen& seen) const;
+  bool IsSpoiled(const test::Bytes& frame) const;
+  void Arrive(const LanParcel& parcel, Nanos now);
+  void AtServer(const test::Host& server, const test::Seen& seen, uint64_t order, Nanos now);
+  void AtClient(const test::Seen& seen, Nanos now);
   void AtReset(const test::Seen& seen, bool at_client);
   std::string HostOf(const IpAddress& address) const;
   [[noreturn]] void Complain(const char* what, const test::Seen& seen) const;
@@ -147,11 +164,22 @@ class Lan {
   Wire<LanParcel> to_devices_, from_devices_;
   std::map<uint32_t, Conversation> conversations_;
   std::set<std::pair<Nanos, uint32_t>> due_;
+  using Tuple = std::tuple<uint8_t, test::Endpoint, test::Endpoint>;  // protocol first
   // Who has which address and port at a server, and which port a client uses.
-  std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_server_;
-  std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, uint32_t> at_client_;
-  // Translated ends of conversations that the last takeover cut off, and from whom it was.
-  std::set<std::tuple<uint8_t, test::Endpoint, test::Endpoint>> bereaved_;
+  std::map<Tuple, uint32_t> at_server_;
+  std::map<Tuple, uint32_t> at_client_;
+  // For whom devices sent something with these ends, client and service; who takes over may know of
+  // earlier ones only.
+  struct Users {
+    uint64_t takeovers = 0;
+    std::vector<Ends> who;  // the last one is the newest
+  };
+  std::map<Tuple, Users> users_;
+  uint64_t takeovers_ = 0;
+  uint64_t order_ = 0;
+  // Translated ends of conversations that the last takeover cut off, whose they were, and from whom it
+  // took.
+  std::map<Tuple, Ends> bereaved_;
   unsigned bereaved_of_ = 0;
   uint32_t last_number_ = 0;
   uint16_t next_call_ = 0;

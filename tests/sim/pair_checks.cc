@@ -3,6 +3,7 @@
 // What must hold in the whole world; checked from outside the devices.
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "tests/sim/pair_world.h"
 
@@ -19,7 +20,29 @@ uint64_t ActivityOf(const pipeline::WorkerCounters& counters) {
   return sum;
 }
 
+// What `born` was when it came to the value that `image` has.
+FlowImage VersionOf(FlowImage born, const FlowImage& image) {
+  born.value = image.value;
+  born.state = image.state;
+  born.flags = image.flags;
+  return born;
+}
+
 }  // namespace
+
+void PairWorld::Book::NewWriter() {
+  constexpr size_t kKept = 8;  // as FlowBook does
+  flows.NewWriter();
+  births_before.push_back(std::exchange(births, {}));
+  if (births_before.size() > kKept) births_before.erase(births_before.begin());
+}
+
+bool PairWorld::Book::IsOfEarlier(const FlowImage& image) const {
+  return std::ranges::any_of(births_before, [&](const Births& earlier) {
+    const auto birth = earlier.find(flow::BirthOf(image.value));
+    return birth != earlier.end() && FlowBook::IsKnownAs(image, VersionOf(birth->second, image));
+  });
+}
 
 unsigned PairWorld::NumberOf(const std::string& name) {
   if (name.empty()) return 0;
@@ -149,14 +172,10 @@ void PairWorld::CheckShadow(unsigned group, unsigned worker) {
     // What is of an earlier session, or the device had itself before it became standby, is swept soon.
     if (image.link != mark) continue;
     Book& book = BookOf(group, worker, image.is_ipv6);
+    if (!is_of_writer && book.IsOfEarlier(image)) continue;
     const auto birth = book.births.find(flow::BirthOf(image.value));
-    if (is_of_writer && book.flows.Find(image.value) == nullptr && birth != book.births.end()) {
-      FlowImage had = birth->second;
-      had.value = image.value;
-      had.state = image.state;
-      had.flags = image.flags;
-      book.flows.Remember(had, now_);
-    }
+    if (is_of_writer && book.flows.Find(image.value) == nullptr && birth != book.births.end())
+      book.flows.Remember(VersionOf(birth->second, image), now_);
     if (book.flows.Find(image.value) == nullptr) {
       activity_[active] = {};  // given a new birth by an audit: the book lacks it
       Remember(active, worker);

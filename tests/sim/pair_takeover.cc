@@ -27,6 +27,8 @@ void PairWorld::Crash(unsigned device) {
   // It may still have to apply what the other did already, and ends flows then.
   const PairConfig& config = applies_at_[heir] != 0 ? wanted_[heir] : applied_[heir];
   lan_.TakeOver(device, [&](const Lan::Conversation& one) {
+    // Its flow is gone; the heir may not know yet.
+    if (one.has_lost_tuple) return Lan::Fate::kEnds;
     const bool has =
         one.is_tuple_known && had.contains({one.service->protocol, one.client,
                                             one.service->endpoint, one.peer, one.server});

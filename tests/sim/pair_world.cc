@@ -132,8 +132,7 @@ void PairWorld::Start(unsigned device) {
           book.flows.NewShadow();
           continue;
         }
-        book.flows.NewWriter();
-        book.births.clear();
+        book.NewWriter();
       }
     }
   }
@@ -164,7 +163,7 @@ void PairWorld::WorkerTurn(unsigned device, unsigned worker, bool is_lost) {
   commit_.BeforeTurn(one, worker);
   for (const test::Sent& sent : one.rig().Turn(worker)) {
     commit_.Left(device, one, *devices_[1 - device], sent, lan_, applied_[device]);
-    if (!is_lost) lan_.FromDevice(device, sent, now_);
+    lan_.FromDevice(device, sent, now_, is_lost);
   }
   Remember(device, worker);
   RememberRecords(device);
@@ -322,8 +321,7 @@ void PairWorld::SetRoles(unsigned group, unsigned active) {
     for (const bool is_ipv6 : {false, true}) {
       Book& book = BookOf(group, worker, is_ipv6);
       book.flows.NewShadow();
-      book.flows.NewWriter();
-      book.births.clear();
+      book.NewWriter();
     }
   }
   activity_ = {};

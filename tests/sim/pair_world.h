@@ -129,7 +129,14 @@ class PairWorld {
   };
   struct Book {
     FlowBook flows;
-    std::map<flow::Birth, FlowImage> births;
+    using Births = std::map<flow::Birth, FlowImage>;
+    Births births;
+    std::vector<Births> births_before;  // of the writers before
+
+    void NewWriter();
+    // Whether a writer before the present one had it, or a version of it that came and went within one
+    // turn.
+    bool IsOfEarlier(const FlowImage& image) const;
   };
 
   void Start(unsigned device);
