@@ -242,6 +242,10 @@ SyncClaim Endpoint::claim(config::TrafficGroupId group) const noexcept {
   return impl_->claims[group].Get();
 }
 
+SyncState Endpoint::seen(config::TrafficGroupId group) const {
+  return impl_->Seen(group).state;
+}
+
 const EndpointCounters& Endpoint::counters() const {
   return impl_->counters;
 }

@@ -147,6 +147,8 @@ struct EndpointPorts {
   // How far this device's end of the group's streams is, over all workers: of that session, under the
   // configuration of that generation.
   std::function<SyncState(config::TrafficGroupId, uint32_t session, uint64_t generation)> state;
+  // Of a group that is mirrored to another peer: how far that one is. Not set: nothing is known of it.
+  std::function<SyncState(config::TrafficGroupId)> state_elsewhere;
   // How many copies of records this device did not keep because its configuration lacked something
   // that they name; counts up. Not set: none ever.
   std::function<uint64_t()> records_missed;
@@ -186,6 +188,8 @@ class Endpoint {
   std::shared_ptr<const EndpointStatus> status() const;
   // Any thread: what was decided of the group last. Silence of the peer changes nothing.
   SyncClaim claim(config::TrafficGroupId group) const noexcept;
+  // The mirror lcore: how far the group is, by what the peer says, too.
+  SyncState seen(config::TrafficGroupId group) const;
   const EndpointCounters& counters() const;
 
  private:

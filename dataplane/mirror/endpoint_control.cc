@@ -175,17 +175,22 @@ std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
     const Group& group = sessions.group(configured.id);
     if (group.name_hash == 0) continue;
     const bool is_active = group.role == config::Role::kActive;
-    says.push_back(
-        {.name_hash = group.name_hash,
-         .number = configured.id,
-         .role = group.role,
-         .epoch = is_active ? group.epoch : group.highest,
-         .session = group.reader.is_open ? group.reader.terms.session : 0,
-         // Of a peer that is not heard nothing is known; it may hear this.
-         .state = shown == PeerState::kUp ? judged[configured.id].state : SyncState::kDown,
-         .is_elsewhere = group.is_elsewhere});
+    says.push_back({.name_hash = group.name_hash,
+                    .number = configured.id,
+                    .role = group.role,
+                    .epoch = is_active ? group.epoch : group.highest,
+                    .session = group.reader.is_open ? group.reader.terms.session : 0,
+                    .state = StateToSay(configured.id),
+                    .is_elsewhere = group.is_elsewhere});
   }
   return says;
+}
+
+SyncState Endpoint::Impl::StateToSay(config::TrafficGroupId id) const {
+  if (sessions.group(id).is_elsewhere)
+    return ports.state_elsewhere ? ports.state_elsewhere(id) : SyncState::kDown;
+  // Of a peer that is not heard nothing is known; it may hear this.
+  return shown == PeerState::kUp ? judged[id].state : SyncState::kDown;
 }
 
 // What the port does not take is tried again each turn; beside it, all went.

@@ -46,6 +46,10 @@ Peers::Peers(const EndpointOptions& options, config::Publisher& publisher,
       ports_.publish_translation(peer, std::move(next));
     };
     its_ports.state = ports_.state;
+    its_ports.state_elsewhere = [this, &roles](config::TrafficGroupId group) {
+      const PeerIndex to = roles.MirrorTo(group);
+      return to < endpoints_.size() ? endpoints_[to]->seen(group) : SyncState::kDown;
+    };
     if (ports_.records_missed)
       its_ports.records_missed = [this, peer] { return ports_.records_missed(peer); };
     its_ports.heartbeat = ports_.heartbeat;

@@ -165,7 +165,12 @@ void Sessions::Match(Group& group, const Situation& situation) {
   }
   if (group.is_elsewhere || (group.role == Role::kStandby && peer->says.is_elsewhere)) {
     if (!group.duty.is_told) group.highest = std::max(group.highest, peer->says.epoch);
-    return none("mirrored to another device");
+    none("mirrored to another device");
+    // That one has all of it by now: what this device had is of no use any more, and grows old.
+    const bool is_kept_there = group.role == Role::kStandby && peer->says.epoch == group.highest &&
+                               peer->says.state == SyncState::kInSync;
+    if (is_kept_there) Discard(group.reader);
+    return;
   }
   if (group.role == Role::kActive) {
     if (group.reader.is_open) none("");
@@ -269,6 +274,7 @@ void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, 
   end.is_open = true;
   end.terms = terms;
   end.terms.peer = options_.peer;
+  end.is_discarded = false;
   end.silent_workers = 0;
   end.workers.resize(std::max(end.workers.size(), workers));
   for (StreamEnd::PerWorker& worker : end.workers) {
@@ -287,6 +293,16 @@ void Sessions::CloseEnd(StreamEnd& end, bool discard) {
   end.is_open = false;
   end.discard = discard;
   end.silent_workers = 0;
+}
+
+// Also of what was read from another peer.
+void Sessions::Discard(StreamEnd& reader) {
+  if (reader.is_discarded) return;
+  reader.is_discarded = reader.discard = true;
+  reader.workers.resize(std::max(reader.workers.size(), workers_));
+  for (StreamEnd::PerWorker& worker : reader.workers)
+    worker.is_told = true;  // so that they are told that it is closed
+  untold_ = true;
 }
 
 void Sessions::FollowKeys() {

@@ -47,7 +47,8 @@ struct StreamEnd {
     SessionTerms told;
   };
   bool is_open = false;
-  bool discard = false;  // when it closes
+  bool discard = false;       // when it closes
+  bool is_discarded = false;  // what a reader had; until it opens again
   SessionTerms terms;
   std::vector<PerWorker> workers;
   uint64_t silent_workers = 0;  // bit w: nothing comes of worker w's stream, though the peer speaks
@@ -149,6 +150,7 @@ class Sessions {
   void MatchPersistence(const Situation& situation);
   void OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, size_t workers);
   static void CloseEnd(StreamEnd& end, bool discard);
+  void Discard(StreamEnd& reader);
   void FollowKeys(const Group& group, StreamEnd& end);
   uint32_t NextSession();
   static bool IsNewSession(uint32_t session, uint32_t last);

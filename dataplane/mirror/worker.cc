@@ -130,9 +130,9 @@ bool WorkerMirror::Take(const FrameSlot& slot, const Snapshot& snapshot,
       if (!is_active) receivers_[group]->Open(slot.terms, now);
       break;
     case Cargo::kCloseReceiver:
+      if (reads_from_[group] != slot.peer && receivers_[group]->is_open()) break;
       // What was a shadow is in use by now.
-      if (reads_from_[group] == slot.peer)
-        receivers_[group]->Close(slot.terms.discard && !is_active);
+      receivers_[group]->Close(slot.terms.discard && !is_active);
       break;
   }
   return true;

@@ -118,8 +118,11 @@ def case_one_after_the_other(world):
         world.start(which)
         world.wait_group('c', heir)
     check_same_servers(connections, servers)
-    close_all(connections)
     world.bring_home()
+    wait_until(lambda: world.flows_of('b', GROUP) and not world.flows_of('c', GROUP),
+               'what c had stays there, though b has it all')
+    check_same_servers(connections, servers)
+    close_all(connections)
 
 
 def case_both_groups(world):

@@ -138,6 +138,34 @@ TEST_CASE("peers: a group's connections go to the peer that it is mirrored to", 
                           kSecond));
     CHECK(network.devices[1]->workers[0].readers[1].terms.session != before);
   }
+  SECTION("what the first had goes when the other one has it all") {
+    const auto discarded = [&](unsigned device) {
+      unsigned count = 0;
+      for (const test::StubWorker& worker : network.devices[device]->workers)
+        count += worker.discarded;
+      return count;
+    };
+    // Streams that say nothing are not in sync.
+    const auto is_so_soon = [&](unsigned at_second, unsigned at_third) {
+      return network.Until(
+          [&] {
+            network.devices[0]->Write(100);
+            return discarded(1) == at_second && discarded(2) == at_third;
+          },
+          4 * kSecond);
+    };
+    network.devices[0]->roles.SetMirrorTo(1, Network::kToThird);
+    CHECK_FALSE(is_so_soon(2, 0));
+    CHECK(discarded(1) == 0);
+    for (const unsigned device : {0U, 2U})
+      network.devices[device]->streams = SyncState::kInSync;
+    CHECK(is_so_soon(2, 0));
+    CHECK_FALSE(is_so_soon(4, 0));
+    // And the other way round.
+    network.devices[1]->streams = SyncState::kInSync;
+    network.devices[0]->roles.SetMirrorTo(1, Network::kToSecond);
+    CHECK(is_so_soon(2, 2));
+  }
   SECTION("to nobody") {
     network.devices[0]->roles.SetMirrorTo(1, config::kNoPeer);
     CHECK(
