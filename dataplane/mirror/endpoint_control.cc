@@ -179,11 +179,17 @@ std::vector<GroupSays> Endpoint::Impl::MakeGroups() const {
                     .number = configured.id,
                     .role = group.role,
                     .epoch = is_active ? group.epoch : group.highest,
-                    .session = group.reader.is_open ? group.reader.terms.session : 0,
+                    .session = SessionToSay(group),
                     .state = StateToSay(configured.id),
                     .is_elsewhere = group.is_elsewhere});
   }
   return says;
+}
+
+// A standby's wish; an active's, that one is over: nobody would know by its silence alone.
+uint32_t Endpoint::Impl::SessionToSay(const Group& group) {
+  if (group.role == config::Role::kActive) return group.writer.is_open ? 0 : group.written;
+  return group.reader.is_open ? group.reader.terms.session : 0;
 }
 
 SyncState Endpoint::Impl::StateToSay(config::TrafficGroupId id) const {

@@ -81,6 +81,7 @@ struct Endpoint::Impl {
   void SendHeartbeat(std::string_view bytes, Nanos now, FrameSink& sink);
   Hello MakeHello() const;
   std::vector<GroupSays> MakeGroups() const;
+  static uint32_t SessionToSay(const Group& group);
   SyncState StateToSay(config::TrafficGroupId id) const;
 
   // ---- workers' frames

@@ -43,8 +43,12 @@ enum class RowResult : uint8_t { kDone, kBusy };
 
 struct PersistReceiver::Impl {
   Impl(unsigned worker_index, persist::Table& records, const config::Roles& device_roles,
-       config::PeerIndex peer_index)
-      : worker(worker_index), peer(peer_index), table(records), roles(device_roles) {}
+       config::PeerIndex peer_index, PersistTellers* all_tellers)
+      : worker(worker_index),
+        peer(peer_index),
+        table(records),
+        roles(device_roles),
+        tellers(all_tellers) {}
 
   bool ApplyFrame(const FrameSlot& slot, const Names& names) noexcept;
   RowResult ApplyRow(const PersistRow& row, const Names& names) noexcept;
@@ -59,6 +63,7 @@ struct PersistReceiver::Impl {
   const config::PeerIndex peer;
   persist::Table& table;
   const config::Roles& roles;
+  PersistTellers* const tellers;
   SessionTerms terms;
   bool is_open = false;
   std::array<Stream, kWorkersMax> streams;
@@ -72,8 +77,8 @@ struct PersistReceiver::Impl {
 };
 
 PersistReceiver::PersistReceiver(unsigned worker, persist::Table& table, const config::Roles& roles,
-                                 config::PeerIndex peer)
-    : impl_(std::make_unique<Impl>(worker, table, roles, peer)) {}
+                                 config::PeerIndex peer, PersistTellers* tellers)
+    : impl_(std::make_unique<Impl>(worker, table, roles, peer, tellers)) {}
 
 PersistReceiver::~PersistReceiver() = default;
 
@@ -227,6 +232,7 @@ RowResult PersistReceiver::Impl::Put(const PersistRow& row, const persist::Key& 
   record.flags = persist::kFromPeer;
   if (profile.mirror) record.flags |= persist::kMirror;
   record.peer = peer;
+  if (tellers != nullptr) (*tellers)[record.group] = peer;
   record.origin = names.stream;
   record.session = static_cast<uint8_t>(terms.session);
   record.last_used = names.now - std::min(row.idle_ticks, kIdleMax);
@@ -277,7 +283,10 @@ bool PersistReceiver::Impl::IsAllHeard() const noexcept {
 // now, has no more, or never had.
 bool PersistReceiver::Impl::IsUnconfirmed(const Record& record) const noexcept {
   if (record.group == 0 || roles.IsActive(record.group)) return false;
-  if ((record.flags & persist::kFromPeer) == 0 || record.peer != peer) {
+  const bool is_copy = (record.flags & persist::kFromPeer) != 0;
+  if (is_copy && record.peer != peer && (tellers == nullptr || (*tellers)[record.group] != peer))
+    return false;
+  if (!is_copy || record.peer != peer) {
     return sweeps_all && (record.flags & persist::kMirror) != 0 &&
            terms.peers_groups.test(record.group);
   }

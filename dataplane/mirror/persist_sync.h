@@ -28,7 +28,8 @@
 //
 // Several peers have a sender and a receiver each. A group's records go to the peer that the group is
 // mirrored to, and only its sender touches their marks; buckets that change are looked at by all of them.
-// What the peer that is active now does not have goes, whichever of the others told of it.
+// What the peer that is active now does not have goes, whichever of the others told of it: of copies, if it has
+// told of the group last. A device that gave the group up may say only after that that its session is in sync.
 //
 // Records belong to the traffic group of the virtual they were made through. Those of groups where this
 // device is standby, and of no group (which never moves), are not told; those of groups where it is
@@ -37,6 +38,7 @@
 // Pure. Thread safety: one worker each; counters by any.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -103,10 +105,14 @@ class PersistSender {
   std::unique_ptr<Impl> impl_;
 };
 
+// By group: which peer told of a record of it last. One for all receivers of a worker.
+using PersistTellers = std::array<config::PeerIndex, kTrafficGroupsMax + 1>;
+
 class PersistReceiver {
  public:
+  // `tellers` outlives it; nullptr: there is one peer.
   PersistReceiver(unsigned worker, persist::Table& table, const config::Roles& roles,
-                  config::PeerIndex peer = 0);
+                  config::PeerIndex peer = 0, PersistTellers* tellers = nullptr);
   ~PersistReceiver();
 
   void Open(const SessionTerms& terms, Nanos now) noexcept;

@@ -147,6 +147,19 @@ bool Sessions::IsPeers(const Group& group) const {
          peer->says.role == Role::kActive && !peer->says.is_elsewhere;
 }
 
+// When the writer says that another device has all of it: what this one had is of no use any more, and grows
+// old. Once, until it is not so any more: something may have been told to this device then.
+void Sessions::DropWhatIsElsewhere(Group& group, const GroupSays& peer) {
+  const bool is_so = group.role == Role::kStandby && peer.role == Role::kActive &&
+                     peer.is_elsewhere && peer.epoch == group.highest &&
+                     peer.state == SyncState::kInSync;
+  if (is_so) {
+    Discard(group.reader);
+  } else {
+    group.reader.is_discarded = false;
+  }
+}
+
 void Sessions::Match(Group& group, const Situation& situation) {
   const PeerGroup* peer = PeerOf(group.name_hash);
   const auto none = [&](const char* reason) {
@@ -161,15 +174,13 @@ void Sessions::Match(Group& group, const Situation& situation) {
   if (peer == nullptr) return none("peer lacks the group");
   if (group.role == peer->says.role) {
     if (!group.duty.is_told) group.highest = std::max(group.highest, peer->says.epoch);
+    DropWhatIsElsewhere(group, peer->says);
     return none(group.role == Role::kActive ? "both are active" : "both are standby");
   }
   if (group.is_elsewhere || (group.role == Role::kStandby && peer->says.is_elsewhere)) {
     if (!group.duty.is_told) group.highest = std::max(group.highest, peer->says.epoch);
     none("mirrored to another device");
-    // That one has all of it by now: what this device had is of no use any more, and grows old.
-    const bool is_kept_there = group.role == Role::kStandby && peer->says.epoch == group.highest &&
-                               peer->says.state == SyncState::kInSync;
-    if (is_kept_there) Discard(group.reader);
+    DropWhatIsElsewhere(group, peer->says);
     return;
   }
   if (group.role == Role::kActive) {
@@ -228,7 +239,12 @@ void Sessions::MatchReader(Group& group, const GroupSays& peer, const Situation&
   }
   changed_ |= group.highest != peer.epoch;
   group.highest = peer.epoch;
-  if (end.is_open && end.terms.epoch == peer.epoch && end.terms.wire_group == peer.number) return;
+  // A number is never used twice: when the writer closed the session meanwhile, another one has to be.
+  const bool is_over = end.is_open && peer.session == end.terms.session;
+  if (end.is_open && !is_over && end.terms.epoch == peer.epoch &&
+      end.terms.wire_group == peer.number) {
+    return;
+  }
   group.reason = "";
   OpenEnd(group, end,
           {.session = NextSession(),

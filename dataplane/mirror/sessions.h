@@ -5,7 +5,7 @@
 // Theory of operation. A group's streams run from the device that is active to the one that is
 // standby. The standby chooses the session's number, for the epoch that the active said last; the
 // active opens the session that the standby wants for its epoch, and no number twice, because a number
-// names a key. What workers are told is not a list of orders but a state: what each end of each stream
+// names a key; so it says which one it has closed, and the standby chooses another. What workers are told is not a list of orders but a state: what each end of each stream
 // ought to be, and what the worker was told last. So a full ring delays, and loses nothing.
 //
 // Who is active, and in which epoch, is told: by roles that the configuration fixes, and then each time
@@ -151,6 +151,7 @@ class Sessions {
   void OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, size_t workers);
   static void CloseEnd(StreamEnd& end, bool discard);
   void Discard(StreamEnd& reader);
+  void DropWhatIsElsewhere(Group& group, const GroupSays& peer);
   void FollowKeys(const Group& group, StreamEnd& end);
   uint32_t NextSession();
   static bool IsNewSession(uint32_t session, uint32_t last);

@@ -30,7 +30,8 @@ WorkerMirror::WorkerMirror(unsigned worker, Tables tables, config::LiveCounts& l
     : worker_(worker), tables_(tables), live_(live), roles_(roles) {
   for (PeerIndex peer = 0; peer < peers; ++peer) {
     persist_senders_.push_back(std::make_unique<PersistSender>(worker, records, roles, peer));
-    persist_receivers_.push_back(std::make_unique<PersistReceiver>(worker, records, roles, peer));
+    persist_receivers_.push_back(
+        std::make_unique<PersistReceiver>(worker, records, roles, peer, &tellers_));
   }
   for (const auto& sender : persist_senders_) {
     std::vector<PersistSender*> siblings;

@@ -137,6 +137,7 @@ class WorkerMirror {
   Tables tables_;
   config::LiveCounts& live_;
   const config::Roles& roles_;
+  PersistTellers tellers_{};
   std::vector<std::unique_ptr<PersistSender>> persist_senders_;      // by peer
   std::vector<std::unique_ptr<PersistReceiver>> persist_receivers_;  // likewise
   FrameRing inbound_;

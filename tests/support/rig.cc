@@ -108,6 +108,7 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
   if (options_.first_session != 0) options.mirror->first_session = options_.first_session;
   if (options_.takeover) {
     options.takeover = unit::TakeoverOptions{.settings = *options_.takeover,
+                                             .ballot = options_.ballot,
                                              .incarnation = options.mirror->incarnation};
     ha::Settings& settings = options.takeover->settings;
     settings.self = snapshot->mirroring.unit_id;

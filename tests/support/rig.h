@@ -53,6 +53,7 @@ struct RigOptions {
   // The takeover machine decides on every traffic group, whatever role it is configured to have.
   std::optional<ha::Settings> takeover;  // but for self, peers and groups, which are filled in
   ha::Method takeover_method = ha::Method::kHaOrder;
+  uint32_t ballot = 0;  // as of unit::TakeoverOptions
   ha::HealthSettings health;
   // Called right before and right after each Unit::Turn.
   void (*around_turn)(bool begins) = nullptr;

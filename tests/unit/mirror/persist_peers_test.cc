@@ -202,7 +202,8 @@ TEST_CASE(
     "[mirror]") {
   // The reader's table, with a receiver for each of two peers: the first was active, then the second is.
   PersistPair pair(1, {}, 1);
-  PersistReceiver other(0, pair.reader.table, pair.reader_roles, 1);
+  PersistTellers tellers{};
+  PersistReceiver other(0, pair.reader.table, pair.reader_roles, 1, &tellers);
   for (uint32_t number = 0; number < 40; ++number)
     pair.Use(number, 1, 2);
   pair.Quiet();
@@ -239,6 +240,48 @@ TEST_CASE(
   CHECK(of_group == 10);
   // Of the other group this peer says nothing.
   CHECK(read.size() == 30);
+}
+
+TEST_CASE("persist peers: who gave a group up drops nothing of what the next one told",
+          "[mirror]") {
+  // The pair's writer is active, the other peer was; its session comes to be in sync only now.
+  PersistPair pair(1, {}, 1);
+  PersistTellers tellers{};
+  PersistReceiver from_active(0, pair.reader.table, pair.reader_roles, 0, &tellers);
+  PersistReceiver from_former(0, pair.reader.table, pair.reader_roles, 1, &tellers);
+  test::TableMemory formers{3000, 1, 8};
+  config::Roles former_roles;
+  for (config::TrafficGroupId group = 1; group <= 2; ++group)
+    former_roles.Set(group, config::Role::kStandby);
+  PersistSender former(0, formers.table, former_roles);
+  SessionTerms terms = PersistPair::Terms(500, 1);
+  terms.peers_groups.set(1);
+  terms.peers_groups.set(2);
+  pair.senders[0]->Open(terms, pair.now);
+  from_active.Open(terms, pair.now);
+  terms.session = 900;
+  from_former.Open(terms, pair.now);
+  for (uint32_t number = 0; number < 40; ++number)
+    pair.Use(number, 1, 2);
+  auto slot = std::make_unique<FrameSlot>();
+  const auto run = [&](PersistSender& sender, PersistReceiver& receiver) {
+    for (int step = 0; step < 1000; ++step) {
+      pair.now += kMillisecond;
+      sender.OnClock(pair.now);
+      while (sender.Build(*slot, pair.writer_snapshot, pair.now))
+        receiver.Apply(*slot, pair.translation, pair.reader_snapshot, pair.now);
+      while (receiver.BuildAck(*slot, 64, pair.now))
+        sender.OnAck(slot->header, pair.now);
+      receiver.Tidy(64);
+    }
+  };
+  run(*pair.senders[0], from_active);
+  REQUIRE(pair.Difference() == "");
+  former.Open(terms, pair.now);
+  run(former, from_former);
+  CHECK(former.state() == StreamState::kInSync);
+  CHECK(from_former.counters().unconfirmed.Get() == 0);
+  CHECK(pair.Difference() == "");
 }
 
 }  // namespace tandem::mirror

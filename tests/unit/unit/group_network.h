@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Three whole devices in a device group, between a client and two servers, on one mirroring network whose links
+// can be cut; each has a control thread whose disk works, and can be killed and started again.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/unit/takeover.h"
+#include "tests/support/hosts.h"
+#include "tests/support/pair.h"
+
+namespace tandem::test {
+
+class GroupNetwork {
+ public:
+  static constexpr unsigned kDevices = 3;
+  static constexpr unsigned kNobody = kDevices;
+  // Single devices have turns of their own in between: when they are sent something, or questioned.
+  static constexpr Nanos kInterval = 300 * kMillisecond;
+
+  explicit GroupNetwork(uint64_t seed);
+
+  bool IsUp(unsigned device) const { return rigs_[device] != nullptr; }
+  Rig& rig(unsigned device) { return *rigs_[device]; }
+  void Kill(unsigned device) { rigs_[device] = nullptr; }
+  void Start(unsigned device);
+  // The mirroring link between two devices, both ways.
+  void Cut(unsigned a, unsigned b, bool is_cut) { cut_[a][b] = cut_[b][a] = is_cut; }
+  void HealAll() { cut_ = {}; }
+
+  void Pass(Nanos span);
+  template <class Condition>
+  bool Until(Condition&& condition, Nanos patience = 20 * kSecond) {
+    for (Nanos passed = 0; passed < patience; passed += 20 * kMillisecond) {
+      if (condition()) return true;
+      Pass(20 * kMillisecond);
+    }
+    return condition();
+  }
+
+  std::shared_ptr<const unit::TakeoverStatus> status(unsigned device) const {
+    return rigs_[device]->unit().takeover()->status();
+  }
+  ha::State state(unsigned device) const { return status(device)->groups.at(0).state; }
+  unsigned acting() const;  // how many devices act
+  unsigned active() const;  // the one that does; kNobody: none, or several
+  unsigned heir() const;    // its next-active; kNobody
+  bool IsReady() const;     // one acts, and its next-active is in sync
+  // To the device, by the operator; nothing when nobody is active.
+  void HandOver(unsigned target);
+
+  // What leaves the device, "host: packet", when `host` sends `line`.
+  std::vector<std::string> Send(unsigned device, const std::string& host, const std::string& line);
+
+  Nanos now() const { return now_; }
+  const std::string& answered() const { return answered_; }  // of the last command
+
+ private:
+  void Exchange();
+  void Serve();
+
+  const uint64_t seed_;
+  Hosts hosts_;
+  Nanos now_ = kSecond;
+  std::string answered_;
+  unsigned starts_ = 0;
+  std::array<std::unique_ptr<Rig>, kDevices> rigs_;
+  std::array<uint32_t, kDevices> ballots_{};  // as their disks have them
+  std::array<std::array<bool, kDevices>, kDevices> cut_{};
+  std::array<std::vector<Bytes>, kDevices> under_way_;  // by receiver
+};
+
+}  // namespace tandem::test
