@@ -13,11 +13,13 @@
 #include "dataplane/base/assert.h"
 #include "dataplane/ha/device.h"
 #include "dataplane/ha/heartbeat_codec.h"
+#include "tests/fuzz/input.h"
 
 namespace {
 
 using namespace tandem;
 using namespace tandem::ha;
+using tandem::fuzz::Input;
 
 constexpr uint64_t kOurRun = 0xaaaa;
 constexpr unsigned kGroups = 2;
@@ -36,28 +38,6 @@ void CheckSame(const Heartbeat& heartbeat) {
   TANDEM_ASSERT(again.has_value());
   TANDEM_ASSERT(Encode(*again) == once);
 }
-
-// Zeros when there is no more.
-class Input {
- public:
-  explicit Input(std::span<const uint8_t> bytes) : bytes_(bytes) {}
-
-  bool is_empty() const { return bytes_.empty(); }
-  uint8_t Byte() {
-    if (bytes_.empty()) return 0;
-    const uint8_t byte = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return byte;
-  }
-  std::span<const uint8_t> Take(size_t size) {
-    const auto taken = bytes_.first(std::min(size, bytes_.size()));
-    bytes_ = bytes_.subspan(taken.size());
-    return taken;
-  }
-
- private:
-  std::span<const uint8_t> bytes_;
-};
 
 Settings MakeSettings(uint8_t choice) {
   Settings settings;

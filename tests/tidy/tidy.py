@@ -31,9 +31,10 @@ ROOMS = {
     'nat': LEFT_OF_LB,
     'mirror': LEFT_OF_MIRROR,
     'ha': ['base', 'net', 'config'],
+    'witness': ['base', 'ha', 'mirror/frame.h', 'mirror/keys.h', 'mirror/seal.h'],
     'pipeline': LEFT_OF_PIPELINE,
-    'unit': LEFT_OF_PIPELINE + ['pipeline'],
-    'io': LEFT_OF_PIPELINE + ['pipeline', 'unit'],
+    'unit': LEFT_OF_PIPELINE + ['witness', 'pipeline'],
+    'io': LEFT_OF_PIPELINE + ['witness', 'pipeline', 'unit'],
 }
 
 # Top-level directory -> top-level directories it may include.
