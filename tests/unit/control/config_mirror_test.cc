@@ -423,7 +423,7 @@ class KeyFile {
   std::string ErrorOf(const std::string& contents, mode_t mode) const {
     std::ofstream(path()) << contents;
     REQUIRE(chmod(path().c_str(), mode) == 0);
-    const auto key = ReadMirroringKey(path());
+    const auto key = ReadMirroringKey("mirroring: key_file", path());
     if (key.ok()) return (*key)[31] == 0x1f ? "" : "wrong key";
     const std::string message(key.status().message());
     const std::string prefix = Cat("mirroring: key_file: '", path(), "': ");
@@ -436,7 +436,7 @@ class KeyFile {
 
 TEST_CASE("config mirroring: the key's file is its owner's alone", "[config]") {
   const KeyFile file;
-  CHECK(ReadMirroringKey(file.path()).status().code() == absl::StatusCode::kNotFound);
+  CHECK(ReadMirroringKey("--key_file", file.path()).status().code() == absl::StatusCode::kNotFound);
   CHECK(file.ErrorOf(kKey, 0600) == "");
   CHECK(file.ErrorOf(Cat(kKey, "\n"), 0400) == "");
   CHECK(file.ErrorOf(kKey, 0640) == "others than its owner may read or write it; chmod 600");
@@ -445,7 +445,8 @@ TEST_CASE("config mirroring: the key's file is its owner's alone", "[config]") {
   CHECK(file.ErrorOf(std::string(5000, '0'), 0600) == "not 64 hexadecimal digits");
   CHECK(file.ErrorOf("", 0600) == "not 64 hexadecimal digits");
   CHECK(file.ErrorOf(Cat(std::string(kKey).substr(1), "g"), 0600) == "not 64 hexadecimal digits");
-  CHECK(ReadMirroringKey("/").status().message() == "mirroring: key_file: '/': not a regular file");
+  CHECK(ReadMirroringKey("--key_file", "/").status().message() ==
+        "--key_file: '/': not a regular file");
 }
 
 }  // namespace
