@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mistakes that others shipped, to be made on purpose: a build with the option `mutation` can be told
-// to make one of them, and the simulator must notice (tests/sim/mutations.py). In every other build
-// Mutated() is the constant false, and the compiler leaves nothing of them.
+// Mistakes that others shipped, or that the rules of dataplane/ha are there to prevent, to be made on
+// purpose: a build with the option `mutation` can be told to make one of them, and the simulator or a unit
+// test must notice (tests/sim/mutations.py). In every other build Mutated() is the constant false, and the
+// compiler leaves nothing of them.
 //
 //   if (value < stored && !Mutated(Mutation::kNoVersionCheck)) return;
 #pragma once
@@ -31,7 +32,21 @@ namespace tandem {
   X(kEarlyUpdate, "an update of a flow not there is acknowledged")                    \
   X(kPageNotHeld, "a page goes back to the pool while its slots are still spoken of") \
   X(kPersistUnordered, "persistence frames are applied whenever they come")           \
-  X(kNoUnmirror, "the peer is not told that a flow is mirrored no more")
+  X(kNoUnmirror, "the peer is not told that a flow is mirrored no more")              \
+  X(kUndurableEpoch, "a device acts in an epoch that is not on disk yet")             \
+  X(kNoFence, "a device that stood still acts on")                                    \
+  X(kLowerEpochActs, "who acts gives way to no higher epoch")                         \
+  X(kFloorForgotten, "a device follows an epoch below one that was acted in")         \
+  X(kOldGo, "a group is taken by a GO that holds no more")                            \
+  X(kGoOfAnotherRun, "a group is taken by a GO for an earlier run")                   \
+  X(kStalledPromotes, "who stood still takes over from whom it did not hear")         \
+  X(kUnsyncedFirst, "who takes over first need not have a complete shadow")           \
+  X(kNoLease, "the witness is not waited for")                                        \
+  X(kEarlyDrained, "GO is said before the changes are acknowledged")                  \
+  X(kAlwaysWarm, "who gives a group up keeps its table, whatever the other one has")  \
+  X(kOldRunHeard, "what an earlier run of a device said is taken for news")           \
+  X(kNoAnnounce, "who takes over tells the neighbours nothing")                       \
+  X(kForcedForgotten, "forced offline does not outlive the process")
 
 enum class Mutation : uint8_t {
   kNone,

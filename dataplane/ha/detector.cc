@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/base/limits.h"
+#include "dataplane/base/mutation.h"
 
 namespace tandem::ha {
 
@@ -88,7 +89,7 @@ bool Detector::Accept(Peer& peer, const Heartbeat& heartbeat, Nanos now) {
   if (heartbeat.incarnation == peer.incarnation) return true;
   const Heard* us = FindUs(heartbeat);
   const bool is_later = us != nullptr && us->stamp > peer.confirmed && us->stamp <= now;
-  if (peer.is_alive && !is_later) return false;
+  if (peer.is_alive && !is_later && !Mutated(Mutation::kOldRunHeard)) return false;
   peer.incarnation = heartbeat.incarnation;
   peer.sequence = 0;
   peer.stamp = 0;
@@ -150,7 +151,7 @@ void Detector::TakeGroups(Peer& peer, const Heartbeat& heartbeat, Nanos now) {
 bool Detector::IsStalled(Nanos now) {
   const Nanos before = turned_at_;
   turned_at_ = now;
-  if (now - before <= detection_ / 2) return false;
+  if (now - before <= detection_ / 2 || Mutated(Mutation::kStalledPromotes)) return false;
   counters_.stalls.Add(1);
   // Whoever was alive then has all of the detection time again.
   for (Peer& peer : peers_) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/base/mutation.h"
 namespace tandem::ha {
 
 using Kind = Action::Kind;
@@ -264,7 +265,7 @@ void Device::Persist(Actions& actions) {
   Action& action = actions.emplace_back();
   action.kind = Kind::kPersist;
   action.ballot = std::max(ballots_.asked(), ballots_.durable());
-  action.forced_offline = forced_offline_;
+  action.forced_offline = forced_offline_ && !Mutated(Mutation::kForcedForgotten);
 }
 
 // Every group was given up, or cannot be: goodbye.

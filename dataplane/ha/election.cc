@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dataplane/base/mutation.h"
 namespace tandem::ha {
 
 uint32_t ScoreOf(std::span<const ScoreInput> inputs) {
@@ -35,7 +36,7 @@ bool IsPreferred(const GroupSettings& group, const Candidate& a, const Candidate
 }
 
 bool TakesOverBefore(const GroupSettings& group, const Candidate& a, const Candidate& b) {
-  if (a.is_in_sync != b.is_in_sync) return a.is_in_sync;
+  if (a.is_in_sync != b.is_in_sync && !Mutated(Mutation::kUnsyncedFirst)) return a.is_in_sync;
   if (a.is_next_active != b.is_next_active) return a.is_next_active;
   return IsPreferred(group, a, b);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dataplane/base/mutation.h"
 namespace tandem::ha {
 
 using config::Role;
@@ -244,6 +245,7 @@ void Group::Act(Epoch epoch, const char* reason, const Around& around) {
   given_by_ = 0;
   has_failed_to_switch_ = false;
   Enter(State::kStandalone, reason, around);
+  if (Mutated(Mutation::kNoAnnounce)) return;
   around.Do(Kind::kAnnounce, id());
 }
 
@@ -258,12 +260,12 @@ void Group::Follow(Epoch epoch, bool is_warm, const Around& around) {
   if (shadow_.epoch != epoch) shadow_ = {};
   Action& follow = around.Do(Kind::kFollow, id());
   follow.epoch = epoch;
-  follow.is_warm = is_warm;
+  follow.is_warm = is_warm || Mutated(Mutation::kAlwaysWarm);
 }
 
 // None: it has to become durable first.
 Epoch Group::Mint(const Around& around) {
-  if (!around.ballots.MayUse(clock_ + 1)) return {};
+  if (!around.ballots.MayUse(clock_ + 1) && !Mutated(Mutation::kUndurableEpoch)) return {};
   ++clock_;
   around.ballots.Saw(clock_);
   return Epoch::Promoted(clock_, around.settings.self);

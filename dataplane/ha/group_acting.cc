@@ -3,6 +3,7 @@
 // The states that act, and those that did and may again: granted, suspended.
 #include <algorithm>
 
+#include "dataplane/base/mutation.h"
 #include "dataplane/ha/group.h"
 
 namespace tandem::ha {
@@ -22,7 +23,7 @@ void Group::EvaluateActing(const Around& around) {
 
 // A higher epoch is claimed: silent at once, before anything else.
 bool Group::Loses(const Around& around) {
-  if (claim_.epoch <= epoch_) return false;
+  if (claim_.epoch <= epoch_ || Mutated(Mutation::kLowerEpochActs)) return false;
   Enter(State::kSyncing, "a higher epoch is claimed", around);
   EndSwitch(around);
   Answer(false, "a higher epoch is claimed", around);
@@ -34,7 +35,8 @@ bool Group::Loses(const Around& around) {
 
 Nanos Group::ActiveUntil(const Settings& device, const Detector& detector, Nanos fence) const {
   if (!acts()) return 0;
-  if (!device.witness) return fence;
+  if (Mutated(Mutation::kNoFence)) return UINT64_MAX - 1;
+  if (!device.witness || Mutated(Mutation::kNoLease)) return fence;
   return std::min(fence,
                   std::max({lease_.until(), ConfirmedUntil(device, detector), grace_until_}));
 }
@@ -238,7 +240,7 @@ void Group::SwitchOut(DeviceId target, const char* reason, const Around& around)
   hand_over_ = {.target = target,
                 .incarnation = around.detector.Find(target)->incarnation,
                 .session = Of(target, around)->says.session};
-  is_drained_ = false;
+  is_drained_ = Mutated(Mutation::kEarlyDrained);
   deadline_ = around.now + around.settings.drain_max;
   around.Do(Kind::kFreeze, id()).device = target;
   Enter(State::kSwitchingOut, reason, around);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/base/mutation.h"
 #include "dataplane/ha/group.h"
 
 namespace tandem::ha {
@@ -39,7 +40,8 @@ void Group::EvaluateWaiting(const Around& around) {
   if (claim_.is_any()) {
     empty_since_ = 0;
     // One below the floor will renew when it hears of it.
-    if (claim_.epoch >= floor_) Follow(claim_.epoch, false, around);
+    if (claim_.epoch >= floor_ || Mutated(Mutation::kFloorForgotten))
+      Follow(claim_.epoch, false, around);
     const State rest = RestState(around);
     const bool comes = rest == State::kStandby && IsPrepared(around);
     if (comes) return Enter(State::kSwitchingIn, "the active device hands over", around);
@@ -84,7 +86,7 @@ Nanos Group::TurnOf(const Around& around) const {
 
 // Whoever acted may only be late, and has all connections; this device has not.
 bool Group::IsWorthWaiting(const Around& around) const {
-  if (RestState(around) != State::kSyncing) return false;
+  if (RestState(around) != State::kSyncing || Mutated(Mutation::kUnsyncedFirst)) return false;
   const Peer* holder = around.detector.Find(floor_.device());
   if (holder == nullptr || holder->goodbye) return false;
   if (!holder->is_alive) return true;
@@ -97,7 +99,8 @@ void Group::EvaluatePromoting(const Around& around) {
     return Enter(RestState(around), "another device acts", around);
   }
   if (!around.is_tick || TakeGrant(around)) return;
-  if (around.settings.witness && !lease_.IsHeld(around.now)) return;
+  const bool is_alone = !around.settings.witness || Mutated(Mutation::kNoLease);
+  if (!is_alone && !lease_.IsHeld(around.now)) return;
   const Epoch epoch = Mint(around);
   if (!epoch.is_none()) Act(epoch, reason_, around);
 }
@@ -123,10 +126,12 @@ bool Group::TakeGrant(const Around& around) {
     const HandOver& go = group->says.hand_over;
     if (go.target != around.settings.self || go.epoch.is_none() || go.epoch <= floor_) continue;
     if (go.epoch.ballot() <= around.ballots.earlier()) continue;
-    if (go.incarnation != around.incarnation || go.session != shadow_.session) continue;
+    const bool is_for_us =
+        go.incarnation == around.incarnation || Mutated(Mutation::kGoOfAnotherRun);
+    if (!is_for_us || go.session != shadow_.session) continue;
     if (group->says.epoch != followed_) continue;
     const Nanos until = group->sent_after + ShortOf(go.holds);
-    const bool holds = group->sent_after != 0 && around.now < until;
+    const bool holds = (group->sent_after != 0 && around.now < until) || Mutated(Mutation::kOldGo);
     if (!holds) continue;
     clock_ = std::max(clock_, go.epoch.ballot());
     around.ballots.Saw(clock_);

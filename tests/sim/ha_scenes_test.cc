@@ -242,6 +242,29 @@ TEST_CASE("takeover: with a disk that is slow, and before what it was to write i
   });
 }
 
+TEST_CASE(
+    "takeover: new devices that die before their first ballots are on disk use no epoch twice") {
+  Journal journal;
+  try {
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      HaOptions options = HaOptions::Plain(2);
+      options.seed = seed;
+      HaWorld world(options, journal);
+      for (int round = 0; round < 4; ++round) {
+        for (unsigned device = 0; device < 2; ++device)
+          world.node(device).SetDisk(3 * kSecond);
+        world.Pass(world.chance().Span(0, kSecond));
+        for (unsigned device = 0; device < 2; ++device) {
+          if (world.node(device).is_up()) world.node(device).Crash(world.now(), world.now());
+        }
+      }
+      world.Settle();
+    }
+  } catch (const Violation& violation) {
+    FAIL(violation.what() << "\n" << journal.Text());
+  }
+}
+
 TEST_CASE("takeover: failback after the hold-down, by switchover") {
   HaOptions options = HaOptions::Plain(2);
   for (ha::GroupSettings& group : options.settings.groups) {

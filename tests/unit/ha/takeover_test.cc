@@ -253,6 +253,19 @@ TEST_CASE("heal: who acts announces when a peer of the same run is back") {
   CHECK(rig.Count(Kind::kAnnounce) == announced + 1);
 }
 
+TEST_CASE("standby: an epoch below the one that was acted in is not followed") {
+  Rig rig(RigSettings({2, 3}));
+  rig.BecomeStandby(Epoch::Promoted(7, 2));
+  rig.peers[2].speaks = false;
+  rig.Acts(3, Epoch::Promoted(6, 3), 1);  // it has lost its memory
+  rig.Pass(2 * kDetection);
+  CHECK_FALSE(rig.group().acts());
+  CHECK(rig.Count(Kind::kFollow) == 1);
+  rig.Acts(3, Epoch::Promoted(8, 3), 1);  // and has heard of ours
+  rig.Pass(20 * kMillisecond);
+  CHECK(rig.Last(Kind::kFollow)->epoch == Epoch::Promoted(8, 3));
+}
+
 TEST_CASE("a higher floor that nobody acts in: the epoch is renewed, nothing is interrupted") {
   Rig rig;
   rig.BecomeActive();
