@@ -17,7 +17,7 @@ from pair_world import ACTIVE, STANDBY, PairWorld, check, wait_until
 
 WORLD = PairWorld
 TIMES = 5
-PAUSE_SECONDS = 2.5  # longer than any between two of the five times
+PAUSE_SECONDS = 2  # longer than any between two of the five times
 NUMBER = {'a': 2, 'b': 3}
 
 
@@ -67,10 +67,11 @@ def announced(world, which):
 
 def collect(world, both, which):
     """What came on each side until the device has said all, counted."""
-    count = -1
-    while (now := announced(world, which)) != count:
-        count = now
-        time.sleep(PAUSE_SECONDS)
+    count, since = announced(world, which), time.monotonic()
+    while time.monotonic() < since + PAUSE_SECONDS:
+        time.sleep(0.1)
+        if (now := announced(world, which)) != count:
+            count, since = now, time.monotonic()
     return {side: dict(collections.Counter(capture.collect(0.3))) for side, capture in both.items()}
 
 

@@ -122,7 +122,7 @@ def case_vlan_failsafe(world):
                  for facing in ('CLIENT', 'SERVER')})
     connections, servers = residents(world, 20)
     # Quiet, and not silent: who is asked answers.
-    time.sleep(5)
+    time.sleep(3.5)
     check(faults(world, 'a') == [], f'a says {faults(world, "a")}')
     datagrams = stream(world)
     began = time.monotonic()

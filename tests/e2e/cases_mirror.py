@@ -102,7 +102,7 @@ def case_cable(world):
     thread.start()
     world.pair.mirror_cable(False)
     try:
-        time.sleep(8)
+        time.sleep(5)  # of silence, three are a lag
         later = open_many(world, 20)
         check(not world.pair.in_sync(), 'in sync without a cable')
     finally:
@@ -183,7 +183,7 @@ def case_wrong_key(world):
     world.pair.stop('b')
     world.pair.start('b', STANDBY, key='ff' * 32)
     world.pages(30, VIP)
-    time.sleep(5)
+    time.sleep(3)  # three Hellos
     check(world.pair.mirror('a')['peer'][0]['state'] != 'up', 'a peer with another key is up')
     check(not world.pair.in_sync(), 'in sync with a stranger')
     world.start_device()

@@ -26,7 +26,7 @@ def seen_clients(world, address, count=9):
 def refusal(world, address, port=80):
     """The errno of a TCP connection that must not come about, or None when it did."""
     try:
-        world.connect(address, port, timeout=3).close()
+        world.connect(address, port, timeout=1.5).close()
     except OSError as error:
         return error.errno or errno.ETIMEDOUT
     return None
