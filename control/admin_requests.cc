@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/admin_change.h"
+#include "control/admin_config_sync.h"
 #include "control/admin_persistence.h"
 #include "control/admin_show.h"
 #include "control/admin_takeover.h"
@@ -61,6 +62,7 @@ std::unique_ptr<AdminExchange> AdminRequests::Begin(const v1::Request& request) 
   if (request.has_delete_persistence()) return BeginDelete(request.delete_persistence());
   if (request.has_delete_connection()) return BeginDelete(request.delete_connection());
   if (request.has_run_failover()) return RunFailover(operations_, request.run_failover());
+  if (request.has_run_config_sync()) return RunConfigSync(operations_, request.run_config_sync());
   auto known = std::make_unique<Known>(Answer(request));
   Follow();
   return known;

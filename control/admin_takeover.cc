@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/admin_config_sync.h"
 #include "control/config_takeover.h"
 #include "control/fault_log.h"
 #include "control/mirror_status.h"
@@ -156,6 +157,7 @@ void ShowDeviceGroup(const AdminView& view, v1::Response& response) {
     const auto peer = std::ranges::find(status->peers, device.unit_id(), &Shown::Peer::device);
     if (peer != status->peers.end()) FillPeer(view, *peer, paths, out);
   }
+  FillConfigSync(view.operations, result);
 }
 
 void ShowFailover(const AdminView& view, v1::Response& response) {

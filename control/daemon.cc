@@ -219,6 +219,7 @@ absl::Status Daemon::StartUnit(const Document& document) {
   unit_ = std::make_unique<unit::Unit>(options, std::move(compiled->snapshot));
   telemetry_ = std::make_unique<io::Telemetry>(*unit_, TANDEM_VERSION);
   sweep_ = std::make_unique<Sweep>(*unit_);
+  if (unit_->mirroring() != nullptr) config_sync_ = std::make_unique<ConfigSync>(*this);
   if (unit_->takeover() != nullptr) {
     takeover_ = std::make_unique<TakeoverControl>(*unit_->takeover(), std::move(takeover_facts_),
                                                   running_, ids_);
@@ -440,6 +441,7 @@ int Daemon::Tend() {
   LogMirror();
   LogFaults();
   if (takeover_ != nullptr) takeover_->Poll(Now());
+  if (config_sync_ != nullptr) config_sync_->Poll(Now());
   if (sweep_->active()) {
     const uint64_t before = sweep_->flows_ended();
     const uint64_t records_before = sweep_->records_removed();

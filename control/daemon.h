@@ -21,6 +21,7 @@
 #include "control/config_compile.h"
 #include "control/config_document.h"
 #include "control/config_ids.h"
+#include "control/config_sync.h"
 #include "control/daemon_sweep.h"
 #include "control/operations.h"
 #include "control/takeover_control.h"
@@ -55,6 +56,7 @@ class Daemon : public Operations {
   absl::Status Reload(bool check_only) override;
   absl::Status Save() override;
   TakeoverControl* takeover() override { return takeover_.get(); }
+  ConfigSync* config_sync() override { return config_sync_.get(); }
 
   // Gives all traffic groups up, so that nobody has to wait for this device's silence. Returns within a
   // second.
@@ -108,6 +110,7 @@ class Daemon : public Operations {
   std::unique_ptr<io::Telemetry> telemetry_;
   std::unique_ptr<Sweep> sweep_;
   std::unique_ptr<TakeoverControl> takeover_;  // nullptr: roles are as configured
+  std::unique_ptr<ConfigSync> config_sync_;    // nullptr: nothing is mirrored
   std::unique_ptr<AdminRequests> admin_requests_;
   std::unique_ptr<io::WorkerSet> workers_;
   std::unique_ptr<io::MirrorThread> mirror_thread_;

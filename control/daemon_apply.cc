@@ -91,6 +91,7 @@ absl::Status Daemon::ApplyDocument(const Document& document, KeyFile key_file, b
     takeover_->Follow(running_, ids_);
     unit_->watchdog()->Configure(HealthSettingsOf(running_, ids_, unit_->workers()));
   }
+  if (config_sync_ != nullptr) config_sync_->Follow();
   admin_requests_->Follow();
   telemetry_->Follow(unit_->snapshot());
   sweep_->Start(ids_);

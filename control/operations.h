@@ -20,6 +20,7 @@
 
 namespace tandem::control {
 
+class ConfigSync;
 class TakeoverControl;
 
 // Of a port, as the driver reports it; counts since start.
@@ -75,6 +76,8 @@ class Operations {
   virtual absl::Status Save() = 0;
   // nullptr: there is no device group; roles are as configured.
   virtual TakeoverControl* takeover() { return nullptr; }
+  // nullptr: nothing is mirrored.
+  virtual ConfigSync* config_sync() { return nullptr; }
 };
 
 }  // namespace tandem::control

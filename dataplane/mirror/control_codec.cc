@@ -18,9 +18,9 @@ std::string ToBytes(const Nonce& nonce) {
 }
 
 // Names are for people, who get no control characters.
-std::string Printable(std::string text) {
+std::string Printable(std::string text, bool has_lines = false) {
   std::ranges::replace_if(
-      text, [](char c) { return c < ' ' || c > '~'; }, '?');
+      text, [has_lines](char c) { return (c < ' ' || c > '~') && !(has_lines && c == '\n'); }, '?');
   return text;
 }
 
@@ -59,6 +59,7 @@ void Write(const Hello& from, v1::Control& control) {
   to.set_mtu(from.mtu);
   to.set_seen(from.seen);
   to.set_record_streams(from.record_streams);
+  to.set_features(from.features);
   for (const GroupSays& group : from.groups) {
     v1::GroupState& state = *to.add_group();
     state.set_name_hash(group.name_hash);
@@ -104,6 +105,33 @@ void Write(const Probe& from, v1::Control& control) {
 
 void Write(const HeartbeatBytes& from, v1::Control& control) {
   control.set_heartbeat(from.bytes);
+}
+
+void Write(const ConfigRequest& from, v1::Control& control) {
+  v1::ConfigRequest& to = *control.mutable_config_request();
+  to.set_fetch(from.fetch);
+  to.set_text(from.text);
+  to.set_offset(from.offset);
+}
+
+void Write(const ConfigPart& from, v1::Control& control) {
+  v1::ConfigPart& to = *control.mutable_config_part();
+  to.set_fetch(from.fetch);
+  to.set_text(from.text);
+  to.set_size(from.size);
+  to.set_offset(from.offset);
+  to.set_bytes(from.bytes);
+}
+
+void Write(const ConfigSyncQuestion& from, v1::Control& control) {
+  control.mutable_config_sync_question()->set_number(from.number);
+}
+
+void Write(const ConfigSyncAnswer& from, v1::Control& control) {
+  v1::ConfigSyncAnswer& to = *control.mutable_config_sync_answer();
+  to.set_number(from.number);
+  to.set_state(static_cast<uint32_t>(from.state));
+  to.set_message(from.message);
 }
 
 void Write(const std::monostate& /*none*/, v1::Control& /*control*/) {}
@@ -154,6 +182,7 @@ bool Read(const v1::Hello& from, Hello& to) {
   to.seen = from.seen();
   to.record_streams =
       static_cast<uint8_t>(std::clamp<uint32_t>(from.record_streams(), 1, kWorkersMax));
+  to.features = from.features();
   for (const v1::GroupState& group : from.group()) {
     if (!Read(group, to.groups.emplace_back())) return false;
   }
@@ -207,6 +236,38 @@ bool Read(const v1::Probe& from, Probe& to) {
   return true;
 }
 
+bool Read(const v1::ConfigRequest& from, ConfigRequest& to) {
+  to.fetch = from.fetch();
+  to.text = from.text();
+  to.offset = from.offset();
+  return true;
+}
+
+bool Read(const v1::ConfigPart& from, ConfigPart& to) {
+  to.fetch = from.fetch();
+  to.text = from.text();
+  to.size = from.size();
+  to.offset = from.offset();
+  to.bytes = from.bytes();  // bounded by the frame
+  return to.offset <= to.size && to.bytes.size() <= to.size - to.offset;
+}
+
+bool Read(const v1::ConfigSyncQuestion& from, ConfigSyncQuestion& to) {
+  to.number = from.number();
+  return to.number != 0;
+}
+
+bool Read(const v1::ConfigSyncAnswer& from, ConfigSyncAnswer& to) {
+  if (from.state() < 1 || from.state() > static_cast<uint32_t>(ConfigSyncState::kRefused) ||
+      from.message().size() > kSyncMessageMax) {
+    return false;
+  }
+  to.number = from.number();
+  to.state = static_cast<ConfigSyncState>(from.state());
+  to.message = Printable(from.message(), /*has_lines=*/true);
+  return to.number != 0;
+}
+
 template <class To, class From>
 ControlMessage Checked(const From& from) {
   To to;
@@ -258,6 +319,14 @@ ControlMessage DecodeControl(std::span<const uint8_t> body) {
     case v1::Control::kHeartbeat:
       if (control.heartbeat().size() > kControlBodyMax) return {};
       return HeartbeatBytes{std::move(*control.mutable_heartbeat())};
+    case v1::Control::kConfigRequest:
+      return Checked<ConfigRequest>(control.config_request());
+    case v1::Control::kConfigPart:
+      return Checked<ConfigPart>(control.config_part());
+    case v1::Control::kConfigSyncQuestion:
+      return Checked<ConfigSyncQuestion>(control.config_sync_question());
+    case v1::Control::kConfigSyncAnswer:
+      return Checked<ConfigSyncAnswer>(control.config_sync_answer());
     case v1::Control::MESSAGE_NOT_SET:
       break;
   }

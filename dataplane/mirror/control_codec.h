@@ -28,6 +28,9 @@ inline constexpr uint32_t kDictionaryPagesMax = 8192;
 // and seal included.
 inline constexpr size_t kControlBodyMax = 1100;
 
+// What else of this file a device knows, in its Hellos.
+inline constexpr uint32_t kFeatureConfigExchange = 1;
+
 struct GroupSays {
   uint64_t name_hash = 0;
   config::TrafficGroupId number = 0;  // 0: persistence
@@ -53,6 +56,7 @@ struct Hello {
   std::vector<GroupSays> groups;
   uint64_t seen = 0;
   uint8_t record_streams = 1;
+  uint32_t features = 0;
 };
 
 struct DictionaryRequest {
@@ -80,13 +84,42 @@ struct Probe {
   size_t padding = 0;  // bytes of it
 };
 
+// mirror/config_exchange.h says what the next four are about.
+struct ConfigRequest {
+  uint32_t fetch = 0;   // number of the fetch, by who asks
+  uint64_t text = 0;    // that the offset is in; 0: whichever it is
+  uint32_t offset = 0;  // of the first byte that is wanted
+};
+
+struct ConfigPart {
+  uint32_t fetch = 0;
+  uint64_t text = 0;
+  uint32_t size = 0;  // of the whole text
+  uint32_t offset = 0;
+  std::string bytes;
+};
+
+struct ConfigSyncQuestion {
+  uint32_t number = 0;  // not 0
+};
+
+enum class ConfigSyncState : uint8_t { kWorking = 1, kTaken = 2, kRefused = 3 };
+inline constexpr size_t kSyncMessageMax = 900;
+
+struct ConfigSyncAnswer {
+  uint32_t number = 0;
+  ConfigSyncState state = ConfigSyncState::kWorking;
+  std::string message;  // for people; lines
+};
+
 // What devices tell each other about who is active. What it says is not the mirror's business.
 struct HeartbeatBytes {
   std::string bytes;  // kControlBodyMax at most
 };
 
 using ControlMessage =
-    std::variant<std::monostate, Hello, DictionaryRequest, DictionaryPage, Probe, HeartbeatBytes>;
+    std::variant<std::monostate, Hello, DictionaryRequest, DictionaryPage, Probe, HeartbeatBytes,
+                 ConfigRequest, ConfigPart, ConfigSyncQuestion, ConfigSyncAnswer>;
 
 // The bytes of a probe's body that are not padding, at most.
 inline constexpr size_t kProbeOverheadMax = 16;

@@ -250,4 +250,8 @@ const EndpointCounters& Endpoint::counters() const {
   return impl_->counters;
 }
 
+ConfigExchange& Endpoint::config_exchange() const {
+  return impl_->exchange;
+}
+
 }  // namespace tandem::mirror

@@ -157,6 +157,8 @@ struct EndpointPorts {
   std::vector<SidePath*> beside;  // path 1 and on; outlive the endpoint
 };
 
+class ConfigExchange;
+
 class Endpoint {
  public:
   // `link` is shared by the endpoints of all peers, and outlives them.
@@ -191,6 +193,8 @@ class Endpoint {
   // The mirror lcore: how far the group is, by what the peer says, too.
   SyncState seen(config::TrafficGroupId group) const;
   const EndpointCounters& counters() const;
+  // For control.
+  ConfigExchange& config_exchange() const;
 
  private:
   struct Impl;

@@ -34,9 +34,25 @@ void Endpoint::Impl::OnControl(const FrameHeader& header, std::span<const uint8_
     if (auto page = pages.Answer(*request)) Send(*std::move(page), now, sink);
   } else if (const auto* page = std::get_if<DictionaryPage>(&message)) {
     if (fetch.OnPage(*page)) Translate();
+  } else if (const auto answer = OnConfig(message)) {
+    Send(*answer, now, sink);
   } else if (const auto* probe = std::get_if<Probe>(&message)) {
     OnProbe(*probe, arrival.ip_length, now, sink);
   }
+}
+
+// What is to be said to a message of the configuration exchange, if it is one.
+std::optional<ControlMessage> Endpoint::Impl::OnConfig(const ControlMessage& message) {
+  if (const auto* part = std::get_if<ConfigPart>(&message)) {
+    exchange.OnPart(*part);
+  } else if (const auto* decision = std::get_if<ConfigSyncAnswer>(&message)) {
+    exchange.OnAnswer(*decision);
+  } else if (const auto* request = std::get_if<ConfigRequest>(&message)) {
+    if (answers++ < kAnswersMax) return exchange.OnRequest(*request, body_max());
+  } else if (const auto* question = std::get_if<ConfigSyncQuestion>(&message)) {
+    if (answers++ < kAnswersMax) return exchange.OnQuestion(*question);
+  }
+  return std::nullopt;
 }
 
 void Endpoint::Impl::ReceiveBeside(unsigned number, std::span<const uint8_t> frame, Nanos now,
@@ -68,6 +84,7 @@ void Endpoint::Impl::OnHello(const Hello& hello, const FrameHeader& header, Nano
   }
   sessions.OnHello(hello.groups);
   fetch.Want(hello.dictionary_version);
+  exchange.OnHello(hello);
   evaluate = judge = true;
   status_changed = true;
   if (mtu() != mtu_before) evaluate = true;
@@ -144,6 +161,8 @@ void Endpoint::Impl::SendDue(Nanos now, FrameSink& sink) {
   if (due != Association::Due::kNo) SendHellos(due, now, sink);
   if (association.state(now) != PeerState::kUp) return;
   if (const auto request = fetch.Due(now)) Send(*request, now, sink);
+  while (const auto next = exchange.Due(now))
+    Send(*next, now, sink);
   // Nothing is learnt about the path from a peer that does not speak at all.
   if (now - association.control_heard_at() > Association::kSilence) return;
   const uint16_t before = path.mtu();
@@ -162,6 +181,7 @@ Hello Endpoint::Impl::MakeHello() const {
   hello.config_hash = snapshot->config_hash;
   hello.mtu = path.mtu();
   hello.record_streams = sessions.record_streams();
+  hello.features = kFeatureConfigExchange;
   return hello;
 }
 

@@ -12,6 +12,7 @@
 
 #include "dataplane/base/one_at_a_time.h"
 #include "dataplane/mirror/association.h"
+#include "dataplane/mirror/config_exchange.h"
 #include "dataplane/mirror/control_codec.h"
 #include "dataplane/mirror/dictionary_exchange.h"
 #include "dataplane/mirror/endpoint.h"
@@ -67,6 +68,7 @@ struct Endpoint::Impl {
   void OnControl(const FrameHeader& header, std::span<const uint8_t> frame, const Arrival& arrival,
                  Nanos now, FrameSink& sink);
   void ReceiveBeside(unsigned number, std::span<const uint8_t> frame, Nanos now, FrameSink& sink);
+  std::optional<ControlMessage> OnConfig(const ControlMessage& message);
   void OnHello(const Hello& hello, const FrameHeader& header, Nanos now);
   void OnProbe(const Probe& probe, uint16_t ip_length, Nanos now, FrameSink& sink);
   void SendDue(Nanos now, FrameSink& sink);
@@ -98,6 +100,7 @@ struct Endpoint::Impl {
   Sessions sessions;
   DictionaryPages pages;
   DictionaryFetch fetch;
+  ConfigExchange exchange;
   PathMtu path;
 
   const config::Snapshot* snapshot = nullptr;  // of this turn

@@ -5,7 +5,7 @@ left of them when one after the other dies."""
 from cases_failover import check_same_servers, residents
 from cases_mirror import close_all, open_many, use
 from failover_world import FailoverWorld, GROUP, VIP, check, stream, wait_until
-from pair_config import virtual
+from pair_config import pool, virtual
 
 SECOND = 'traffic-group-2'
 SECOND_VIP = '10.0.0.120'
@@ -157,4 +157,36 @@ def case_named_device(world):
     check(lost <= 5, f'{lost} datagrams were lost')
     check_same_servers(connections, servers)
     close_all(connections)
+    world.bring_home()
+
+
+def case_config_sync(world):
+    """Group: config-sync brings a configuration to both others; who refuses, and who differs, is named"""
+    extra = pool('extra', 80) + virtual('extra', 85, 'extra')
+
+    def load(which, more=''):
+        world.load(which, group_fields=world.order, extra=SECOND_TEXT + more)
+
+    def run(direction, which='a', check_it=True):
+        return world.devices[which].ctl('run', 'config-sync', direction, 'pair', check=check_it)
+
+    def has_extra(which):
+        return 'name: "extra"' in world.devices[which].config_path.read_text()
+
+    load('a', extra)
+    answer = run('to-group').stdout
+    check(all(f'device-{which}: configuration taken and saved' in answer for which in 'bc'), answer)
+    check(has_extra('b') and has_extra('c'), 'not saved')
+    # Nobody but c has that VLAN.
+    load('c', extra + 'vlan { name: "lab" port: "clients" tag: 77 }\n' + virtual('lab', 86, 'web', vlans='"lab"'))
+    answer = run('to-group', 'c', check_it=False)
+    check(answer.returncode == 1, answer.stdout)
+    check(all(f'device-{which}: configuration of device-c' in answer.stderr for which in 'ab'), answer.stderr)
+    # Those of b and c differ: which one is meant?
+    answer = run('from-group', check_it=False)
+    check(answer.returncode == 1 and 'virtual \'lab\'' in answer.stderr, answer.stderr)
+    for which in 'abc':
+        load(which)
+    answer = run('from-group').stdout
+    check('configuration taken and saved' in answer, answer)
     world.bring_home()

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cases_admin
 import cases_announce
+import cases_config_sync
 import cases_failover
 import cases_faults
 import cases_group
@@ -34,8 +35,8 @@ from world import World
 
 # Each in the world that it asks for with WORLD, or the ordinary one.
 MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
-           cases_mirror, cases_announce, cases_failover, cases_faults, cases_takeover, cases_group,
-           cases_paths)
+           cases_mirror, cases_announce, cases_failover, cases_faults, cases_takeover,
+           cases_config_sync, cases_group, cases_paths)
 CASE_SECONDS = 180
 
 

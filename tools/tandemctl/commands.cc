@@ -306,7 +306,8 @@ const std::vector<Command>& Commands() {
       {{"show", "device-group"},
        "",
        "the devices that take over from each other: who is heard, where, and what it does",
-       "",
+       "And which objects they have configured differently, and what the last config-sync came "
+       "to.\n",
        ParseShowDeviceGroup,
        NothingFits},
       {{"show", "failover"},
@@ -415,6 +416,17 @@ const std::vector<Command>& Commands() {
        "taken, through restarts, until online.\n",
        ParseRunFailover,
        CompleteRunFailover},
+      {{"run", "config-sync"},
+       "to-group|from-group DEVICE-GROUP",
+       "give the other devices what is shared of this configuration; take theirs",
+       "to-group: each other device makes a whole configuration of it and of what is its own, "
+       "checks,\n"
+       "applies and saves it, or refuses and stays as it is. from-group: the same here, with that "
+       "of\n"
+       "another device. What is shared: see tandem.textproto(5). Comments of the file are not "
+       "kept.\n",
+       ParseRunConfigSync,
+       CompleteRunConfigSync},
       {{"reset", "stats"},
        "",
        "let all statistics count from zero",

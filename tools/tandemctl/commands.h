@@ -41,6 +41,7 @@ struct Completion {
     kPersistences,
     kTrafficGroups,
     kDevices,
+    kDeviceGroups,
     kFiles
   };
   std::vector<std::string_view> words;

@@ -12,6 +12,7 @@ using Names = Completion::Names;
 
 const std::vector<std::string_view> kKinds = {"standby", "offline", "online"};
 const std::vector<std::string_view> kStandbyWords = {"device", "at-once"};
+const std::vector<std::string_view> kDirections = {"to-group", "from-group"};
 
 absl::Status ParseStandby(Words& words, v1::RunFailover& request) {
   auto group = words.Need("the name of the traffic group");
@@ -64,6 +65,27 @@ Completion CompleteRunFailover(const std::vector<std::string>& before) {
   if (before.size() == 1) return {.names = Names::kTrafficGroups};
   if (before.back() == "device") return {.names = Names::kDevices};
   return {.words = kStandbyWords};
+}
+
+absl::Status ParseRunConfigSync(Words& words, Invocation& invocation) {
+  auto direction = words.Need("to-group or from-group");
+  if (!direction.ok()) return direction.status();
+  if (*direction != "to-group" && *direction != "from-group") {
+    return Unknown("word", *direction, kDirections);
+  }
+  auto group = words.Need("the name of the device group");
+  if (!group.ok()) return group.status();
+  v1::RunConfigSync& request = *invocation.request.mutable_run_config_sync();
+  request.set_direction(*direction == "to-group" ? v1::RunConfigSync::TO_GROUP
+                                                 : v1::RunConfigSync::FROM_GROUP);
+  request.set_device_group(*std::move(group));
+  return absl::OkStatus();
+}
+
+Completion CompleteRunConfigSync(const std::vector<std::string>& before) {
+  if (before.empty()) return {.words = kDirections};
+  if (before.size() == 1) return {.names = Names::kDeviceGroups};
+  return {};
 }
 
 }  // namespace tandem::tandemctl

@@ -87,6 +87,8 @@ void Printer::Print(const v1::Response& response) {
     case v1::Response::kFailoverDone:
       out_ << response.failover_done().what() << '\n';
       return;
+    case v1::Response::kConfigSync:
+      return Print(response.config_sync());
     case v1::Response::kPersistenceDeleted:
       out_ << Some(response.persistence_deleted().deleted(), "record") << " deleted\n";
       return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Traffic groups, the device group, transitions.
+// Traffic groups, the device group, transitions, config-sync.
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -42,6 +42,21 @@ std::string GroupsOf(const v1::DeviceGroupResult::Device& device) {
     text += Cat(text.empty() ? "" : ", ", group.traffic_group(), " ", group.state());
   }
   return OrDash(text);
+}
+
+// Of what decides forwarding, by hashes; and of all that is shared, by name.
+std::string ConfigurationsOf(const v1::DeviceGroupResult& result) {
+  uint32_t differences = 0;
+  for (const auto& device : result.device())
+    differences += device.config().differences();
+  if (differences > 0) {
+    const bool is_one = differences == 1;
+    return Cat("differ in ", differences, is_one ? " object" : " objects",
+               !result.config_equal() ? ""
+               : is_one               ? ", which decides nothing about connections"
+                                      : ", which decide nothing about connections");
+  }
+  return result.config_equal() ? "equal" : "differ, or not compared yet";
 }
 
 }  // namespace
@@ -115,8 +130,14 @@ void Printer::Print(const v1::DeviceGroupResult& result) {
   out_ << "device group   " << result.name() << '\n'
        << "heartbeats     every " << result.heartbeat_interval_us() << " us, "
        << result.heartbeat_multiplier() << " silent ones are a death\n"
-       << "configurations " << (result.config_equal() ? "equal" : "differ, or not compared yet")
-       << "\n\n";
+       << "configurations " << ConfigurationsOf(result) << '\n';
+  if (result.has_last_config_sync()) {
+    const auto& last = result.last_config_sync();
+    out_ << "config-sync    " << TimeOf(last.unix_ms()) << ' ' << last.what() << '\n';
+    for (const auto& device : last.result().device())
+      out_ << "               " << device.name() << ": " << device.message() << '\n';
+  }
+  out_ << '\n';
   Table table({{"DEVICE"},
                {"UNIT", Align::kRight},
                {"STATE"},
@@ -134,6 +155,29 @@ void Printer::Print(const v1::DeviceGroupResult& result) {
                GroupsOf(device)});
   }
   table.Print(out_);
+  PrintComparisons(result);
+}
+
+void Printer::PrintComparisons(const v1::DeviceGroupResult& result) {
+  for (const auto& device : result.device()) {
+    const v1::ConfigComparison& config = device.config();
+    if (!config.error().empty()) {
+      out_ << "\nnot compared with " << device.name() << ": " << config.error() << '\n';
+    }
+    if (config.difference().empty()) continue;
+    out_ << '\n';
+    Table table({{"OBJECT"}, {"DIFFERENCE"}});
+    for (const auto& one : config.difference())
+      table.Add({one.object(), one.text()});
+    table.Print(out_);
+    const auto shown = static_cast<uint32_t>(config.difference_size());
+    if (config.differences() > shown) out_ << "and " << config.differences() - shown << " more\n";
+  }
+}
+
+void Printer::Print(const v1::ConfigSyncResult& result) {
+  for (const auto& device : result.device())
+    out_ << device.name() << ": " << device.message() << '\n';
 }
 
 void Printer::Print(const v1::FailoverResult& result) {

@@ -153,7 +153,8 @@ std::set<std::string> NamesOf(const Completion& completion, const std::string& s
   if (completion.names == Names::kMembers) request.mutable_show_pool()->set_name(completion.pool);
   if (completion.names == Names::kPorts) request.mutable_show_port();
   if (completion.names == Names::kSnatPools || completion.names == Names::kPersistences ||
-      completion.names == Names::kTrafficGroups || completion.names == Names::kDevices) {
+      completion.names == Names::kTrafficGroups || completion.names == Names::kDevices ||
+      completion.names == Names::kDeviceGroups) {
     request.mutable_show_config();
   }
   std::set<std::string> names;
@@ -178,6 +179,8 @@ std::set<std::string> NamesOf(const Completion& completion, const std::string& s
     for (const auto& device : config.device_group().device()) {
       if (completion.names == Names::kDevices) names.insert(device.name());
     }
+    if (completion.names == Names::kDeviceGroups && config.has_device_group())
+      names.insert(config.device_group().name());
     for (const auto& port : response.ports().port()) {
       names.insert(port.name());
     }

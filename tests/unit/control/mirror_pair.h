@@ -15,6 +15,7 @@
 #include "control/admin_requests.h"
 #include "control/config_edit.h"
 #include "control/config_load.h"
+#include "control/config_sync.h"
 #include "control/mirror_log.h"
 #include "control/operations.h"
 #include "tests/support/hosts.h"
@@ -60,6 +61,7 @@ class RigOperations : public Operations {
     requests_ = std::make_unique<AdminRequests>(*this);
   }
 
+  ConfigSync* config_sync() override { return &config_sync_; }
   unit::Unit& unit() override { return rig_.unit(); }
   Nanos Now() const override { return rig_.now(); }
   const Facts& facts() const override { return facts_; }
@@ -72,11 +74,16 @@ class RigOperations : public Operations {
     const auto document = LoadConfigText(text, std::string(name));
     if (!document.ok() || check_only) return document.status();
     absl::Status status = rig_.Reload(text);
-    if (status.ok()) running_ = document->config();
+    if (!status.ok()) return status;
+    running_ = document->config();
+    config_sync_.Follow();
     return status;
   }
   absl::Status Reload(bool) override { return absl::UnimplementedError("no file"); }
-  absl::Status Save() override { return absl::UnimplementedError("no file"); }
+  absl::Status Save() override {
+    saved = running_;
+    return save_status;
+  }
 
   admin::v1::Response Ask(const admin::v1::Request& request) {
     const auto exchange = requests_->Begin(request);
@@ -95,13 +102,21 @@ class RigOperations : public Operations {
     FAIL("no answer");
     return whole;
   }
-  void Sample() { requests_->Sample(); }
+  // As the daemon does now and then.
+  void Tend() {
+    requests_->Sample();
+    config_sync_.Poll(Now());
+  }
+
+  config::v1::Config saved;
+  absl::Status save_status;
 
  private:
   test::Rig& rig_;
   Facts facts_;
   config::v1::Config running_;
   std::unique_ptr<AdminRequests> requests_;
+  ConfigSync config_sync_{*this};
 };
 
 class MirrorPair {
@@ -168,7 +183,7 @@ class MirrorPair {
          MirrorChanges(known_[device], *status, pair_.rig(device).unit().snapshot()))
       logs_[device].push_back(line.substr(0, line.find(", MTU")));  // found out by and by
     known_[device] = *status;
-    admins_[device]->Sample();
+    admins_[device]->Tend();
   }
 
   test::Hosts hosts_;

@@ -157,6 +157,7 @@ Hello GoldenHello() {
                   {.name_hash = 0x123456, .number = 2, .epoch = 4, .is_elsewhere = true}};
   hello.seen = 42;
   hello.record_streams = 3;
+  hello.features = kFeatureConfigExchange;
   return hello;
 }
 
@@ -170,11 +171,18 @@ std::vector<std::pair<std::string, ControlMessage>> ControlCases() {
                           .entry = {0x5678, *IpAddress::Parse("2001:db8:2::1"), 0}});
   page.entries.push_back(
       {.kind = config::ObjectKind::kInterface, .number = 3, .entry = {.name_hash = 0x9abc}});
-  return {{"hello", GoldenHello()},
-          {"dictionary_request", DictionaryRequest{.version = 5, .page = 1}},
-          {"dictionary_page", page},
-          {"probe", Probe{.size = 1400, .padding = 5}},
-          {"probe_answer", Probe{.size = 1400, .is_answer = true}}};
+  return {
+      {"hello", GoldenHello()},
+      {"dictionary_request", DictionaryRequest{.version = 5, .page = 1}},
+      {"dictionary_page", page},
+      {"probe", Probe{.size = 1400, .padding = 5}},
+      {"probe_answer", Probe{.size = 1400, .is_answer = true}},
+      {"config_request", ConfigRequest{.fetch = 3, .text = 0x1234, .offset = 1000}},
+      {"config_part",
+       ConfigPart{.fetch = 3, .text = 0x1234, .size = 2000, .offset = 1000, .bytes = "pool"}},
+      {"config_sync_question", ConfigSyncQuestion{.number = 7}},
+      {"config_sync_answer",
+       ConfigSyncAnswer{.number = 7, .state = ConfigSyncState::kRefused, .message = "no\nVLAN"}}};
 }
 
 // ---- files ----------------------------------------------------------------------------------------

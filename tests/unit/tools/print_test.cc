@@ -15,7 +15,7 @@ namespace {
 
 using admin::v1::Response;
 
-Response Parse(const char* text) {
+Response Parse(const std::string& text) {
   Response response;
   REQUIRE(google::protobuf::TextFormat::ParseFromString(text, &response));
   return response;
@@ -217,6 +217,42 @@ TEST_CASE("tandemctl print: traffic groups and persistence records", "[tandemctl
         "from the peer)\n"
         "Total records returned: 2\n");
   CHECK(Printed(Parse("persistence_deleted { deleted: 1 }")) == "1 record deleted\n");
+}
+
+TEST_CASE("tandemctl print: what devices have configured differently, and config-sync",
+          "[tandemctl]") {
+  CHECK(Printed(Parse(R"(config_sync {
+      device { name: "b" done: true message: "configuration taken and saved" } })")) ==
+        "b: configuration taken and saved\n");
+  const std::string heartbeats = "heartbeats     every 10000 us, 5 silent ones are a death\n";
+  const std::string devices =
+      "DEVICE        UNIT  STATE  HEARD     ROUND TRIP  PATHS      TRAFFIC GROUPS\n"
+      "a (this one)     1  up     -                  -  -          -\n"
+      "b                2  up     3 ms ago        90us  mirroring  -\n";
+  const auto group = [](const std::string& more, const std::string& config) {
+    return Parse(R"(device_group { configured: true name: "pair" heartbeat_interval_us: 10000
+        heartbeat_multiplier: 5 device { name: "a" unit_id: 1 is_self: true state: "up" }
+        device { name: "b" unit_id: 2 state: "up" heard: true last_heard_ms: 3 round_trip_us: 90
+        path { name: "mirroring" heard: true hears_us: true } config { )" +
+                 config + " } } " + more + " }");
+  };
+  CHECK(Printed(group("config_equal: true", "")) ==
+        "device group   pair\n" + heartbeats + "configurations equal\n\n" + devices);
+  CHECK(Printed(group(R"(last_config_sync { what: "to-group"
+                         result { device { name: "b" message: "is down" } } })",
+                      R"(differences: 3
+                         difference { object: "virtual 'ssh'" text: "pool: \"x\" here, \"y\" on b" }
+                         difference { object: "pool 'old'" text: "only on b" })"))
+            .find("to-group\n               b: is down\n\n" + devices +
+                  "\nOBJECT         DIFFERENCE\n"
+                  "virtual 'ssh'  pool: \"x\" here, \"y\" on b\n"
+                  "pool 'old'     only on b\n"
+                  "and 1 more\n") != std::string::npos);
+  CHECK(Printed(group("config_equal: true", "differences: 1"))
+            .find("configurations differ in 1 object, which decides nothing about connections\n") !=
+        std::string::npos);
+  CHECK(Printed(group("", "error: \"takes too long\""))
+            .find("\nnot compared with b: takes too long\n") != std::string::npos);
 }
 
 TEST_CASE("tandemctl print: faults of the device, and what a score is made of", "[tandemctl]") {
