@@ -77,6 +77,33 @@ void FillFault(const AdminView& view, const ha::Fault& fault, v1::FailoverResult
   out.set_seconds(fault.lasts / kSecond);
 }
 
+void FillWitness(const AdminView& view, const Shown& status, v1::FailoverResult& out) {
+  if (!status.witness) return;
+  const witness::LinkStatus& from = *status.witness;
+  const Nanos now = view.operations.Now();
+  const config::v1::Witness& configured = view.operations.running().device_group().witness();
+  v1::FailoverResult::Witness& to = *out.mutable_witness();
+  to.set_address(configured.address());
+  to.set_port(configured.port());
+  to.set_answers(from.is_answered);
+  to.set_answered(from.answered_at != 0);
+  if (from.answered_at != 0 && now > from.answered_at)
+    to.set_last_answer_ms((now - from.answered_at) / kMillisecond);
+  to.set_lease_ms(configured.lease_ms());
+  to.set_witness_lease_ms(static_cast<uint32_t>(from.witness_lease / kMillisecond));
+  to.set_lease_too_long(from.is_lease_too_long);
+  to.set_questions(from.questions);
+  to.set_answers_received(from.answers);
+  to.set_refused(from.refused);
+  for (const Shown::Group& group : status.groups) {
+    if (group.id >= view.snapshot().traffic_groups.size()) continue;
+    v1::FailoverResult::Lease& lease = *out.add_lease();
+    lease.set_traffic_group(view.snapshot().traffic_groups[group.id].name);
+    lease.set_held(group.lease_until > now);
+    if (group.lease_until > now) lease.set_remaining_ms((group.lease_until - now) / kMillisecond);
+  }
+}
+
 // An answer that is known at once, or that the machine gives.
 class FailoverExchange final : public AdminExchange {
  public:
@@ -172,6 +199,7 @@ void ShowFailover(const AdminView& view, v1::Response& response) {
   result.set_bad_heartbeats(takeover->takeover().bad_heartbeats().Get());
   for (const ha::Fault& fault : view.operations.unit().watchdog()->status().faults)
     FillFault(view, fault, *result.add_fault());
+  FillWitness(view, *status, result);
   for (const ha::Transition& from : takeover->facts().history) {
     v1::FailoverResult::Transition& to = *result.add_transition();
     to.set_unix_ms(from.unix_ms);

@@ -192,6 +192,37 @@ void CheckSelf(CheckContext& context, const Origin& origin, const v1::DeviceGrou
   }
 }
 
+void CheckWitness(CheckContext& context, const Origin& origin, const v1::DeviceGroup& group) {
+  if (!group.has_witness()) return;
+  const v1::Witness& witness = group.witness();
+  const auto wrong = [&](std::string_view why) { context.Error(origin, "witness", why); };
+  const auto in_range = [&](std::string_view field, uint32_t value, uint32_t low, uint32_t high) {
+    if (value < low || value > high) wrong(Cat(field, " ", value, " is not in ", low, "..", high));
+  };
+  in_range("port", witness.port(), 1, 65'535);
+  in_range("lease_ms", witness.lease_ms(), 200, 60'000);
+  const uint64_t detection_us =
+      uint64_t{group.heartbeat_interval_us()} * group.heartbeat_multiplier();
+  if (witness.lease_ms() * uint64_t{1000} < detection_us) {
+    wrong(Cat("lease_ms ", witness.lease_ms(), " is shorter than the detection time, ",
+              detection_us, " us"));
+  }
+  if (context.config.mirroring().authentication() == v1::Mirroring::NONE)
+    wrong("needs authentication in mirroring");
+  if (!witness.has_address()) return wrong("address is missing");
+  const auto address = context.HostAddress(origin, "witness", witness.address());
+  for (const v1::GroupDevice& device : group.device()) {
+    const auto its = ParseConfigAddress(device.management_address());
+    if (!device.has_management_address()) {
+      return wrong(Cat("device ", Quote(device.name()), " has no management_address to ask from"));
+    }
+    if (!address || !its) continue;
+    if (*address == *its) wrong(Cat("its address is that of device ", Quote(device.name())));
+    if (address->is_v4() != its->is_v4())
+      return wrong("its address is not of the family of the management addresses");
+  }
+}
+
 void CheckGroupTakeover(CheckContext& context, int index) {
   const v1::TrafficGroup& group = context.config.traffic_group(index);
   const Origin origin = context.document.Object("traffic_group", index);
@@ -244,6 +275,7 @@ void CheckTakeover(CheckContext& context) {
   CheckGroupDevices(context, origin, group);
   CheckFailoverAddresses(context, origin, group);
   CheckSelf(context, origin, group);
+  CheckWitness(context, origin, group);
   CheckPath(context, origin, "state_file", group.state_file());
   if (group.has_hook()) CheckPath(context, origin, "hook", group.hook());
 }

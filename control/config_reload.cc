@@ -96,6 +96,10 @@ void CompareDeviceGroup(const v1::Config& running, const Document& document, Rep
     each->clear_hook_timeout();
     for (v1::GroupDevice& device : *each->mutable_device())
       device.clear_ha_capacity();
+    if (!each->has_witness()) continue;
+    v1::Witness& witness = *each->mutable_witness();
+    witness.set_port(witness.port());
+    witness.set_lease_ms(witness.lease_ms());
   }
   Compare(origin, before, after, report);
 }

@@ -69,6 +69,8 @@ ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
   to.grant_wait_min = std::max(to.grant_wait_min, to.interval);
   to.boot_wait = from.boot_wait_ms() * kMillisecond;
   to.drain_max = from.drain_timeout_ms() * kMillisecond;
+  to.witness = from.has_witness();
+  to.lease = from.witness().lease_ms() * kMillisecond;
   for (const v1::TrafficGroup& group : config.traffic_group())
     to.groups.push_back(GroupSettingsOf(config, group, ids));
   return to;
@@ -103,6 +105,12 @@ std::vector<std::string> PathNamesOf(const v1::Config& config) {
   for (const std::string& address : self->failover_address())
     names.push_back(VlanOfSelfIp(config, Must(ParseConfigAddress(address))));
   return names;
+}
+
+WitnessAddress WitnessAddressOf(const v1::Config& config) {
+  if (!config.device_group().has_witness()) return {};
+  const v1::Witness& witness = config.device_group().witness();
+  return {Must(ParseConfigAddress(witness.address())), static_cast<uint16_t>(witness.port())};
 }
 
 std::string DeviceNameOf(const v1::Config& config, ha::DeviceId device) {

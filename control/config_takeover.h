@@ -33,6 +33,13 @@ ManagementAddresses ManagementAddressesOf(const config::v1::Config& config);
 // one, traffic VLANs.
 std::vector<std::string> PathNamesOf(const config::v1::Config& config);
 
+// The port of the witness there; unset: there is none.
+struct WitnessAddress {
+  IpAddress address;
+  uint16_t port = 0;
+};
+WitnessAddress WitnessAddressOf(const config::v1::Config& config);
+
 // The device's name, for people; "device 3" when there is none of that number.
 std::string DeviceNameOf(const config::v1::Config& config, ha::DeviceId device);
 // 0: there is none of that name.

@@ -203,7 +203,7 @@ absl::Status Daemon::StartUnit(const Document& document) {
     options.mirror =
         EndpointOptionsFor(*ports_, *mirror_port_, *compiled->snapshot->steering, options);
   }
-  if (absl::Status status = PrepareTakeover(compiled->ids, options); !status.ok()) return status;
+  if (absl::Status status = PrepareTakeover(*compiled, options); !status.ok()) return status;
   memory_ = std::make_unique<io::Memory>(running_.device().hugepages());
   std::vector<std::span<std::byte>> tables;
   const size_t bytes = unit::Unit::BytesNeededPerWorker(options);
@@ -227,16 +227,17 @@ absl::Status Daemon::StartUnit(const Document& document) {
   return absl::OkStatus();
 }
 
-absl::Status Daemon::PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& options) {
+absl::Status Daemon::PrepareTakeover(const Compiled& compiled, unit::UnitOptions& options) {
   if (!running_.has_device_group() || !options.mirror) return absl::OkStatus();
   absl::StatusOr<ha::Facts> facts = LoadFacts(running_.device_group().state_file());
   if (!facts.ok()) return facts.status();
   takeover_facts_ = *std::move(facts);
-  options.takeover = unit::TakeoverOptions{.settings = TakeoverSettings(running_, ids),
+  options.takeover = unit::TakeoverOptions{.settings = TakeoverSettings(running_, compiled.ids),
                                            .ballot = takeover_facts_.ballot,
                                            .forced_offline = takeover_facts_.forced_offline,
-                                           .incarnation = options.mirror->incarnation};
-  options.health = HealthSettingsOf(running_, ids, options.workers);
+                                           .incarnation = options.mirror->incarnation,
+                                           .witness_key = compiled.snapshot->mirroring.key};
+  options.health = HealthSettingsOf(running_, compiled.ids, options.workers);
   const ManagementAddresses management = ManagementAddressesOf(running_);
   if (management.own.is_unset()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<io::SideSocket>> side =
@@ -248,6 +249,20 @@ absl::Status Daemon::PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& op
   }
   side_socket_ = *std::move(side);
   options.beside = side_socket_.get();
+  return PrepareWitness(management.own, *options.takeover);
+}
+
+absl::Status Daemon::PrepareWitness(const IpAddress& own, unit::TakeoverOptions& options) {
+  const WitnessAddress witness = WitnessAddressOf(running_);
+  if (witness.address.is_unset()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<io::WitnessSocket>> made =
+      io::WitnessSocket::Open(own, witness.address, witness.port);
+  if (!made.ok()) {
+    return absl::Status(made.status().code(),
+                        Cat("device_group: witness: ", std::string(made.status().message())));
+  }
+  witness_socket_ = *std::move(made);
+  options.witness = witness_socket_.get();
   return absl::OkStatus();
 }
 

@@ -33,6 +33,7 @@
 #include "dataplane/io/ports.h"
 #include "dataplane/io/side_socket.h"
 #include "dataplane/io/telemetry.h"
+#include "dataplane/io/witness_socket.h"
 #include "dataplane/io/worker_set.h"
 
 namespace tandem::control {
@@ -75,7 +76,8 @@ class Daemon : public Operations {
   absl::Status StartWorkers();
   absl::Status StartMirroring();
   absl::Status StartLinkWatch();
-  absl::Status PrepareTakeover(const ConfigIds& ids, unit::UnitOptions& options);
+  absl::Status PrepareTakeover(const Compiled& compiled, unit::UnitOptions& options);
+  absl::Status PrepareWitness(const IpAddress& own, unit::TakeoverOptions& options);
   absl::Status StartAdmin(std::string admin_socket);
   // Whether a key_file that is configured as before is read again.
   enum class KeyFile { kRead, kAsRead };
@@ -104,8 +106,9 @@ class Daemon : public Operations {
   std::vector<PortFacts> port_facts_;
   std::unique_ptr<io::MirrorPort> mirror_port_;  // nullptr: nothing is mirrored
   std::unique_ptr<io::SideSocket>
-      side_socket_;           // nullptr: heartbeats go over the mirroring port alone
-  ha::Facts takeover_facts_;  // as loaded
+      side_socket_;  // nullptr: heartbeats go over the mirroring port alone
+  std::unique_ptr<io::WitnessSocket> witness_socket_;  // nullptr: there is no witness
+  ha::Facts takeover_facts_;                           // as loaded
   std::unique_ptr<unit::Unit> unit_;
   std::unique_ptr<io::Telemetry> telemetry_;
   std::unique_ptr<Sweep> sweep_;

@@ -89,6 +89,7 @@ absl::Status Daemon::ApplyDocument(const Document& document, KeyFile key_file, b
   running_ = next;
   if (takeover_ != nullptr) {
     takeover_->Follow(running_, ids_);
+    unit_->takeover()->SetWitnessKey(unit_->snapshot().mirroring.key);
     unit_->watchdog()->Configure(HealthSettingsOf(running_, ids_, unit_->workers()));
   }
   if (config_sync_ != nullptr) config_sync_->Follow();

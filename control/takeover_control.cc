@@ -124,6 +124,26 @@ void TakeoverControl::Poll(Nanos now) {
   if (has_to_store_ && now >= store_at_) Store(now);
   for (const std::string& line : hook_.Poll(now))
     LogWarning(Cat("failover: ", line));
+  LogWitness();
+}
+
+void TakeoverControl::LogWitness() {
+  const auto witness = takeover_.status()->witness;
+  // Before it had time to answer it is not silent.
+  if (!witness || (!is_witness_logged_ && !witness->is_answered && !witness->is_silent)) return;
+  if (!std::exchange(is_witness_logged_, true) || witness->is_answered != witness_answered_) {
+    if (witness->is_answered) {
+      LogNotice("failover: the witness answers");
+    } else {
+      LogWarning("failover: the witness does not answer");
+    }
+  }
+  witness_answered_ = witness->is_answered;
+  if (witness->is_lease_too_long && !lease_was_too_long_) {
+    LogWarning(Cat("failover: the witness grants no lease, for its own are shorter: ",
+                   witness->witness_lease / kMillisecond, " ms"));
+  }
+  lease_was_too_long_ = witness->is_lease_too_long;
 }
 
 void TakeoverControl::Store(Nanos now) {

@@ -56,6 +56,7 @@ class TakeoverControl {
 
   void Configure(const config::v1::Config& config, const ConfigIds& ids);
   void OnTransition(const ha::Action& action);
+  void LogWitness();
   void Store(Nanos now);
 
   unit::Takeover& takeover_;
@@ -70,6 +71,10 @@ class TakeoverControl {
   Nanos store_at_ = 0;  // not before
   std::optional<ha::FactsDurable> asked_;
   bool stopped_ = false;
+  // What the log knows of the witness.
+  bool is_witness_logged_ = false;
+  bool witness_answered_ = false;
+  bool lease_was_too_long_ = false;
 };
 
 // "7.1", "8.2 planned"; "-" for none.

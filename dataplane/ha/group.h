@@ -94,7 +94,8 @@ class Group {
   // Whom the active device named its next-active; 0: nobody.
   DeviceId heir() const { return acts() ? next_active_ : heir_; }
   const char* fault() const { return fault_; }
-  uint32_t score() const { return score_; }  // without the bonus
+  uint32_t score() const { return score_; }             // without the bonus
+  Nanos lease_until() const { return lease_.until(); }  // of the witness
 
  private:
   // Somebody says that a device acts in an epoch.

@@ -24,6 +24,14 @@ Takeover::Takeover(const TakeoverOptions& options, Nanos now, config::Roles& rol
       told_(kTrafficGroupsMax + 1),
       body_(ha::kHeartbeatBodyMax),
       status_(std::make_shared<const TakeoverStatus>()) {
+  if (options.witness != nullptr) {
+    witness_ =
+        std::make_unique<witness::Link>(witness::LinkOptions{.path = options.witness,
+                                                             .key = options.witness_key,
+                                                             .device = options.settings.self,
+                                                             .run = options.incarnation,
+                                                             .lease = options.settings.lease});
+  }
   device_ = std::make_unique<ha::Device>(options.settings, options.ballot, options.forced_offline,
                                          options.incarnation, now, actions_);
   Perform();
@@ -48,16 +56,20 @@ void Takeover::OnHeartbeat(std::string_view bytes, unsigned path, Nanos now) {
 void Takeover::TakeEvents(Nanos now) {
   if (!has_events_.load(std::memory_order_acquire)) return;
   std::vector<ha::Event> events;
+  std::optional<mirror::PresharedKey> key;
   // While control is at it, the next turn takes them.
   if (!at_events_.Try([&] {
         events.swap(events_);
+        key.swap(witness_key_);
         has_events_.store(false, std::memory_order_relaxed);
       })) {
     return;
   }
+  if (key && witness_ != nullptr) witness_->SetKey(*key);
   for (const ha::Event& event : events) {
     if (std::holds_alternative<ha::Reconfigured>(event)) {
       // An id may belong to another group by now.
+      if (witness_ != nullptr) witness_->Forget();
       const auto& groups = std::get<ha::Reconfigured>(event).settings.groups;
       for (TrafficGroupId id = 1; id < told_.size(); ++id) {
         if (std::ranges::find(groups, id, &ha::GroupSettings::id) == groups.end()) told_[id] = {};
@@ -96,6 +108,13 @@ void Takeover::SayDrained(Nanos now) {
     const uint32_t session = mirroring_.DrainedSession(group.id());
     if (session != 0) Step(ha::Drained{group.id(), session}, now);
   }
+}
+
+void Takeover::HearWitness(Nanos now) {
+  if (witness_ == nullptr) return;
+  while (const auto answer = witness_->Receive(now))
+    Step(*answer, now);
+  witness_->Turn(now);
 }
 
 void Takeover::Step(const ha::Event& event, Nanos now) {
@@ -149,8 +168,10 @@ void Takeover::Perform(const ha::Action& action) {
       break;
     }
     case Kind::kDropBacklog:  // workers do so with every change to active
-    case Kind::kAskLease:     // no witness is configured
+      break;
+    case Kind::kAskLease:
     case Kind::kReleaseLease:
+      AskWitness(action);
       break;
     case Kind::kTransition:
       status_changed_ = true;
@@ -161,6 +182,18 @@ void Takeover::Perform(const ha::Action& action) {
     case Kind::kStopped:
       for_control_.push_back(action);
       break;
+  }
+}
+
+// Of a group that the configuration has no more, the lease ends by itself.
+void Takeover::AskWitness(const ha::Action& action) {
+  const ha::Group* const group = device_ != nullptr ? device_->Find(action.group) : nullptr;
+  if (witness_ == nullptr || group == nullptr) return;
+  const uint64_t name_hash = group->settings().name_hash;
+  if (action.kind == Kind::kAskLease) {
+    witness_->Ask(action.group, name_hash, action.ticket);
+  } else {
+    witness_->Release(name_hash);
   }
 }
 
@@ -194,6 +227,7 @@ void Takeover::Turn(Nanos now, mirror::FrameSink& sink) {
   if (looks) {
     looked_at_ = now;
     SayShadows(now);
+    HearWitness(now);
   }
   SayDrained(now);
   Step(ha::Tick{}, now);
@@ -223,6 +257,15 @@ void Takeover::Post(ha::Event event) {
   }
 }
 
+void Takeover::SetWitnessKey(const mirror::PresharedKey& key) {
+  while (!at_events_.Try([&] {
+    witness_key_ = key;
+    has_events_.store(true, std::memory_order_release);
+  })) {
+    rte_pause();
+  }
+}
+
 ha::Actions Takeover::Take() {
   ha::Actions taken;
   while (!at_actions_.Try([&] { taken.swap(handed_over_); }))
@@ -243,6 +286,7 @@ void Takeover::Publish(Nanos now) {
   next->forced_offline = device_->forced_offline();
   next->incarnation = device_->incarnation();
   next->stalls = device_->detector().counters().stalls.Get();
+  if (witness_ != nullptr) next->witness = witness_->status(now);
   for (const ha::Group& group : device_->groups()) {
     next->groups.push_back(
         {.id = group.id(),
@@ -254,7 +298,8 @@ void Takeover::Publish(Nanos now) {
          .next_active = group.heir(),
          .fault = group.fault(),
          .has_score = group.settings().method == ha::Method::kHaScore,
-         .score = group.score()});
+         .score = group.score(),
+         .lease_until = group.lease_until()});
   }
   for (const ha::Peer& peer : device_->detector().peers()) {
     TakeoverStatus::Peer shown{.device = peer.device,

@@ -6,7 +6,7 @@
 //
 // One turn, between the two steps of the endpoint's:
 //
-//   control's events, how far the shadows are, what is drained, the time  ->  Device::Step
+//   control's events, how far the shadows are, what is drained, the witness, the time  ->  Device::Step
 //   actions: roles and fence first, as the workers have to know them before anything is sent
 //   heartbeats, when they are due
 //
@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,7 @@
 #include "dataplane/neighbour/announcer.h"
 #include "dataplane/pipeline/hand_over.h"
 #include "dataplane/unit/mirroring.h"
+#include "dataplane/witness/link.h"
 
 namespace tandem::unit {
 
@@ -40,6 +42,9 @@ struct TakeoverOptions {
   uint32_t ballot = 0;
   bool forced_offline = false;
   uint64_t incarnation = 0;  // random, not 0
+  // The way to the witness; outlives the machine. REQUIRES: there is one if settings.witness.
+  witness::Path* witness = nullptr;
+  mirror::PresharedKey witness_key{};
 };
 
 // For people. A copy: see Takeover::status.
@@ -54,7 +59,8 @@ struct TakeoverStatus {
     ha::DeviceId next_active = 0;  // as the active device says
     const char* fault = nullptr;
     bool has_score = false;
-    uint32_t score = 0;  // of this device, without the bonus
+    uint32_t score = 0;     // of this device, without the bonus
+    Nanos lease_until = 0;  // of the witness; over, or never held, when that is not ahead
   };
   struct Peer {
     ha::DeviceId device = 0;
@@ -73,6 +79,7 @@ struct TakeoverStatus {
   uint64_t stalls = 0;
   std::vector<Group> groups;
   std::vector<Peer> peers;
+  std::optional<witness::LinkStatus> witness;  // where there is one
 };
 
 class Takeover {
@@ -92,6 +99,8 @@ class Takeover {
   // ---- control
   // In order; each is looked at in the next turn.
   void Post(ha::Event event);
+  // The pre-shared key is another one.
+  void SetWitnessKey(const mirror::PresharedKey& key);
   // What there is for control to do since the last call, in order.
   ha::Actions Take();
   // A consistent copy, some milliseconds old at most.
@@ -114,6 +123,8 @@ class Takeover {
   void TakeEvents(Nanos now);
   void SayShadows(Nanos now);
   void SayDrained(Nanos now);
+  void HearWitness(Nanos now);
+  void AskWitness(const ha::Action& action);
   void Perform();
   void Perform(const ha::Action& action);
   void SetFence();
@@ -126,6 +137,7 @@ class Takeover {
   Mirroring& mirroring_;
   neighbour::Announcer& announcer_;
   pipeline::Successors& successors_;
+  std::unique_ptr<witness::Link> witness_;  // nullptr: there is none
   std::unique_ptr<ha::Device> device_;
   std::vector<Told> told_;  // by group
   ha::Actions actions_;
@@ -139,6 +151,7 @@ class Takeover {
 
   OneAtATime at_events_;
   std::vector<ha::Event> events_;
+  std::optional<mirror::PresharedKey> witness_key_;
   std::atomic<bool> has_events_{false};
   OneAtATime at_actions_;
   ha::Actions handed_over_;

@@ -58,6 +58,14 @@ class Pair:
         self.spaces[name] = space
         return space
 
+    def on_management(self, name, address):
+        """Another host on the management network; nothing else of the pair knows it."""
+        space = self.lab.namespace(name)
+        self._plug(space, 'management', f'beside-{name}', 'management')
+        space.address('management', f'{address}/24')
+        self.spaces[name] = space
+        return space
+
     def _device(self, which):
         # A directory of its own for configuration, log and socket.
         lab = Lab(self.lab.prefix, self.lab.directory / which)

@@ -45,6 +45,7 @@ class Printer {
   void Print(const admin::v1::FailoverResult& result);
   void Print(const admin::v1::ConfigSyncResult& result);
   void PrintComparisons(const admin::v1::DeviceGroupResult& result);
+  void PrintWitness(const admin::v1::FailoverResult& result);
   void PrintScores(const admin::v1::TrafficGroupResult& result);
   void PrintReasons(std::string_view title,
                     const google::protobuf::RepeatedPtrField<admin::v1::DropsResult::Reason>& all);

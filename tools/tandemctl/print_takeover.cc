@@ -180,6 +180,24 @@ void Printer::Print(const v1::ConfigSyncResult& result) {
     out_ << device.name() << ": " << device.message() << '\n';
 }
 
+void Printer::PrintWitness(const v1::FailoverResult& result) {
+  const auto& witness = result.witness();
+  out_ << "witness        " << witness.address() << " port " << witness.port() << ", "
+       << (witness.answers() ? "answers" : "does not answer") << ", "
+       << (witness.answered() ? Cat("last ", witness.last_answer_ms(), " ms ago") : "never has");
+  if (witness.lease_too_long()) {
+    out_ << "; grants none: its leases last " << witness.witness_lease_ms() << " ms, not "
+         << witness.lease_ms();
+  }
+  out_ << "\n\n";
+  Table table({{"TRAFFIC GROUP"}, {"LEASE"}, {"ENDS IN", Align::kRight}});
+  for (const auto& lease : result.lease()) {
+    table.Add({lease.traffic_group(), lease.held() ? "held" : "not held",
+               lease.held() ? Cat(lease.remaining_ms(), " ms") : "-"});
+  }
+  table.Print(out_);
+}
+
 void Printer::Print(const v1::FailoverResult& result) {
   if (!result.configured()) {
     out_ << "no device group\n";
@@ -188,6 +206,7 @@ void Printer::Print(const v1::FailoverResult& result) {
   out_ << "device         " << result.device() << '\n'
        << "forced offline " << (result.forced_offline() ? "yes" : "no") << '\n'
        << "stalls         " << numbers_.Count(result.stalls()) << "\n";
+  if (result.has_witness()) PrintWitness(result);
   if (result.fault_size() > 0) {
     out_ << '\n';
     Table table({{"FAULT"}, {"OF"}, {"TRAFFIC GROUP"}, {"SINCE", Align::kRight}, {"STATE"}});
