@@ -215,8 +215,8 @@ class PersistPair {
   const uint8_t streams;
   Nanos now = 10 * kSecond;
   uint32_t session = 77;
-  test::TableMemory writer{3000, kWriterWorkers, 3};
-  test::TableMemory reader{5000, kReaderWorkers, 4};
+  ::tandem::test::TableMemory writer{3000, kWriterWorkers, 3};
+  ::tandem::test::TableMemory reader{5000, kReaderWorkers, 4};
   std::bitset<kTrafficGroupsMax + 1> peers_groups;  // of the sessions to come
   config::Roles writer_roles;
   config::Roles reader_roles;

@@ -96,7 +96,7 @@ class Trio {
   }
 
   PersistPair pair{1, {}, 1};
-  test::TableMemory second{4000, 1, 9};
+  ::tandem::test::TableMemory second{4000, 1, 9};
   PersistSender second_sender{0, pair.writer.table, pair.writer_roles, 1};
 
  private:
@@ -249,7 +249,7 @@ TEST_CASE("persist peers: who gave a group up drops nothing of what the next one
   PersistTellers tellers{};
   PersistReceiver from_active(0, pair.reader.table, pair.reader_roles, 0, &tellers);
   PersistReceiver from_former(0, pair.reader.table, pair.reader_roles, 1, &tellers);
-  test::TableMemory formers{3000, 1, 8};
+  ::tandem::test::TableMemory formers{3000, 1, 8};
   config::Roles former_roles;
   for (config::TrafficGroupId group = 1; group <= 2; ++group)
     former_roles.Set(group, config::Role::kStandby);
