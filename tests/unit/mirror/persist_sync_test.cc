@@ -315,7 +315,7 @@ TEST_CASE("persist sync: unknown objects are counted, row by row", "[mirror]") {
 
 TEST_CASE("persist sync: a full table refuses, and says so", "[mirror]") {
   PersistPair pair;
-  test::TableMemory small(1, 1);
+  ::tandem::test::TableMemory small(1, 1);
   PersistReceiver receiver(0, small.table, pair.reader_roles);
   receiver.Open(PersistPair::Terms(pair.session), pair.now);
   for (uint32_t i = 0; i < 100; ++i)
@@ -381,7 +381,7 @@ TEST_CASE("persist sync: what cannot be read is counted and not acknowledged", "
 
 TEST_CASE("persist sync: a held record puts a frame off, no more", "[mirror]") {
   PersistPair pair;
-  test::TableMemory one(1, 2);
+  ::tandem::test::TableMemory one(1, 2);
   PersistReceiver receiver(0, one.table, pair.reader_roles);
   receiver.Open(PersistPair::Terms(pair.session), pair.now);
   pair.Use(1, 4);
