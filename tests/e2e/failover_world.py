@@ -29,6 +29,14 @@ class FailoverWorld(PairWorld):
             self.pair.state_file(which).unlink(missing_ok=True)
         for which in self.members:
             self.start(which)
+        self.bring_home()
+
+    def bring_home(self):
+        """a is the active one; who boots late, or is granted the lease later, does not take it by itself."""
+        wait_until(lambda: len(self.acting()) == 1, lambda: f'active: {self.acting()}', 30)
+        if self.acting() == ['b']:
+            self.wait_ready('b')
+            self.standby('b')
         self.wait_ready('a')
 
     def start(self, which, **options):
