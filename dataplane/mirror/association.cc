@@ -192,7 +192,10 @@ Association::News Association::OnHello(const Hello& hello, const FrameHeader& he
   to_answer_ = nullptr;
   current_ = std::move(*run);
   for (auto& candidate : candidates_) {
-    if (candidate && candidate->incarnation == header.floor) candidate.reset();
+    if (!candidate) continue;
+    // What an earlier run of the peer said before it ended may still be on the way.
+    candidate->challenge = next_sequence_;
+    if (candidate->incarnation == header.floor) candidate.reset();
   }
   UseKey(current_->place, now);
   hello_sequence_ = header.sequence;

@@ -7,7 +7,8 @@
 // recorded frames open for ever. Therefore a Hello of a run that this device is not associated with
 // makes it only a candidate, whom an answer is sent (few a second). The candidate is believed when a
 // Hello of its echoes this device's nonce and has seen a control frame that was numbered after the
-// candidate came up: no recording can. Hellos of the associated run count in order only.
+// candidate came up, and after any other run was believed: no recording can, nor can words of a run that
+// ended which come late. Hellos of the associated run count in order only.
 //
 // The pre-shared keys are its own, too (key_ring.h): control frames show which ones the peer has.
 //

@@ -116,6 +116,34 @@ TEST_CASE("endpoint: what was recorded of an earlier run harms nothing", "[mirro
   CHECK(world.a.counters().hellos_sent.Get() - hellos < 200);
 }
 
+TEST_CASE("endpoint: words of a run that ended come late, and are not believed", "[mirror]") {
+  World world;
+  world.is_recording = true;
+  world.faults[1].is_cut = true;
+  world.Run(500 * kMillisecond);
+  for (const auto& frame : world.recorded[1])
+    world.Inject(0, frame);
+  // It hears the answer, and its own words would be believed, if they came now.
+  world.Run(2 * kSecond);
+  REQUIRE(world.a.status()->peer == PeerState::kHello);
+  const auto of_ended = world.recorded[1];
+  world.faults[1].is_cut = false;
+  world.b.Start(0xb2);
+  REQUIRE(world.RunUntil([&] { return world.a.status()->peer_incarnation == 0xb2; }));
+  REQUIRE(world.RunUntilOpen());
+  const uint32_t session = world.a.group().session;
+  const unsigned opened = world.a.workers[0].opened;
+  for (const auto& frame : of_ended) {
+    world.Inject(0, frame);
+    world.Run(10 * kMillisecond);
+    CHECK(world.a.status()->peer_incarnation == 0xb2);
+  }
+  world.Run(kSecond);
+  CHECK(world.a.group().session == session);
+  CHECK(world.a.workers[0].opened == opened);
+  CHECK(Flows(world, world.a, world.b));
+}
+
 TEST_CASE("endpoint: either side restarts, and everything is agreed anew", "[mirror]") {
   World world;
   REQUIRE(world.RunUntilOpen());
