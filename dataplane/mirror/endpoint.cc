@@ -91,7 +91,8 @@ void Endpoint::Impl::Evaluate() {
 
 void Endpoint::Impl::Translate() {
   if (fetch.dictionary() == nullptr) return;
-  ports.publish_translation(MakeTranslation(fetch.dictionary(), fetch.version(), *snapshot));
+  ports.publish_translation(MakeTranslation(fetch.dictionary(), association.peer().incarnation,
+                                            fetch.version(), *snapshot));
   status_changed = true;
 }
 

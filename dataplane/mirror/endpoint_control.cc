@@ -75,7 +75,7 @@ void Endpoint::Impl::OnHello(const Hello& hello, const FrameHeader& header, Nano
       status_changed = true;
       return;
     case Association::News::kNewPeer:
-      sessions.NewPeer(hello.nonce, hello.record_streams);
+      sessions.NewPeer(hello);
       fetch.Forget();
       path.Restart(now);
       break;

@@ -32,7 +32,7 @@ enum class Cargo : uint8_t {
 };
 
 struct SessionTerms {
-  config::PeerIndex peer = 0;
+  uint64_t incarnation = 0;  // of the peer
   uint32_t session = 0;
   uint32_t epoch = 0;
   uint16_t body_max = 0;   // bytes of a frame's body that fit the path
@@ -49,7 +49,7 @@ struct SessionTerms {
 
 struct FrameSlot {
   Cargo cargo = Cargo::kFrame;
-  config::PeerIndex peer = 0;
+  config::PeerIndex peer = 0;        // whose it is, or whom it is for
   config::TrafficGroupId group = 0;  // this device's number
   uint16_t body_size = 0;
   FrameHeader header;

@@ -30,6 +30,7 @@ void FlowReceiver::Open(const SessionTerms& terms, Nanos now) noexcept {
   impl.stamp = 0;
   impl.mismatch_count = 0;
   impl.discarding = false;
+  impl.walk_generation = 0;  // the first translation is news
   for (uint32_t page = 0; page < impl.family4.page_count; ++page)
     impl.family4.notes[page].touched = impl.family4.notes[page].closed = 0;
   for (uint32_t page = 0; page < impl.family6.page_count; ++page)
@@ -159,7 +160,7 @@ bool FlowReceiver::Impl::ApplyAudits(const Frame& frame) noexcept {
 bool FlowReceiver::Impl::ApplyFrame(const FrameSlot& slot, const Frame& frame) noexcept {
   const bool is_current = frame.translation.peer != nullptr &&
                           frame.translation.version == slot.header.dictionary &&
-                          frame.translation.snapshot_generation == frame.snapshot.generation;
+                          frame.translation.IsOf(terms.incarnation, frame.snapshot);
   if (!is_current) {
     counters.not_translatable.Add(1);
     return false;

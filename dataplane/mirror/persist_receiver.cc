@@ -134,7 +134,7 @@ void PersistReceiver::Apply(const FrameSlot& slot, const Translation& translatio
     return;
   }
   if (translation.version != header.dictionary ||
-      translation.snapshot_generation != snapshot.generation) {
+      !translation.IsOf(impl.terms.incarnation, snapshot)) {
     impl.counters.not_translatable.Add(1);
     return;
   }

@@ -169,6 +169,8 @@ Verdict PersistSender::Impl::RenderRecord(Record& record, unsigned bucket_flags,
     return Verdict::kKeep;
   }
   if ((bucket_flags & kWhole) != 0) record.flags |= persist::kDirty;
+  // It is told that it is gone when it goes.
+  if (record.is_live() && persist::HasRunOut(record, now)) Drop(record, persist::kDirty);
   if ((record.flags & persist::kDirty) == 0) return Verdict::kKeep;
   const auto idle = static_cast<uint32_t>(std::max(0, TicksBetween(record.last_used, now)));
   // Room was made sure of.

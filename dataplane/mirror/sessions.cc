@@ -33,9 +33,10 @@ bool Sessions::IsNewSession(uint32_t session, uint32_t last) {
 
 // ---- the peer -----------------------------------------------------------------------------------
 
-void Sessions::NewPeer(const Nonce& nonce, uint8_t record_streams) {
-  peer_nonce_ = nonce;
-  peer_record_streams_ = record_streams;
+void Sessions::NewPeer(const Hello& hello) {
+  peer_nonce_ = hello.nonce;
+  peer_incarnation_ = hello.incarnation;
+  peer_record_streams_ = hello.record_streams;
   peer_groups_.clear();
   hellos_ = 0;
   peer_persist_session_ = 0;
@@ -289,7 +290,7 @@ void Sessions::MatchPersistence(const Situation& situation) {
 void Sessions::OpenEnd(Group& group, StreamEnd& end, const SessionTerms& terms, size_t workers) {
   end.is_open = true;
   end.terms = terms;
-  end.terms.peer = options_.peer;
+  end.terms.incarnation = peer_incarnation_;
   end.is_discarded = false;
   end.silent_workers = 0;
   end.workers.resize(std::max(end.workers.size(), workers));

@@ -98,7 +98,7 @@ class Sessions {
   Sessions(const EndpointOptions& options, const KeyRing& keys, size_t workers);
 
   // The peer: another run of it, what it says now.
-  void NewPeer(const Nonce& nonce, uint8_t record_streams);
+  void NewPeer(const Hello& hello);
   void OnHello(const std::vector<GroupSays>& groups);
   // From the next Evaluate on.
   void SetDuty(config::TrafficGroupId number, uint32_t epoch) {
@@ -165,6 +165,7 @@ class Sessions {
   uint32_t peer_persist_session_ = 0;
   uint32_t hellos_ = 0;
   Nonce peer_nonce_{};
+  uint64_t peer_incarnation_ = 0;
   uint8_t peer_record_streams_ = 1;
   uint32_t next_session_;
   bool changed_ = false;

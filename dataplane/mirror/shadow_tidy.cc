@@ -108,7 +108,7 @@ bool FlowReceiver::Tidy(const Translation* translation, const config::Snapshot& 
   const unsigned pages = std::clamp(budget / kSlotsPerPageLook, 1U, kPagesPerCall);
   impl.TidyPages<FlowHot4>(std::min(pages, impl.family4.page_count));
   impl.TidyPages<FlowHot6>(std::min(pages, impl.family6.page_count));
-  if (translation != nullptr && translation->snapshot_generation != snapshot.generation) {
+  if (translation != nullptr && !translation->IsOf(impl.terms.incarnation, snapshot)) {
     translation = nullptr;  // a better one is being made
   }
   if (impl.open && translation != nullptr &&

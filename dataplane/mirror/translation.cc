@@ -22,7 +22,7 @@ std::vector<uint16_t> Join(ObjectKind kind, const Dictionary& peers, const Dicti
 }  // namespace
 
 std::unique_ptr<const Translation> MakeTranslation(std::shared_ptr<const Dictionary> peer,
-                                                   uint32_t version,
+                                                   uint64_t incarnation, uint32_t version,
                                                    const config::Snapshot& snapshot) {
   auto translation = std::make_unique<Translation>();
   const Dictionary& ours = *snapshot.dictionary;
@@ -31,6 +31,7 @@ std::unique_ptr<const Translation> MakeTranslation(std::shared_ptr<const Diction
   translation->interfaces = Join(ObjectKind::kInterface, *peer, ours);
   translation->persistences = Join(ObjectKind::kPersistence, *peer, ours);
   translation->peer = std::move(peer);
+  translation->incarnation = incarnation;
   translation->version = static_cast<uint16_t>(version);
   translation->snapshot_generation = snapshot.generation;
   return translation;

@@ -28,7 +28,14 @@ struct Translation {
     return At(persistences, peers);
   }
 
+  // Whether it was made of what this run of the peer says, and of this configuration. Another run counts
+  // its versions anew.
+  bool IsOf(uint64_t peer_incarnation, const config::Snapshot& snapshot) const noexcept {
+    return incarnation == peer_incarnation && snapshot_generation == snapshot.generation;
+  }
+
   std::shared_ptr<const config::Dictionary> peer;
+  uint64_t incarnation = 0;          // of the peer
   uint16_t version = 0;              // low bits of the peer's dictionary version
   uint64_t snapshot_generation = 0;  // of this device's configuration that it was made with
   std::vector<uint16_t> virtuals, members, interfaces, persistences;  // by the peer's number
@@ -57,7 +64,7 @@ class Translations {
 };
 
 std::unique_ptr<const Translation> MakeTranslation(std::shared_ptr<const config::Dictionary> peer,
-                                                   uint32_t version,
+                                                   uint64_t incarnation, uint32_t version,
                                                    const config::Snapshot& snapshot);
 
 }  // namespace tandem::mirror

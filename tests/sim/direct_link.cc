@@ -37,7 +37,7 @@ void DirectLink::Translate(std::array<std::unique_ptr<PairDevice>, 2>& devices, 
   own_[device] = own.generation;
   peers_[device] = peers.generation;
   devices[device]->mirroring().PublishTranslation(
-      mirror::MakeTranslation(peers.dictionary, static_cast<uint32_t>(peers.generation), own));
+      mirror::MakeTranslation(peers.dictionary, 0, static_cast<uint32_t>(peers.generation), own));
 }
 
 // False: a ring is full.

@@ -15,7 +15,7 @@ void DirectWire::Translate(unsigned device) {
   own_[device] = own.generation;
   peers_[device] = peers.generation;
   rigs_[device]->unit().mirroring()->PublishTranslation(
-      mirror::MakeTranslation(peers.dictionary, static_cast<uint32_t>(peers.generation), own));
+      mirror::MakeTranslation(peers.dictionary, 0, static_cast<uint32_t>(peers.generation), own));
 }
 
 void DirectWire::Tell(unsigned device, const std::string& group, mirror::Cargo cargo,

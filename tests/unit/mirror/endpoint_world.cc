@@ -132,11 +132,11 @@ void Device::Take(unsigned index, const FrameSlot& slot) {
         writer.terms = slot.terms;
         return;
       }
-      writer = {.is_open = true, .terms = slot.terms};
+      writer = {.is_open = true, .peer = slot.peer, .terms = slot.terms};
       ++worker.opened;
       return;
     case Cargo::kOpenReceiver:
-      reader = {.is_open = true, .terms = slot.terms};
+      reader = {.is_open = true, .peer = slot.peer, .terms = slot.terms};
       ++worker.opened;
       return;
     case Cargo::kCloseSender:
@@ -173,7 +173,7 @@ void Device::Answer(unsigned index) {
     FrameSlot* answer = from_worker_[index]->Free();
     if (answer == nullptr) return;
     answer->cargo = Cargo::kFrame;
-    answer->peer = reader.terms.peer;
+    answer->peer = reader.peer;
     answer->group = static_cast<config::TrafficGroupId>(group);
     answer->body_size = 0;
     answer->header = {.type = group == 0 ? FrameType::kPersistAck : FrameType::kFlowsAck,
@@ -199,7 +199,7 @@ void Device::Write(size_t size) {
       FrameSlot* slot = writer.is_open ? from_worker_[i]->Free() : nullptr;
       if (slot == nullptr) continue;
       slot->cargo = Cargo::kFrame;
-      slot->peer = to_peer.value_or(writer.terms.peer);
+      slot->peer = to_peer.value_or(writer.peer);
       slot->group = static_cast<config::TrafficGroupId>(group);
       slot->header = {.type = group == 0 ? FrameType::kPersist : FrameType::kFlows,
                       .flags = static_cast<uint16_t>(StreamState::kSyncing),

@@ -29,6 +29,7 @@ struct WireFaults {
 
 struct StubStream {
   bool is_open = false;
+  config::PeerIndex peer = 0;
   SessionTerms terms;
   uint64_t sent = 0;        // writer: frames written
   uint64_t answered = 0;    // writer: acknowledgements that came

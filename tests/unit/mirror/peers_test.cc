@@ -66,7 +66,7 @@ class Network {
   bool Writes(unsigned device, config::PeerIndex peer) const {
     return std::ranges::all_of(devices[device]->workers, [peer](test::StubWorker& worker) {
       const test::StubStream& stream = worker.writers[1];
-      return stream.is_open && stream.terms.peer == peer;
+      return stream.is_open && stream.peer == peer;
     });
   }
   bool Reads(unsigned device) const {

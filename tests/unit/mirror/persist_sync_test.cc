@@ -100,6 +100,22 @@ TEST_CASE("persist sync: a record that is gone does not come back", "[mirror]") 
   CHECK(pair.Written().empty());
 }
 
+TEST_CASE("persist sync: what has run out is not told, though nobody has swept it yet", "[mirror]") {
+  PersistPair pair;
+  pair.Use(1, 4);
+  pair.now += 1000 * kSecond;
+  FrameSlot slot;
+  for (const auto& sender : pair.senders) {
+    for (int i = 0; i < 100; ++i)
+      static_cast<void>(sender->Build(slot, pair.writer_snapshot, pair.now));
+    CHECK(sender->counters().upserts.Get() == 0);
+  }
+  pair.Use(1, 5, 1, /*replace=*/true);
+  pair.Quiet();
+  CHECK(pair.Read().size() == 1);
+  CHECK(pair.Difference() == "");
+}
+
 TEST_CASE("persist sync: a record that changed on its way is on its way still", "[mirror]") {
   PersistPair pair;
   pair.Quiet();
@@ -363,6 +379,11 @@ TEST_CASE("persist sync: what cannot be read is counted and not acknowledged", "
   ++bad->header.dictionary;
   CHECK_FALSE(apply(*bad));
   CHECK(receiver.counters().not_translatable.Get() == 1);
+  // Of another run of the peer, whose version has the same number.
+  pair.translation.incarnation = 1;
+  CHECK_FALSE(apply(*good));
+  CHECK(receiver.counters().not_translatable.Get() == 2);
+  pair.translation.incarnation = 0;
   *bad = *good;
   ++bad->header.session;
   CHECK_FALSE(apply(*bad));

@@ -422,6 +422,27 @@ TEST_CASE("what a shadow takes over is told to the next peer, and births go on",
   CHECK(rig.reader.flows4.pages().SlotAt(kGroup, 0) == flow::kNoSlot);
 }
 
+TEST_CASE("numbers of another run of the writer mean nothing, whatever their version", "[mirror]") {
+  StreamRig rig({});
+  for (uint32_t client = 0; client < 100; ++client)
+    rig.Create<FlowHot4>(client);
+  const auto translate = [&rig](uint64_t incarnation) {
+    auto translation = Translate(*rig.writer_snapshot, *rig.reader_snapshot);
+    translation->incarnation = incarnation;
+    rig.translation = std::move(translation);
+  };
+  rig.terms.incarnation = 2;
+  translate(1);
+  rig.Open();
+  rig.Run(kSecond, 100'000);
+  CHECK(rig.reader.flows4.size() == 0);
+  CHECK(rig.receiver.counters().not_translatable.Get() > 0);
+  translate(2);
+  REQUIRE(rig.RunUntilInSync());
+  CHECK(rig.receiver.is_bound(1));
+  CheckEqual(rig);
+}
+
 TEST_CASE("flows of objects that are not configured wait for them", "[mirror]") {
   StreamRig rig({});
   const auto configure = [&rig](uint64_t generation, const std::vector<std::string>& without) {

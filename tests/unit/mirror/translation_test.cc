@@ -40,9 +40,11 @@ TEST_CASE("translation: numbers meet by name, of one kind only", "[mirror]") {
   peers->Add(ObjectKind::kPersistence, 2, {.name_hash = NameHash(ObjectKind::kPersistence, "web")});
   peers->Finish();
 
-  const auto translation = mirror::MakeTranslation(peers, 0x12345678, ours);
+  const auto translation = mirror::MakeTranslation(peers, 0xa1, 0x12345678, ours);
   CHECK(translation->version == 0x5678);
   CHECK(translation->snapshot_generation == 17);
+  CHECK(translation->IsOf(0xa1, ours));
+  CHECK_FALSE(translation->IsOf(0xa2, ours));
   CHECK(translation->peer == peers);
   CHECK(translation->VirtualOf(1) == 5);
   CHECK(translation->VirtualOf(9) == 0);
