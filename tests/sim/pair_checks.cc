@@ -44,6 +44,13 @@ bool PairWorld::Book::IsOfEarlier(const FlowImage& image) const {
   });
 }
 
+bool PairWorld::Book::WasRenewed(const FlowImage& image) const {
+  return std::ranges::any_of(births, [&](const auto& later) {
+    return later.first > flow::BirthOf(image.value) && later.second.logical == image.logical &&
+           FlowBook::IsKnownAs(image, VersionOf(later.second, image));
+  });
+}
+
 unsigned PairWorld::NumberOf(const std::string& name) {
   if (name.empty()) return 0;
   return numbers_.emplace(name, static_cast<unsigned>(numbers_.size() + 1)).first->second;
@@ -180,6 +187,8 @@ void PairWorld::CheckShadow(unsigned group, unsigned worker) {
       activity_[active] = {};  // given a new birth by an audit: the book lacks it
       Remember(active, worker);
     }
+    if (is_of_writer && book.flows.Find(image.value) == nullptr && book.WasRenewed(image))
+      book.flows.Remember(image, now_);
     book.flows.CheckKnown(image, kGroupNames[group]);
   }
 }

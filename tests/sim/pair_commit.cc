@@ -119,7 +119,8 @@ void CommitWatch::Left(unsigned device, PairDevice& active, PairDevice& standby,
   if (active.workers() == 1) CheckOrder(device, *seen);
   constexpr uint8_t kSynAck = test::kSyn | test::kAck;
   if ((seen->flags & kSynAck) != kSynAck) return;
-  const bool is_strict = has(config.strict) && has(config.mirrored);
+  // A virtual that is deleted promises nothing any more.
+  const bool is_strict = has(config.virtuals) && has(config.strict) && has(config.mirrored);
   if (found->second.service->endpoint.address.is_v4()) {
     CheckAnswer<flow::FlowHot4>(found->second, active, standby, sent.worker, is_strict);
   } else {

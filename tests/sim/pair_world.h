@@ -137,6 +137,8 @@ class PairWorld {
     // Whether a writer before the present one had it, or a version of it that came and went within one
     // turn.
     bool IsOfEarlier(const FlowImage& image) const;
+    // Whether it was told, and given another birth by an audit, in the very turn that it began in.
+    bool WasRenewed(const FlowImage& image) const;
   };
 
   void Start(unsigned device);

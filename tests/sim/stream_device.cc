@@ -18,30 +18,24 @@ std::string Name(const char* kind, unsigned object) {
   return kind + std::to_string(object);
 }
 
-uint64_t HashOf(config::ObjectKind kind, const std::string& name) {
-  uint64_t hash = 0xcbf29ce484222325 + static_cast<uint64_t>(kind);
-  for (const char letter : name)
-    hash = (hash ^ static_cast<uint8_t>(letter)) * 0x100000001b3;
-  return hash;
-}
-
 std::shared_ptr<const config::Dictionary> DictionaryOf(const config::Snapshot& snapshot) {
   using config::ObjectKind;
   auto dictionary = std::make_shared<config::Dictionary>();
   for (const config::Virtual& one : snapshot.virtuals) {
     if (one.id == 0) continue;
-    dictionary->Add(ObjectKind::kVirtual, one.id,
-                    {HashOf(ObjectKind::kVirtual, one.name), one.destination.address, one.port});
+    dictionary->Add(
+        ObjectKind::kVirtual, one.id,
+        {config::NameHash(ObjectKind::kVirtual, one.name), one.destination.address, one.port});
   }
   for (const config::Member& one : snapshot.members) {
     if (one.id == 0) continue;
     dictionary->Add(ObjectKind::kMember, one.id,
-                    {HashOf(ObjectKind::kMember, one.name), one.address, one.port});
+                    {config::NameHash(ObjectKind::kMember, one.name), one.address, one.port});
   }
   for (const config::Interface& one : snapshot.interfaces) {
     if (one.id == 0) continue;
     dictionary->Add(ObjectKind::kInterface, one.id,
-                    {.name_hash = HashOf(ObjectKind::kInterface, one.name)});
+                    {.name_hash = config::NameHash(ObjectKind::kInterface, one.name)});
   }
   dictionary->Finish();
   return dictionary;
