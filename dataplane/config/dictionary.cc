@@ -2,16 +2,13 @@
 #include "dataplane/config/dictionary.h"
 
 #include "dataplane/base/assert.h"
+#include "dataplane/base/fnv.h"
 
 namespace tandem::config {
 
 // FNV-1a over kind and name, then a finaliser (MurmurHash3's), so that every bit counts.
 uint64_t NameHash(ObjectKind kind, std::string_view name) noexcept {
-  uint64_t hash = 0xcbf29ce484222325;
-  const auto add = [&hash](uint8_t byte) { hash = (hash ^ byte) * 0x100000001b3; };
-  add(static_cast<uint8_t>(kind));
-  for (const char c : name)
-    add(static_cast<uint8_t>(c));
+  uint64_t hash = Fnv1a(name, Fnv1a(static_cast<uint8_t>(kind), kFnvStart));
   hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccd;
   hash = (hash ^ hash >> 33) * 0xc4ceb9fe1a85ec53;
   hash ^= hash >> 33;

@@ -10,12 +10,11 @@
 // Each worker keeps a copy of its own and brings it up to date between two bursts (changes() tells
 // when), so that what it does within a turn agrees with itself.
 //
-// Four words more are said beside the role. *Mirror to*: the device that the group's connections and records
-// are told to. *Frozen*: the group is about to be handed over, and nothing
-// of it may change that the peer would have to be told of. *Strays*: it was handed over, and what still
-// comes is the other device's. The *fence*: until when this device may take itself for active at all; a
-// worker that finds its clock beyond it lets nothing out, since another device may have taken over
-// (ha/README.md).
+// Four words more are said beside the role. *Mirror to*: the peer that the group's connections and records
+// are told to. *Frozen*: the group is about to be handed over, and nothing of it may change that the peer
+// would have to be told of. *Strays*: it was handed over, and what still comes is the other device's. The
+// *fence*: until when this device may take itself for active at all; a worker that finds its clock beyond it
+// lets nothing out, since another device may have taken over (ha/README.md).
 //
 // Thread safety: what is set of a group, and the fence, by one thread (control, or who decides takeovers);
 // everything else by any. Flows and addresses of no group (0) are always active.

@@ -7,21 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/base/fnv.h"
+
 namespace tandem::ha {
 namespace {
 
 constexpr std::string_view kFirstLine = "tandem-ha 1";
 constexpr std::string_view kHexDigits = "0123456789abcdef";
-
-// FNV-1a: against damage, not against an enemy, who could write what he likes.
-uint64_t ChecksumOf(std::string_view text) {
-  uint64_t sum = 0xcbf29ce484222325;
-  for (const char c : text) {
-    sum ^= static_cast<uint8_t>(c);
-    sum *= 0x100000001b3;
-  }
-  return sum;
-}
 
 std::string Hex(uint64_t value) {
   std::string text(16, '0');
@@ -106,7 +98,7 @@ std::string FormatFacts(const Facts& facts) {
             std::to_string(static_cast<unsigned>(one.to)) + '\t' +
             std::to_string(one.epoch.bits()) + '\t' + one.group + '\t' + one.reason + '\n';
   }
-  return text + "checksum " + Hex(ChecksumOf(text)) + "\n";
+  return text + "checksum " + Hex(Fnv1a(text)) + "\n";
 }
 
 std::optional<Facts> ParseFacts(std::string_view text, std::string& error) {
@@ -124,7 +116,7 @@ std::optional<Facts> ParseFacts(std::string_view text, std::string& error) {
     std::string_view line = TakeUntil(rest, '\n');
     if (line.starts_with("checksum ")) {
       line.remove_prefix(9);
-      if (line != Hex(ChecksumOf(text.substr(0, before)))) {
+      if (line != Hex(Fnv1a(text.substr(0, before)))) {
         return fail(number, "the checksum differs: the file is damaged");
       }
       if (!rest.empty()) return fail(number + 1, "something after the checksum");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The way to the peers over the kernel's network, the management network of an appliance: one UDP socket,
-// for Hellos and heartbeats (mirror::SidePath). What does not go at once is lost, as on any network.
+// for Hellos and heartbeats (mirror::SidePath).
 //
 // Thread safety: Open by control; Receive and Send by the mirror lcore. Both are a system call.
 #pragma once
@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <absl/status/statusor.h>
 
 #include "dataplane/base/ip_address.h"
+#include "dataplane/io/udp_socket.h"
 #include "dataplane/mirror/side_path.h"
 
 namespace tandem::io {
@@ -25,16 +27,14 @@ class SideSocket final : public mirror::SidePath {
   // of one family.
   static absl::StatusOr<std::unique_ptr<SideSocket>> Open(const IpAddress& address,
                                                           std::span<const IpAddress> peers);
-  ~SideSocket() override;
-
   Frame Receive() noexcept override;
   void Send(config::PeerIndex peer, std::span<const uint8_t> frame) noexcept override;
 
  private:
-  SideSocket(int fd, std::span<const IpAddress> peers)
-      : fd_(fd), peers_(peers.begin(), peers.end()) {}
+  SideSocket(UdpSocket socket, std::span<const IpAddress> peers)
+      : socket_(std::move(socket)), peers_(peers.begin(), peers.end()) {}
 
-  const int fd_;
+  UdpSocket socket_;
   const std::vector<IpAddress> peers_;
   std::array<uint8_t, 2048> buffer_{};
 };

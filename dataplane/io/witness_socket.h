@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The way to the witness over the kernel's network (witness::Path): one UDP socket. What does not go at
-// once is lost, as on any network.
+// The way to the witness over the kernel's network (witness::Path): one UDP socket.
 //
 // Thread safety: Open by control; Receive and Send by the mirror lcore. Both are a system call.
 #pragma once
@@ -10,11 +9,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include <absl/status/statusor.h>
 
 #include "dataplane/base/ip_address.h"
-#include "dataplane/io/socket_address.h"
+#include "dataplane/io/udp_socket.h"
 #include "dataplane/witness/link.h"
 
 namespace tandem::io {
@@ -25,18 +25,16 @@ class WitnessSocket final : public witness::Path {
   static absl::StatusOr<std::unique_ptr<WitnessSocket>> Open(const IpAddress& address,
                                                              const IpAddress& witness,
                                                              uint16_t port);
-  ~WitnessSocket() override;
-
   std::span<const uint8_t> Receive() noexcept override;
   void Send(std::span<const uint8_t> datagram) noexcept override;
 
  private:
-  static constexpr int kStrangersMax = 8;  // datagrams that a Receive passes over
+  static constexpr int kAttemptsMax = 8;  // strangers' datagrams are passed over
 
-  WitnessSocket(int fd, const IpAddress& witness, uint16_t port)
-      : fd_(fd), witness_(witness), port_(port), to_(ToSocket(witness, port)) {}
+  WitnessSocket(UdpSocket socket, const IpAddress& witness, uint16_t port)
+      : socket_(std::move(socket)), witness_(witness), port_(port), to_(ToSocket(witness, port)) {}
 
-  const int fd_;
+  UdpSocket socket_;
   const IpAddress witness_;
   const uint16_t port_;
   const SocketAddress to_;

@@ -16,14 +16,6 @@ constexpr uint16_t kLastChannelPort =
 constexpr Nanos kReachable = 30 * kSecond;       // RFC 4861 section 10
 constexpr Nanos kAskKnownMac = 3 * kSecond;      // then everybody is asked
 constexpr Nanos kAskInterval = kSecond / 3 + 1;  // three times a second at most
-constexpr MacAddress kBroadcast = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
-// ff02::1
-IpAddress AllNodes() {
-  uint8_t bytes[16] = {0xff, 0x02};
-  bytes[15] = 1;
-  return IpAddress::V6(bytes);
-}
 
 // Whether a frame that Parse refused may be a healthy one of somebody else's.
 bool IsForeign(DropReason drop) {
@@ -97,11 +89,8 @@ const Link::Neighbour* Link::SenderToUs(const net::Parsed& parsed) noexcept {
   const uint16_t port = __builtin_bswap16(parsed.is_ipv6() ? parsed.key6.destination_port
                                                            : parsed.key4.destination_port);
   if (port < kControlPort || port > kLastChannelPort) return nullptr;
-  const IpAddress destination = parsed.is_ipv6() ? IpAddress::V6(parsed.key6.destination.bytes)
-                                                 : IpAddress::V4(parsed.key4.destination);
-  if (destination != address_.address) return nullptr;
-  return Find(parsed.is_ipv6() ? IpAddress::V6(parsed.key6.source.bytes)
-                               : IpAddress::V4(parsed.key4.source));
+  if (net::DestinationOf(parsed) != address_.address) return nullptr;
+  return Find(net::SourceOf(parsed));
 }
 
 std::optional<Link::Datagram> Link::ReceiveUdp(const net::Packet& packet,
@@ -115,19 +104,17 @@ std::optional<Link::Datagram> Link::ReceiveUdp(const net::Packet& packet,
     counters_.ttl.Add(1);
     return std::nullopt;
   }
-  const uint8_t* udp = packet.data + parsed.l4_offset;
-  // The peer sends nothing between the headers, and nothing behind the datagram.
-  if ((parsed.flags & net::kFirstFragment) ||
-      parsed.l4_offset != parsed.l3_offset + ip_overhead() - net::kUdpSize ||
-      net::Load16(udp + 4) != parsed.l4_length || !net::IsUdpChecksumGood(packet, parsed)) {
+  const std::span<const uint8_t> payload = net::UdpPayload(packet, parsed);
+  // The peer sends nothing between the headers.
+  if (payload.empty() || parsed.l4_offset != parsed.l3_offset + ip_overhead() - net::kUdpSize) {
     counters_.malformed.Add(1);
     return std::nullopt;
   }
   Datagram datagram;
   datagram.peer = static_cast<config::PeerIndex>(sender - neighbours_.data());
-  datagram.destination_port = net::Load16(udp + 2);
+  datagram.destination_port = net::Load16(payload.data() - net::kUdpSize + 2);
   datagram.ip_length = static_cast<uint16_t>(parsed.ip_length);
-  datagram.payload = {udp + net::kUdpSize, parsed.l4_length - net::kUdpSize};
+  datagram.payload = payload;
   return datagram;
 }
 
@@ -179,7 +166,7 @@ void Link::AnswerSolicitation(const net::Packet& packet, const net::NdPacket& as
   net::LinkHeader link;
   link.source = mac_;
   if (asked.source.is_unset()) {  // duplicate address detection: tell everyone (RFC 4861 7.2.4)
-    answer.destination = AllNodes();
+    answer.destination = net::AllNodes();
     link.destination = net::MulticastMac(answer.destination);
   } else {
     answer.is_solicited = true;
@@ -210,7 +197,7 @@ void Link::Ask(const Neighbour& neighbour, bool at_known, FrameSink& sink) {
     request.sender = address_.address;
     request.sender_mac = mac_;
     request.target = neighbour.address;
-    const net::LinkHeader link{at_known ? neighbour.mac : kBroadcast, mac_};
+    const net::LinkHeader link{at_known ? neighbour.mac : net::kBroadcastMac, mac_};
     Send(sink, [&](net::FrameBuffer out) { return net::BuildArp(out, link, request); });
     return;
   }

@@ -7,7 +7,7 @@
 // Bounded work a turn: kFramesInMax frames applied, kFramesOutMax built, kSlotsMax slots swept. Data
 // packets come first: under a full receive burst the unit asks for less.
 //
-// A group's streams are with one peer each: with whom, is said when they begin (SessionTerms::peer), and what
+// A group's streams are with one peer each: with whom, is said when they begin (FrameSlot::peer), and what
 // comes of another one is not theirs. Of records each peer has a stream each way.
 //
 // Which of a group's two streams runs, the worker's copy of the roles decides: what is written to a

@@ -26,6 +26,8 @@ struct LinkHeader {
   uint16_t vlan = kUntagged;
 };
 
+inline constexpr MacAddress kBroadcastMac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
 using FrameBuffer = std::span<uint8_t, kOriginatedFrameMax>;
 
 // Replaces the Ethernet header and tag of `packet` by `link`, moving `data` by 4 bytes when a tag
@@ -94,8 +96,9 @@ size_t UdpPayloadOffset(const LinkHeader& link, bool is_v4) noexcept;
 // REQUIRES: frame.size() is kFrameMin or more and holds all of it.
 size_t BuildUdp(std::span<uint8_t> frame, const LinkHeader& link, const UdpSpec& spec,
                 size_t payload_size) noexcept;
-// Whether there is a checksum and it is right. REQUIRES: parsed.kind == kUdp, all of it contiguous.
-bool IsUdpChecksumGood(const Packet& packet, const Parsed& parsed) noexcept;
+// The payload of a datagram that came whole and undamaged: contiguous, no fragment, nothing behind it, and
+// with a checksum that is right. Empty when it did not, or carries nothing. REQUIRES: parsed.kind == kUdp.
+std::span<const uint8_t> UdpPayload(const Packet& packet, const Parsed& parsed) noexcept;
 
 // A RST that answers the segment in `packet` (RFC 9293 section 3.10.7.1).
 size_t BuildTcpReset(FrameBuffer out, const LinkHeader& link, const Packet& packet,

@@ -105,15 +105,6 @@ inline uint16_t L4Checksum(const uint8_t* ip, bool is_v4, const uint8_t* l4, siz
   return static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(l4, l4_length, pseudo)));
 }
 
-inline IpAddress SourceOf(const Parsed& parsed) {
-  return parsed.is_ipv6() ? IpAddress::V6(parsed.key6.source.bytes)
-                          : IpAddress::V4(parsed.key4.source);
-}
-inline IpAddress DestinationOf(const Parsed& parsed) {
-  return parsed.is_ipv6() ? IpAddress::V6(parsed.key6.destination.bytes)
-                          : IpAddress::V4(parsed.key4.destination);
-}
-
 // Multicast or broadcast on either layer: nobody answers such a packet with a RST or an ICMP error
 // (RFC 9293 MUST-57, RFC 1122 section 3.2.2). A subnet's broadcast address is for the caller to
 // know; its frames come with a group MAC.

@@ -78,7 +78,7 @@ size_t BuildIcmpError(FrameBuffer out, const LinkHeader& link, const IpAddress& 
   const size_t readable = std::min(packet.contiguous, packet.length) - parsed.l3_offset;
   const size_t quote = std::min({size_t{parsed.ip_length}, readable, frame_max - l4 - kIcmpSize});
   const size_t l4_length = kIcmpSize + quote;
-  internal::IpSpec ip{source, internal::SourceOf(parsed)};
+  internal::IpSpec ip{source, SourceOf(parsed)};
   ip.protocol = is_v4 ? kProtocolIcmp : kProtocolIcmpv6;
   ip.tos = internal::kTosInternetControl;
   internal::WriteLink(out.data(), link, internal::EtherTypeOf(is_v4));

@@ -71,8 +71,8 @@ DropReason ReadNd(const Packet& packet, const Parsed& parsed, NdPacket& nd) noex
     nd.is_solicited = (message[kFlags] & kSolicitedFlag) != 0;
     nd.is_override = (message[kFlags] & kOverrideFlag) != 0;
   }
-  nd.source = internal::SourceOf(parsed);
-  nd.destination = internal::DestinationOf(parsed);
+  nd.source = SourceOf(parsed);
+  nd.destination = DestinationOf(parsed);
   nd.target = IpAddress::V6(message + kTargetAt);
   const std::span<const uint8_t> options(message + kNdSize, parsed.l4_length - kNdSize);
   if (!ReadOptions(options, nd) || !IsSensible(nd)) return DropReason::kNdBad;

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "dataplane/base/drop_reason.h"
+#include "dataplane/base/ip_address.h"
 #include "dataplane/net/flow_key.h"
 #include "dataplane/net/packet.h"
 
@@ -66,6 +67,15 @@ struct Parsed {
 };
 
 void Parse(const Packet& packet, Parsed& parsed) noexcept;
+
+inline IpAddress SourceOf(const Parsed& parsed) noexcept {
+  return parsed.is_ipv6() ? IpAddress::V6(parsed.key6.source.bytes)
+                          : IpAddress::V4(parsed.key4.source);
+}
+inline IpAddress DestinationOf(const Parsed& parsed) noexcept {
+  return parsed.is_ipv6() ? IpAddress::V6(parsed.key6.destination.bytes)
+                          : IpAddress::V4(parsed.key4.destination);
+}
 
 // The packet quoted in an ICMP error, parsed as far as its ports (RFC 792, RFC 4443 section 2.4: at
 // least 8 bytes behind its IP header). Its key is as quoted: the packet as *we* once sent it.

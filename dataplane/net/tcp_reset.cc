@@ -35,8 +35,8 @@ size_t BuildTcpReset(FrameBuffer out, const LinkHeader& link, const Packet& pack
   }
   const auto& tcp = HeaderAt<rte_tcp_hdr>(packet.data, parsed.l4_offset);
   ResetSpec spec;
-  spec.source = internal::DestinationOf(parsed);
-  spec.destination = internal::SourceOf(parsed);
+  spec.source = DestinationOf(parsed);
+  spec.destination = SourceOf(parsed);
   spec.source_port = tcp.dst_port;
   spec.destination_port = tcp.src_port;
   // The segment named the next sequence number it would believe.

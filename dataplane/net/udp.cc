@@ -6,7 +6,20 @@
 namespace tandem::net {
 namespace {
 
-constexpr size_t kChecksum = 6;  // offset in the header
+constexpr size_t kLength = 4;  // offsets in the header
+constexpr size_t kChecksum = 6;
+
+// REQUIRES: all of the datagram is contiguous.
+bool IsChecksumGood(const Packet& packet, const Parsed& parsed) {
+  const uint8_t* const udp = packet.data + parsed.l4_offset;
+  if (Load16(udp + kChecksum) == 0) return false;
+  const uint8_t* const ip = packet.data + parsed.l3_offset;
+  const size_t l4_length = parsed.l4_length;
+  const uint64_t pseudo = parsed.is_ipv6()
+                              ? internal::PseudoHeaderSum(ip + 8, 32, kProtocolUdp, l4_length)
+                              : internal::PseudoHeaderSum(ip + 12, 8, kProtocolUdp, l4_length);
+  return ChecksumFold(ChecksumAdd(udp, l4_length, pseudo)) == 0xffff;
+}
 
 }  // namespace
 
@@ -29,7 +42,7 @@ size_t BuildUdp(std::span<uint8_t> frame, const LinkHeader& link, const UdpSpec&
   internal::WriteIp(ip, ip_spec, is_v4, l4_length);
   Store16(udp, spec.source_port);
   Store16(udp + 2, spec.destination_port);
-  Store16(udp + 4, static_cast<uint16_t>(l4_length));
+  Store16(udp + kLength, static_cast<uint16_t>(l4_length));
   Store16(udp + kChecksum, 0);
   uint16_t checksum = internal::L4Checksum(ip, is_v4, udp, l4_length);
   if (checksum == 0) checksum = 0xffff;  // 0 says that there is none
@@ -40,15 +53,13 @@ size_t BuildUdp(std::span<uint8_t> frame, const LinkHeader& link, const UdpSpec&
   return kFrameMin;
 }
 
-bool IsUdpChecksumGood(const Packet& packet, const Parsed& parsed) noexcept {
-  const uint8_t* udp = packet.data + parsed.l4_offset;
-  const size_t l4_length = Load16(udp + 4);
-  if (Load16(udp + kChecksum) == 0) return false;
-  const uint8_t* ip = packet.data + parsed.l3_offset;
-  const uint64_t pseudo = parsed.is_ipv6()
-                              ? internal::PseudoHeaderSum(ip + 8, 32, kProtocolUdp, l4_length)
-                              : internal::PseudoHeaderSum(ip + 12, 8, kProtocolUdp, l4_length);
-  return ChecksumFold(ChecksumAdd(udp, l4_length, pseudo)) == 0xffff;
+std::span<const uint8_t> UdpPayload(const Packet& packet, const Parsed& parsed) noexcept {
+  const uint8_t* const udp = packet.data + parsed.l4_offset;
+  const bool is_whole = (parsed.flags & kFirstFragment) == 0 &&
+                        parsed.l4_offset + parsed.l4_length <= packet.contiguous &&
+                        Load16(udp + kLength) == parsed.l4_length;
+  if (!is_whole || !IsChecksumGood(packet, parsed)) return {};
+  return {udp + kUdpSize, parsed.l4_length - kUdpSize};
 }
 
 }  // namespace tandem::net

@@ -19,7 +19,7 @@ bool HasEveryWorkerTaken(const Shared& shared) {
 }
 
 size_t Build(net::FrameBuffer out, net::LinkHeader link, const IpAddress& address) {
-  link.destination = kBroadcastMac;
+  link.destination = net::kBroadcastMac;
   if (address.is_unset()) return net::BuildRarp(out, link);
   if (address.is_v4()) {
     return net::BuildArp(out, link, net::ArpAnnouncement(address, link.source));

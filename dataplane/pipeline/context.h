@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/base/prng.h"
+#include "dataplane/base/rate_limiter.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/live_counts.h"
 #include "dataplane/config/roles.h"
@@ -32,7 +33,6 @@
 #include "dataplane/pipeline/hand_over.h"
 #include "dataplane/pipeline/held.h"
 #include "dataplane/pipeline/output.h"
-#include "dataplane/pipeline/rate_limiter.h"
 
 namespace tandem::mirror {
 class WorkerMirror;
@@ -196,13 +196,6 @@ inline IpAddress AddressOf(uint32_t address) {
 }
 inline IpAddress AddressOf(const net::Ipv6Bytes& address) {
   return IpAddress::V6(address.bytes);
-}
-
-inline IpAddress SourceOf(const net::Parsed& parsed) {
-  return parsed.is_ipv6() ? AddressOf(parsed.key6.source) : AddressOf(parsed.key4.source);
-}
-inline IpAddress DestinationOf(const net::Parsed& parsed) {
-  return parsed.is_ipv6() ? AddressOf(parsed.key6.destination) : AddressOf(parsed.key4.destination);
 }
 
 }  // namespace tandem::pipeline

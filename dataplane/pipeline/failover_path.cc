@@ -6,7 +6,6 @@
 
 #include "dataplane/mirror/control_codec.h"
 #include "dataplane/net/frame.h"
-#include "dataplane/net/headers.h"
 #include "dataplane/pipeline/neighbours.h"
 #include "dataplane/pipeline/originate.h"
 
@@ -19,18 +18,6 @@ constexpr unsigned kSentMax = 8;  // a turn
 static_assert(mirror::kHeaderSize + mirror::kControlBodyMax + mirror::kTagSize + 70 <=
                   kOriginatedFrameMax,
               "a tagged IPv6 datagram with a control frame");
-
-// The bytes of a datagram that came directly, whole and undamaged; empty: it did not.
-std::span<const uint8_t> PayloadOf(const net::Packet& packet, const net::Parsed& parsed) {
-  const uint8_t* const udp = packet.data + parsed.l4_offset;
-  const bool is_whole = (parsed.flags & net::kFirstFragment) == 0 &&
-                        parsed.l4_offset + parsed.l4_length <= packet.contiguous;
-  if (parsed.ttl != kTtl || !is_whole || net::Load16(udp + 4) != parsed.l4_length ||
-      !net::IsUdpChecksumGood(packet, parsed)) {
-    return {};
-  }
-  return {udp + net::kUdpSize, parsed.l4_length - net::kUdpSize};
-}
 
 }  // namespace
 
@@ -100,13 +87,15 @@ void FailoverPath::Take(unsigned worker, config::PeerIndex peer,
 
 bool TakeFailoverFrame(Context& context, const Work& work) noexcept {
   const auto& paths = context.snapshot->mirroring.failover_paths;
+  const bool is_direct = work.parsed.ttl == kTtl;
   for (size_t i = 0; i < std::min(paths.size(), context.shared.failover_paths.size()); ++i) {
     const config::FailoverPath& path = paths[i];
     if (path.interface != work.interface->id || path.address != DestinationOf(work.parsed))
       continue;
     const auto peer = std::ranges::find(path.peers, SourceOf(work.parsed));
-    const std::span<const uint8_t> payload =
-        peer != path.peers.end() ? PayloadOf(work.packet, work.parsed) : std::span<const uint8_t>();
+    const std::span<const uint8_t> payload = is_direct && peer != path.peers.end()
+                                                 ? net::UdpPayload(work.packet, work.parsed)
+                                                 : std::span<const uint8_t>();
     if (payload.empty()) return false;
     context.shared.failover_paths[i]->Take(
         context.worker, static_cast<config::PeerIndex>(peer - path.peers.begin()), payload);

@@ -155,7 +155,7 @@ void SendProbe(Context& context, const neighbour::Probe& probe) noexcept {
   if (source.is_unset()) return;
   net::LinkHeader link{probe.mac, interface.mac, interface.vlan};
   if (probe.address.is_v4()) {
-    if (!probe.unicast) link.destination = kBroadcastMac;
+    if (!probe.unicast) link.destination = net::kBroadcastMac;
     net::ArpPacket request;
     request.is_request = true;
     request.sender = source;

@@ -11,8 +11,6 @@
 
 namespace tandem::pipeline {
 
-inline constexpr MacAddress kBroadcastMac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
 // Sends by `port` (index into Snapshot::ports) the frame that `build(net::FrameBuffer)` writes; it
 // returns the length, or 0 for none. False: the turn has no room for another one.
 template <class Build>

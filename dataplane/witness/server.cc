@@ -43,7 +43,10 @@ bool Server::Answer(std::span<const uint8_t> datagram, Nanos now,
   answer.type = MessageType::kAnswer;
   if (!IsOfSession(client, *question)) {
     ++counters_.unknown;
-    if (IsLimited(now)) return false;
+    if (!unknown_limiter_.Allow(now, kUnknownPerSecond)) {
+      ++counters_.limited;
+      return false;
+    }
     answer.verdict = Verdict::kUnknownSession;
     answer.session = client.next_session;
   } else {
@@ -81,19 +84,6 @@ bool Server::IsOfSession(Client& client, const Message& question) {
     return true;
   }
   return client.session != 0 && question.session == client.session && question.id.run == client.run;
-}
-
-bool Server::IsLimited(Nanos now) {
-  if (now >= second_began_ + kSecond) {
-    second_began_ = now;
-    unknown_in_second_ = 0;
-  }
-  if (unknown_in_second_ >= kUnknownPerSecond) {
-    ++counters_.limited;
-    return true;
-  }
-  ++unknown_in_second_;
-  return false;
 }
 
 Verdict Server::Judge(const Message& question, Nanos now) {

@@ -22,6 +22,7 @@
 #include <span>
 
 #include "dataplane/base/limits.h"
+#include "dataplane/base/rate_limiter.h"
 #include "dataplane/base/time.h"
 #include "dataplane/ha/lease.h"
 #include "dataplane/mirror/seal.h"
@@ -86,7 +87,6 @@ class Server {
   Client& Of(ha::DeviceId device) { return clients_[device - 1U]; }
   Keys* KeysThatSealed(const Message& question, std::span<const uint8_t> datagram);
   bool IsOfSession(Client& client, const Message& question);
-  bool IsLimited(Nanos now);
   Verdict Judge(const Message& question, Nanos now);
   Verdict Ask(const Message& question, Nanos now);
   size_t Find(uint64_t name_hash) const;
@@ -98,8 +98,7 @@ class Server {
   uint64_t last_session_;
   std::array<Client, kDevicesMax> clients_;
   std::array<Group, kTrafficGroupsMax + 1> groups_{};  // 0 is none
-  Nanos second_began_ = 0;
-  unsigned unknown_in_second_ = 0;
+  RateLimiter unknown_limiter_;
   ServerCounters counters_;
 };
 

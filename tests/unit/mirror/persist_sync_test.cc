@@ -100,7 +100,8 @@ TEST_CASE("persist sync: a record that is gone does not come back", "[mirror]") 
   CHECK(pair.Written().empty());
 }
 
-TEST_CASE("persist sync: what has run out is not told, though nobody has swept it yet", "[mirror]") {
+TEST_CASE("persist sync: what has run out is not told, though nobody has swept it yet",
+          "[mirror]") {
   PersistPair pair;
   pair.Use(1, 4);
   pair.now += 1000 * kSecond;

@@ -114,14 +114,22 @@ struct World {
   std::vector<std::pair<uint64_t, ha::DeviceId>> grants;
 };
 
+// Two devices that the witness knows.
+struct Pair {
+  Pair() {
+    world.Meet(a);
+    world.Meet(b);
+  }
+
+  World world;
+  Device a{1, 11};
+  Device b{2, 22};
+};
+
 }  // namespace
 
-TEST_CASE("witness: one device has the lease, then, when it is released, the other one") {
-  World world;
-  Device a(1, 11);
-  Device b(2, 22);
-  world.Meet(a);
-  world.Meet(b);
+TEST_CASE_METHOD(Pair,
+                 "witness: one device has the lease, then, when it is released, the other one") {
   CHECK(world.Ask(a, 1) == true);
   CHECK(world.Ask(b, 1) == false);
   CHECK(world.Ask(b, 2, kOther) == true);
@@ -145,12 +153,8 @@ TEST_CASE("witness: the first question finds the session, the second one is hear
   CHECK(world.server->counters().unknown == 1);
 }
 
-TEST_CASE("witness: one that has begun a moment ago grants nothing, whoever had what") {
-  World world;
-  Device a(1, 11);
-  Device b(2, 22);
-  world.Meet(a);
-  world.Meet(b);
+TEST_CASE_METHOD(Pair,
+                 "witness: one that has begun a moment ago grants nothing, whoever had what") {
   REQUIRE(world.Ask(a, 1) == true);
   world.now += 900 * kMillisecond;
   world.Restart();
@@ -304,12 +308,8 @@ TEST_CASE("witness: who has another key is not answered, nor believed") {
   CHECK(world.Exchange(a).empty());
 }
 
-TEST_CASE("witness: with another pre-shared key, devices that have the old one are heard on") {
-  World world;
-  Device a(1, 11);
-  Device b(2, 22);
-  world.Meet(a);
-  world.Meet(b);
+TEST_CASE_METHOD(
+    Pair, "witness: with another pre-shared key, devices that have the old one are heard on") {
   REQUIRE(world.Ask(a, 1) == true);
   world.server->SetKey(KeyOf(2));
   CHECK(world.Ask(a, 2) == true);
@@ -367,12 +367,7 @@ TEST_CASE("witness: recordings are answered so often a second, and devices alway
   CHECK(world.Answer(recorded));
 }
 
-TEST_CASE("witness: there are so many groups; what is long forgotten makes room") {
-  World world;
-  Device a(1, 11);
-  Device b(2, 22);
-  world.Meet(a);
-  world.Meet(b);
+TEST_CASE_METHOD(Pair, "witness: there are so many groups; what is long forgotten makes room") {
   for (uint32_t i = 1; i <= kTrafficGroupsMax; ++i)
     CHECK(world.Ask(a, i, 1000 + i) == true);
   CHECK(world.Ask(b, 1, 5000) == false);
@@ -386,12 +381,8 @@ TEST_CASE("witness: there are so many groups; what is long forgotten makes room"
   world.Release(b, 6000);  // of a group that nobody knows
 }
 
-TEST_CASE("witness: tickets may begin anew, and answers to the ones before are forgotten") {
-  World world;
-  Device a(1, 11);
-  Device b(2, 22);
-  world.Meet(a);
-  world.Meet(b);
+TEST_CASE_METHOD(Pair,
+                 "witness: tickets may begin anew, and answers to the ones before are forgotten") {
   for (uint32_t ticket = 1; ticket <= 9; ++ticket)
     REQUIRE(world.Ask(a, ticket) == true);
   a.link.Ask(1, kGroup, 1);  // of a group that is taken out of the configuration …

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A token bucket for the answers Tandem gives unasked (RST, ICMP errors; tm.maxrejectrate), so that a
-// flood is not echoed. Holds one second's worth.
+// A token bucket for answers to strangers (RST, ICMP errors; tm.maxrejectrate), so that a flood is not echoed.
+// Holds one second's worth.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 #include "dataplane/base/time.h"
 
-namespace tandem::pipeline {
+namespace tandem {
 
 class RateLimiter {
  public:
@@ -30,4 +30,4 @@ class RateLimiter {
   Nanos credit_ = 0;
 };
 
-}  // namespace tandem::pipeline
+}  // namespace tandem
