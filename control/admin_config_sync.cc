@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/admin_known.h"
 #include "control/admin_show.h"
 #include "control/config_sync.h"
 #include "control/text.h"
@@ -40,31 +41,19 @@ void Finish(const std::vector<ConfigSync::Result>& results, v1::Response& respon
 
 class ConfigSyncExchange final : public AdminExchange {
  public:
-  ConfigSyncExchange(ConfigSync& sync, uint32_t ticket) : sync_(&sync), ticket_(ticket) {}
-  explicit ConfigSyncExchange(v1::Response refusal) : refusal_(std::move(refusal)) {}
+  ConfigSyncExchange(ConfigSync& sync, uint32_t ticket) : sync_(sync), ticket_(ticket) {}
 
   Step Next(v1::Response& response) override {
-    if (sync_ == nullptr) {
-      response = std::move(refusal_);
-      return Step::kResponse;
-    }
-    const auto results = sync_->Take(ticket_);
+    const auto results = sync_.Take(ticket_);
     if (!results) return Step::kWait;
     Finish(*results, response);
     return Step::kResponse;
   }
 
  private:
-  ConfigSync* sync_ = nullptr;  // nullptr: refused
-  uint32_t ticket_ = 0;
-  v1::Response refusal_;
+  ConfigSync& sync_;
+  const uint32_t ticket_;
 };
-
-std::unique_ptr<AdminExchange> Refuse(v1::Response::Code code, std::string message) {
-  v1::Response refusal;
-  Fail(refusal, code, std::move(message));
-  return std::make_unique<ConfigSyncExchange>(std::move(refusal));
-}
 
 }  // namespace
 

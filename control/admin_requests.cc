@@ -6,40 +6,13 @@
 
 #include "control/admin_change.h"
 #include "control/admin_config_sync.h"
+#include "control/admin_known.h"
 #include "control/admin_persistence.h"
 #include "control/admin_show.h"
 #include "control/admin_takeover.h"
 
 namespace tandem::control {
-namespace {
-
 namespace v1 = admin::v1;
-
-// An answer that is known at once.
-class Known : public AdminExchange {
- public:
-  explicit Known(v1::Response response) : response_(std::move(response)) {}
-  Step Next(v1::Response& response) override {
-    response = std::move(response_);
-    return Step::kResponse;
-  }
-
- private:
-  v1::Response response_;
-};
-
-std::unique_ptr<AdminExchange> Refuse(v1::Response::Code code, std::string message) {
-  v1::Response response;
-  Fail(response, code, std::move(message));
-  return std::make_unique<Known>(std::move(response));
-}
-
-std::unique_ptr<AdminExchange> Refuse(const absl::Status& status) {
-  return Refuse(absl::IsNotFound(status) ? v1::Response::NOT_FOUND : v1::Response::INVALID,
-                std::string(status.message()));
-}
-
-}  // namespace
 
 AdminRequests::AdminRequests(Operations& operations)
     : operations_(operations),
@@ -63,7 +36,7 @@ std::unique_ptr<AdminExchange> AdminRequests::Begin(const v1::Request& request) 
   if (request.has_delete_connection()) return BeginDelete(request.delete_connection());
   if (request.has_run_failover()) return RunFailover(operations_, request.run_failover());
   if (request.has_run_config_sync()) return RunConfigSync(operations_, request.run_config_sync());
-  auto known = std::make_unique<Known>(Answer(request));
+  auto known = AnswerWith(Answer(request));
   Follow();
   return known;
 }

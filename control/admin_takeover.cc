@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/admin_config_sync.h"
+#include "control/admin_known.h"
 #include "control/config_takeover.h"
 #include "control/fault_log.h"
 #include "control/mirror_status.h"
@@ -104,21 +105,31 @@ void FillWitness(const AdminView& view, const Shown& status, v1::FailoverResult&
   }
 }
 
-// An answer that is known at once, or that the machine gives.
+void FillScore(const AdminView& view, const Shown::Group& group,
+               v1::TrafficGroupResult::TrafficGroup& out) {
+  out.set_has_score(group.has_score);
+  if (!group.has_score) return;
+  out.set_score(group.score);
+  for (const ha::ScorePart& part : view.operations.unit().watchdog()->status().score_parts) {
+    if (part.group != group.id) continue;
+    v1::TrafficGroupResult::ScorePart& to = *out.add_score_part();
+    to.set_name(part.name);
+    to.set_weight(part.weight);
+    to.set_up(part.up);
+    to.set_total(part.total);
+    to.set_minimum(part.needed);
+  }
+}
+
+// An answer that the machine gives.
 class FailoverExchange final : public AdminExchange {
  public:
-  FailoverExchange(TakeoverControl* takeover, uint32_t ticket, v1::Response refusal)
-      : takeover_(takeover), ticket_(ticket), refusal_(std::move(refusal)) {}
-  ~FailoverExchange() override {
-    if (takeover_ != nullptr) takeover_->Forget(ticket_);
-  }
+  FailoverExchange(TakeoverControl& takeover, uint32_t ticket)
+      : takeover_(takeover), ticket_(ticket) {}
+  ~FailoverExchange() override { takeover_.Forget(ticket_); }
 
   Step Next(v1::Response& response) override {
-    if (takeover_ == nullptr) {
-      response = std::move(refusal_);
-      return Step::kResponse;
-    }
-    std::optional<TakeoverControl::Answer> answer = takeover_->Take(ticket_);
+    std::optional<TakeoverControl::Answer> answer = takeover_.Take(ticket_);
     if (!answer) return Step::kWait;
     if (answer->is_done) {
       response.mutable_failover_done()->set_what(answer->reason);
@@ -129,9 +140,8 @@ class FailoverExchange final : public AdminExchange {
   }
 
  private:
-  TakeoverControl* takeover_;  // nullptr: refused
-  uint32_t ticket_;
-  v1::Response refusal_;
+  TakeoverControl& takeover_;
+  const uint32_t ticket_;
 };
 
 absl::Status ToStandby(Operations& operations, const v1::RunFailover& request,
@@ -151,12 +161,6 @@ absl::Status ToStandby(Operations& operations, const v1::RunFailover& request,
   if (command.target != 0) return absl::OkStatus();
   return absl::NotFoundError(
       Cat("there is no device \"", request.device(), "\" in the device group"));
-}
-
-std::unique_ptr<AdminExchange> RefuseFailover(v1::Response::Code code, std::string message) {
-  v1::Response refusal;
-  Fail(refusal, code, std::move(message));
-  return std::make_unique<FailoverExchange>(nullptr, 0, std::move(refusal));
 }
 
 }  // namespace
@@ -211,26 +215,6 @@ void ShowFailover(const AdminView& view, v1::Response& response) {
   }
 }
 
-namespace {
-
-void FillScore(const AdminView& view, const Shown::Group& group,
-               v1::TrafficGroupResult::TrafficGroup& out) {
-  out.set_has_score(group.has_score);
-  if (!group.has_score) return;
-  out.set_score(group.score);
-  for (const ha::ScorePart& part : view.operations.unit().watchdog()->status().score_parts) {
-    if (part.group != group.id) continue;
-    v1::TrafficGroupResult::ScorePart& to = *out.add_score_part();
-    to.set_name(part.name);
-    to.set_weight(part.weight);
-    to.set_up(part.up);
-    to.set_total(part.total);
-    to.set_minimum(part.needed);
-  }
-}
-
-}  // namespace
-
 void FillTakeover(const AdminView& view, config::TrafficGroupId id,
                   v1::TrafficGroupResult::TrafficGroup& out) {
   const TakeoverControl* takeover = view.operations.takeover();
@@ -253,8 +237,8 @@ void FillTakeover(const AdminView& view, config::TrafficGroupId id,
 std::unique_ptr<AdminExchange> RunFailover(Operations& operations, const v1::RunFailover& request) {
   TakeoverControl* const takeover = operations.takeover();
   if (takeover == nullptr) {
-    return RefuseFailover(v1::Response::REFUSED,
-                          "there is no device_group: roles are as configured (traffic_group.role)");
+    return Refuse(v1::Response::REFUSED,
+                  "there is no device_group: roles are as configured (traffic_group.role)");
   }
   ha::Command command;
   if (request.kind() == v1::RunFailover::OFFLINE) {
@@ -263,12 +247,11 @@ std::unique_ptr<AdminExchange> RunFailover(Operations& operations, const v1::Run
     command.kind = ha::Command::Kind::kOnline;
   } else if (request.kind() == v1::RunFailover::STANDBY) {
     const absl::Status status = ToStandby(operations, request, command);
-    if (!status.ok()) return RefuseFailover(v1::Response::NOT_FOUND, std::string(status.message()));
+    if (!status.ok()) return Refuse(status);
   } else {
-    return RefuseFailover(v1::Response::INVALID,
-                          "a failover command is standby, offline or online");
+    return Refuse(v1::Response::INVALID, "a failover command is standby, offline or online");
   }
-  return std::make_unique<FailoverExchange>(takeover, takeover->Begin(command), v1::Response());
+  return std::make_unique<FailoverExchange>(*takeover, takeover->Begin(command));
 }
 
 }  // namespace tandem::control

@@ -11,6 +11,7 @@
 
 #include "control/config_check_context.h"
 #include "control/config_endpoint.h"
+#include "control/config_takeover.h"
 #include "control/text.h"
 #include "dataplane/base/limits.h"
 
@@ -92,17 +93,15 @@ std::string_view FaultOfFailoverAddress(const CheckContext& context, const v1::G
 // Heartbeats on traffic VLANs.
 void CheckFailoverAddresses(CheckContext& context, const Origin& origin,
                             const v1::DeviceGroup& group) {
-  const auto& devices = group.device();
-  const auto self =
-      std::ranges::find(devices, context.config.device().name(), &v1::GroupDevice::name);
-  if (self == devices.end()) return;  // said elsewhere
+  const v1::GroupDevice* const self = SelfOf(context.config);
+  if (self == nullptr) return;  // said elsewhere
   const int count = self->failover_address_size();
   if (count > static_cast<int>(kFailoverPathsMax)) {
     context.Error(origin, "device",
                   Cat(count, " failover addresses of a device, more than ", kFailoverPathsMax));
   }
   std::set<IpAddress> seen;
-  for (const v1::GroupDevice& device : devices) {
+  for (const v1::GroupDevice& device : group.device()) {
     const std::string label = Cat("device ", Quote(device.name()), ": ");
     if (device.failover_address_size() != count) {
       context.Error(origin, "device",
@@ -176,10 +175,10 @@ void CheckGroupDevices(CheckContext& context, const Origin& origin, const v1::De
   }
 }
 
-void CheckSelf(CheckContext& context, const Origin& origin, const v1::DeviceGroup& group) {
+void CheckSelf(CheckContext& context, const Origin& origin) {
   const std::string& name = context.config.device().name();
-  const auto self = std::ranges::find(group.device(), name, &v1::GroupDevice::name);
-  if (self == group.device().end()) {
+  const v1::GroupDevice* const self = SelfOf(context.config);
+  if (self == nullptr) {
     context.Error(origin, "device", Cat("this device, ", Quote(name), ", is not among them"));
     return;
   }
@@ -274,7 +273,7 @@ void CheckTakeover(CheckContext& context) {
   CheckTimers(context, origin, group);
   CheckGroupDevices(context, origin, group);
   CheckFailoverAddresses(context, origin, group);
-  CheckSelf(context, origin, group);
+  CheckSelf(context, origin);
   CheckWitness(context, origin, group);
   CheckPath(context, origin, "state_file", group.state_file());
   if (group.has_hook()) CheckPath(context, origin, "hook", group.hook());

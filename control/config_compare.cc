@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/config_load.h"
 #include "control/config_shared.h"
 #include "control/log.h"
 #include "control/text.h"
@@ -16,7 +17,7 @@ using Outcome = ConfigCompare::Outcome;
 Outcome Compare(const absl::StatusOr<mirror::ConfigText>& text, const config::v1::Config& ours,
                 const std::string& device, bool is_equal) {
   if (!text.ok()) return {.differences = {}, .error = std::string(text.status().message())};
-  const auto theirs = ParseShared(text->bytes, Cat("configuration of ", device));
+  const auto theirs = ParseConfigText(text->bytes, Cat("configuration of ", device));
   if (!theirs.ok()) return {.differences = {}, .error = std::string(theirs.status().message())};
   return {.differences = DifferencesOf(ours, *theirs, /*with_vlans=*/!is_equal), .error = {}};
 }

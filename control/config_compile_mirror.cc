@@ -120,9 +120,8 @@ config::Mirroring CompileMirroring(const v1::Config& config, const MirroringKey&
 std::vector<config::FailoverPath> CompileFailoverPaths(
     const v1::Config& config, const std::vector<config::Interface>& interfaces) {
   std::vector<config::FailoverPath> paths;
-  const auto& devices = config.device_group().device();
-  const auto self = std::ranges::find(devices, config.device().name(), &v1::GroupDevice::name);
-  if (self == devices.end()) return paths;
+  const v1::GroupDevice* const self = SelfOf(config);
+  if (self == nullptr) return paths;
   for (int i = 0; i < self->failover_address_size(); ++i) {
     config::FailoverPath& path = paths.emplace_back();
     path.address = Must(ParseConfigAddress(self->failover_address(i)));

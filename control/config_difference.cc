@@ -7,13 +7,13 @@
 #include <memory>
 #include <utility>
 
-#include <absl/strings/str_join.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/text_format.h>
 
 #include "control/config_report.h"
 #include "control/config_shared.h"
+#include "control/config_values.h"
 #include "control/text.h"
 
 namespace tandem::control {
@@ -54,30 +54,16 @@ void Normalise(Message& message) {
   }
 }
 
-// As text format has them: one, or those of a list; of a set in one order. REQUIRES: normalised.
-std::vector<std::string> ValuesOf(const Message& message, const FieldDescriptor* field) {
-  TextFormat::Printer printer;
-  printer.SetSingleLineMode(true);
-  printer.SetUseUtf8StringEscaping(true);
-  std::vector<std::string> values;
-  const int count = field->is_repeated() ? message.GetReflection()->FieldSize(message, field) : 1;
-  for (int i = 0; i < count; ++i) {
-    std::string& value = values.emplace_back();
-    printer.PrintFieldValueToString(message, field, field->is_repeated() ? i : -1, &value);
-    if (field->message_type() != nullptr) value = Cat("{ ", value, "}");
-  }
-  return values;
-}
-
 bool IsSet(const FieldDescriptor* field) {
   return field->is_repeated() && field->name() != "ha_order";
 }
 
 std::string Shown(const FieldDescriptor* field, const std::vector<std::string>& values) {
   constexpr size_t kShownMax = 80;
-  std::string text = absl::StrJoin(values, ", ");
-  if (text.size() > kShownMax) text = text.substr(0, kShownMax - 3) + "...";
-  return field->is_repeated() ? Cat("[", text, "]") : text;
+  std::string text = TextOfValues(field, values);
+  if (text.size() > kShownMax)
+    text = Cat(text.substr(0, kShownMax - 4), "...", field->is_repeated() ? "]" : "");
+  return text;
 }
 
 // What of a set the other one lacks. REQUIRES: both sorted.
@@ -88,6 +74,7 @@ std::vector<std::string> Without(const std::vector<std::string>& values,
   return left;
 }
 
+// protobuf's MessageDifferencer would compare each object of a list with every other one.
 class Comparison {
  public:
   void Add(Difference difference) {

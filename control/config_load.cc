@@ -22,7 +22,7 @@ namespace {
 
 using google::protobuf::TextFormat;
 
-constexpr int kNestingMax = 16;  // the schema needs 3
+constexpr int kNestingMax = 16;  // the schema needs 4
 
 struct Complaint {
   Location location;
@@ -170,6 +170,33 @@ absl::Status CheckSize(std::string_view text, const std::string& file) {
   return absl::OkStatus();
 }
 
+// As far as it could be read, and what is wrong with the text. An error: it is not even looked at.
+struct Read {
+  Document document;
+  Report report;
+  bool is_complete = false;
+};
+absl::StatusOr<Read> ReadText(std::string_view text, std::string file) {
+  if (const absl::Status status = CheckSize(text, file); !status.ok()) return status;
+  auto config = std::make_unique<config::v1::Config>();
+  auto tree = std::make_unique<Origin::Tree>();
+  Collector collector;
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&collector);
+  parser.WriteLocationsTo(tree.get());
+  parser.AllowUnknownField(true);
+  parser.SetRecursionLimit(kNestingMax);
+  const bool complete = parser.ParseFromString(std::string(text), config.get());
+
+  Report report(file);
+  Document document(std::move(file), std::move(config), std::move(tree));
+  ReportUnknownFields(collector, text, document, complete, report);
+  for (const Complaint& error : collector.errors())
+    report.Error(error.location, "", error.text);
+  if (!complete && report.ok()) report.Error({}, "", "not protobuf text format");
+  return Read{std::move(document), std::move(report), complete};
+}
+
 struct FileCloser {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
@@ -191,27 +218,17 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<Document> LoadConfigText(std::string_view text, std::string file) {
-  if (const absl::Status status = CheckSize(text, file); !status.ok()) return status;
-  auto config = std::make_unique<config::v1::Config>();
-  auto tree = std::make_unique<Origin::Tree>();
-  Collector collector;
-  TextFormat::Parser parser;
-  parser.RecordErrorsTo(&collector);
-  parser.WriteLocationsTo(tree.get());
-  parser.AllowUnknownField(true);
-  parser.SetRecursionLimit(kNestingMax);
-  const bool complete = parser.ParseFromString(std::string(text), config.get());
+  absl::StatusOr<Read> read = ReadText(text, std::move(file));
+  if (!read.ok()) return read.status();
+  if (!read->is_complete) return read->report.status();
+  return Checked(std::move(read->document), std::move(read->report));
+}
 
-  Report report(file);
-  Document document(std::move(file), std::move(config), std::move(tree));
-  ReportUnknownFields(collector, text, document, complete, report);
-  for (const Complaint& error : collector.errors())
-    report.Error(error.location, "", error.text);
-  if (!complete) {
-    if (report.ok()) report.Error({}, "", "not protobuf text format");
-    return report.status();
-  }
-  return Checked(std::move(document), std::move(report));
+absl::StatusOr<config::v1::Config> ParseConfigText(std::string_view text, std::string file) {
+  absl::StatusOr<Read> read = ReadText(text, std::move(file));
+  if (!read.ok()) return read.status();
+  if (!read->report.ok()) return read->report.status();
+  return read->document.config();
 }
 
 absl::StatusOr<Document> LoadConfigFile(const std::string& path) {

@@ -24,7 +24,10 @@ inline constexpr size_t kConfigObjectsMax = size_t{1} << 18;
 // Parses and validates. `file` is what messages call the text.
 absl::StatusOr<Document> LoadConfigText(std::string_view text, std::string file);
 
-// The same with the contents of `path`.
+// Parses and no more: every field may have any value that fits its type.
+absl::StatusOr<config::v1::Config> ParseConfigText(std::string_view text, std::string file);
+
+// Parses and validates the contents of `path`.
 absl::StatusOr<Document> LoadConfigFile(const std::string& path);
 
 // Validates what is not text, such as an edited copy of the running configuration.

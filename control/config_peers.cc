@@ -7,17 +7,15 @@
 #include "control/config_report.h"
 #include "control/config_shared.h"
 #include "control/text.h"
+#include "dataplane/base/fnv.h"
 #include "dataplane/unit/mirroring.h"
 
 namespace tandem::control {
 namespace {
 
-// FNV-1a; never 0.
+// Never 0.
 uint64_t TextId(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text)
-    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return std::max(hash, uint64_t{1});
+  return std::max(Fnv1a(text), uint64_t{1});
 }
 
 absl::Status Unavailable(const std::string& why) {

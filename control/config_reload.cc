@@ -4,15 +4,13 @@
 // filled in, so that writing a default down is no difference.
 #include <map>
 #include <string>
-#include <vector>
 
-#include <absl/strings/str_join.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
-#include <google/protobuf/text_format.h>
 
 #include "control/config_compile.h"
 #include "control/config_report.h"
+#include "control/config_values.h"
 #include "control/text.h"
 
 namespace tandem::control {
@@ -21,33 +19,17 @@ namespace {
 namespace v1 = config::v1;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using google::protobuf::TextFormat;
-
-// As the text format would have it; a list in brackets.
-std::string ValueOf(const Message& message, const FieldDescriptor* field) {
-  std::string value;
-  if (!field->is_repeated()) {
-    TextFormat::PrintFieldValueToString(message, field, -1, &value);
-    return value;
-  }
-  std::vector<std::string> values;
-  for (int i = 0; i < message.GetReflection()->FieldSize(message, field); ++i) {
-    TextFormat::PrintFieldValueToString(message, field, i, &value);
-    values.push_back(value);
-  }
-  return Cat("[", absl::StrJoin(values, ", "), "]");
-}
 
 void Compare(const Origin& origin, const Message& running, const Message& next, Report& report) {
   const auto* type = running.GetDescriptor();
   for (int i = 0; i < type->field_count(); ++i) {
-    const std::string& field = type->field(i)->name();
-    const std::string before = ValueOf(running, type->field(i));
-    const std::string after = ValueOf(next, type->field(i));
+    const FieldDescriptor* field = type->field(i);
+    const std::string before = TextOfValues(field, ValuesOf(running, field));
+    const std::string after = TextOfValues(field, ValuesOf(next, field));
     if (before == after) continue;
-    report.Error(
-        origin.At(field), origin.label(),
-        Cat(field, ": ", before, " cannot become ", after, " while running; restart required"));
+    report.Error(origin.At(field->name()), origin.label(),
+                 Cat(field->name(), ": ", before, " cannot become ", after,
+                     " while running; restart required"));
   }
 }
 

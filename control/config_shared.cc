@@ -7,8 +7,6 @@
 #include <utility>
 
 #include <google/protobuf/descriptor.h>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
 
 #include "control/config_compile.h"
 #include "control/config_edit.h"
@@ -20,9 +18,6 @@ namespace {
 
 namespace v1 = config::v1;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::TextFormat;
-
-constexpr int kNestingMax = 16;  // the schema needs 4
 
 struct Share {
   std::string_view field;
@@ -44,19 +39,6 @@ constexpr std::array<Share, 14> kShares = {{
     {"mirroring", FieldShare::kOwn},
     {"device_group", FieldShare::kMixed},
 }};
-
-// The first thing that is wrong.
-class FirstError : public google::protobuf::io::ErrorCollector {
- public:
-  void AddError(int line, int column, const std::string& message) override {
-    if (text_.empty()) text_ = Cat(line + 1, ":", column + 1, ": ", message);
-  }
-  void AddWarning(int, int, const std::string&) override {}
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
 
 // What is not listed stays where it is.
 FieldShare ShareOf(std::string_view field) {
@@ -108,14 +90,6 @@ void MergeDeviceGroup(const v1::Config& own, v1::Config& merged) {
   if (before.has_hook_timeout()) group.set_hook_timeout(before.hook_timeout());
 }
 
-absl::Status CheckSize(std::string_view text, std::string_view name) {
-  const auto opens = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return c == '{' || c == '<'; }));
-  if (text.size() <= kConfigBytesMax && opens <= kConfigObjectsMax) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      Cat(name, ": larger than ", kConfigBytesMax, " bytes or ", kConfigObjectsMax, " objects"));
-}
-
 }  // namespace
 
 std::optional<FieldShare> ListedShare(std::string_view field) {
@@ -148,18 +122,6 @@ std::string PrintShared(const v1::Config& config) {
   return PrintConfig(SharedPart(config), "What devices of a group share.");
 }
 
-absl::StatusOr<v1::Config> ParseShared(std::string_view text, std::string_view name) {
-  if (const absl::Status status = CheckSize(text, name); !status.ok()) return status;
-  v1::Config config;
-  FirstError error;
-  TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
-  parser.SetRecursionLimit(kNestingMax);
-  if (parser.ParseFromString(std::string(text), &config)) return config;
-  return absl::InvalidArgumentError(Cat(
-      name, ": ", error.text().empty() ? std::string("not protobuf text format") : error.text()));
-}
-
 v1::Config MergeShared(const v1::Config& own, const v1::Config& other) {
   v1::Config merged = own;
   const auto* type = merged.GetDescriptor();
@@ -184,7 +146,7 @@ v1::Config MergeShared(const v1::Config& own, const v1::Config& other) {
 
 absl::StatusOr<Document> TakeShared(const v1::Config& running, std::string_view text,
                                     const std::string& name) {
-  const absl::StatusOr<v1::Config> other = ParseShared(text, name);
+  const absl::StatusOr<v1::Config> other = ParseConfigText(text, name);
   if (!other.ok()) return other.status();
   absl::StatusOr<Document> merged = LoadConfig(MergeShared(running, *other), name);
   if (!merged.ok()) return merged;

@@ -33,12 +33,8 @@ std::optional<FieldShare> ListedShare(std::string_view field);
 
 // What other devices may see of it.
 config::v1::Config SharedPart(const config::v1::Config& config);
-// The same as text that ParseShared reads.
+// The same as text. What ParseConfigText makes of such text of another device has whatever else stood in it.
 std::string PrintShared(const config::v1::Config& config);
-
-// Reads text of another device, `name` for messages. Not validated, and with whatever else the text has.
-// What this version does not know is an error.
-absl::StatusOr<config::v1::Config> ParseShared(std::string_view text, std::string_view name);
 
 // `own` with the shared part of `other`. A traffic group keeps this device's ha_group where it has one.
 config::v1::Config MergeShared(const config::v1::Config& own, const config::v1::Config& other);

@@ -2,9 +2,12 @@
 #include "control/config_sync.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
+
+#include "control/config_load.h"
 #include "control/config_report.h"
 #include "control/config_shared.h"
 #include "control/log.h"
@@ -15,12 +18,6 @@ namespace {
 
 using mirror::ConfigSyncState;
 using Result = ConfigSync::Result;
-
-int64_t UnixMilliseconds() {
-  using std::chrono::duration_cast;
-  using std::chrono::milliseconds;
-  return duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::string NameOf(std::string_view device) {
   return Cat("configuration of ", device);
@@ -155,8 +152,8 @@ void ConfigSync::FinishFrom(Command& command) {
       source = &target;
       continue;
     }
-    const auto first = ParseShared(source->text->bytes, NameOf(source->device));
-    const auto other = ParseShared(target.text->bytes, NameOf(target.device));
+    const auto first = ParseConfigText(source->text->bytes, NameOf(source->device));
+    const auto other = ParseConfigText(target.text->bytes, NameOf(target.device));
     absl::Status status = first.ok() ? other.status() : first.status();
     if (status.ok()) {
       const Differences differences = DifferencesOf(*first, *other, /*with_vlans=*/false);
@@ -230,7 +227,7 @@ void ConfigSync::Note(std::string what, std::vector<Result> results) {
       LogWarning(line);
     }
   }
-  last_ = Last{UnixMilliseconds(), std::move(what), std::move(results)};
+  last_ = Last{absl::ToUnixMillis(absl::Now()), std::move(what), std::move(results)};
 }
 
 }  // namespace tandem::control

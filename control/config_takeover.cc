@@ -53,15 +53,12 @@ ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
   constexpr Nanos kMicrosecond = kMillisecond / 1000;
   const v1::DeviceGroup& from = config.device_group();
   ha::Settings to;
-  for (const v1::GroupDevice& device : from.device()) {
-    const auto id = static_cast<ha::DeviceId>(device.unit_id());
-    if (device.name() == config.device().name()) {
-      to.self = id;
-      to.capacity = device.ha_capacity();
-    } else {
-      to.peers.push_back(id);
-    }
+  if (const v1::GroupDevice* const self = SelfOf(config); self != nullptr) {
+    to.self = static_cast<ha::DeviceId>(self->unit_id());
+    to.capacity = self->ha_capacity();
   }
+  for (const v1::GroupDevice* peer : PeersOf(config))
+    to.peers.push_back(static_cast<ha::DeviceId>(peer->unit_id()));
   to.paths = static_cast<uint8_t>(PathNamesOf(config).size());
   to.interval = from.heartbeat_interval_us() * kMicrosecond;
   to.multiplier = from.heartbeat_multiplier();
@@ -76,6 +73,12 @@ ha::Settings TakeoverSettings(const v1::Config& config, const ConfigIds& ids) {
   return to;
 }
 
+const v1::GroupDevice* SelfOf(const v1::Config& config) {
+  const auto& devices = config.device_group().device();
+  const auto self = std::ranges::find(devices, config.device().name(), &v1::GroupDevice::name);
+  return self != devices.end() ? &*self : nullptr;
+}
+
 std::vector<const v1::GroupDevice*> PeersOf(const v1::Config& config) {
   std::vector<const v1::GroupDevice*> peers;
   for (const v1::GroupDevice& device : config.device_group().device()) {
@@ -87,9 +90,8 @@ std::vector<const v1::GroupDevice*> PeersOf(const v1::Config& config) {
 
 ManagementAddresses ManagementAddressesOf(const v1::Config& config) {
   ManagementAddresses addresses;
-  const auto& devices = config.device_group().device();
-  const auto self = std::ranges::find(devices, config.device().name(), &v1::GroupDevice::name);
-  if (self == devices.end() || !self->has_management_address()) return addresses;
+  const v1::GroupDevice* const self = SelfOf(config);
+  if (self == nullptr || !self->has_management_address()) return addresses;
   addresses.own = Must(ParseConfigAddress(self->management_address()));
   for (const v1::GroupDevice* peer : PeersOf(config))
     addresses.peers.push_back(Must(ParseConfigAddress(peer->management_address())));
@@ -98,9 +100,8 @@ ManagementAddresses ManagementAddressesOf(const v1::Config& config) {
 
 std::vector<std::string> PathNamesOf(const v1::Config& config) {
   std::vector<std::string> names = {"mirroring"};
-  const auto& devices = config.device_group().device();
-  const auto self = std::ranges::find(devices, config.device().name(), &v1::GroupDevice::name);
-  if (self == devices.end()) return names;
+  const v1::GroupDevice* const self = SelfOf(config);
+  if (self == nullptr) return names;
   if (self->has_management_address()) names.emplace_back("management");
   for (const std::string& address : self->failover_address())
     names.push_back(VlanOfSelfIp(config, Must(ParseConfigAddress(address))));

@@ -19,6 +19,9 @@ namespace tandem::control {
 // REQUIRES: `config` has a device group and passed Validate; `ids` are those that it was compiled with.
 ha::Settings TakeoverSettings(const config::v1::Config& config, const ConfigIds& ids);
 
+// This device in its device group. nullptr: there is no group, or it is not of it.
+const config::v1::GroupDevice* SelfOf(const config::v1::Config& config);
+
 // The other devices of the group, by unit id: config::PeerIndex counts them so.
 std::vector<const config::v1::GroupDevice*> PeersOf(const config::v1::Config& config);
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "control/config_health.h"
@@ -16,7 +15,9 @@
 #include "control/fault_log.h"
 #include "control/log.h"
 #include "control/mirror_log.h"
+#include "control/random.h"
 #include "control/text.h"
+#include "dataplane/base/fnv.h"
 #include "dataplane/io/clock.h"
 #include "dataplane/unit/mirroring.h"
 
@@ -33,24 +34,11 @@ void LogEal(unsigned level, std::string_view line) {
   Log(ours, Cat("dpdk: ", line));
 }
 
-uint64_t RandomSeed() {
-  std::random_device device;
-  return (uint64_t{device()} << 32) | device();
-}
-
 // Two devices begin a group's pages in different orders; a page that is shorter than the others could
 // not take what the peer has in a whole one.
 uint32_t FlowCapacity(uint32_t configured, bool mirrors) {
   constexpr auto kPage = static_cast<uint32_t>(kFlowsPerPage);
   return mirrors ? (configured + kPage - 1) / kPage * kPage : configured;
-}
-
-uint64_t HashOf(std::span<const uint8_t> bytes) {
-  // FNV-1a: tells equal from different over releases; nobody gains by a collision.
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const uint8_t byte : bytes)
-    hash = (hash ^ byte) * 0x100000001b3;
-  return hash;
 }
 
 // What decides on which worker a flow lands, and whether there is room for it.
@@ -61,13 +49,13 @@ mirror::Fingerprint FingerprintOf(const io::Ports& ports, const config::Steering
     fingerprint.driver += (i == 0 ? "" : " ") + ports.port(i).Status().driver;
   }
   fingerprint.workers = unit.workers;
-  fingerprint.rss_key_hash = HashOf(steering.key());
+  fingerprint.rss_key_hash = Fnv1a(steering.key());
   fingerprint.reta_size = static_cast<uint32_t>(steering.reta_size());
   std::vector<uint8_t> reta;
   for (size_t i = 0; i < steering.reta_size(); ++i) {
     reta.push_back(static_cast<uint8_t>(steering.RetaEntry(i)));
   }
-  fingerprint.reta_hash = HashOf(reta);
+  fingerprint.reta_hash = Fnv1a(reta);
   fingerprint.flows_ipv4_per_worker = unit.flows_ipv4_per_worker;
   fingerprint.flows_ipv6_per_worker = unit.flows_ipv6_per_worker;
   return fingerprint;
@@ -79,11 +67,10 @@ mirror::EndpointOptions EndpointOptionsFor(const io::Ports& ports, const io::Mir
   mirror::EndpointOptions options;
   options.mac = port.port().mac();
   options.fingerprint = FingerprintOf(ports, steering, unit);
-  std::random_device device;
-  options.incarnation = RandomSeed() | 1;
+  options.incarnation = RandomNumber() | 1;
   for (uint8_t& byte : options.nonce)
-    byte = static_cast<uint8_t>(device());
-  options.first_session = device() & 0x3fffffff;
+    byte = static_cast<uint8_t>(RandomNumber());
+  options.first_session = RandomNumber() & 0x3fffffff;
   return options;
 }
 
@@ -196,7 +183,7 @@ absl::Status Daemon::StartUnit(const Document& document) {
   options.flows_ipv4_per_worker = facts_.flows_ipv4_per_worker;
   options.flows_ipv6_per_worker = facts_.flows_ipv6_per_worker;
   options.persistence_records = running_.device().persistence_records();
-  options.seed = RandomSeed();
+  options.seed = RandomNumber();
   options.start = Now();
   options.backlog_turns = BacklogTurnsOf(port_options_);
   if (mirror_port_ != nullptr) {

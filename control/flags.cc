@@ -3,9 +3,7 @@
 
 #include <gflags/gflags.h>
 
-#include <cstdio>
-#include <cstdlib>
-
+#include "control/command_line.h"
 #include "control/text.h"
 
 DEFINE_string(config, "/etc/tandem/tandem.textproto",
@@ -17,10 +15,6 @@ DEFINE_bool(check, false, "check the configuration, say what is wrong with it, a
 DEFINE_string(log_level, "notice",
               "what to log on stderr: error, warning, notice, info or debug, each with those "
               "before it");
-
-DECLARE_bool(help);
-DECLARE_bool(helpfull);
-DECLARE_bool(helpshort);
 
 namespace tandem::control {
 namespace {
@@ -34,30 +28,17 @@ constexpr const char* kUsage =
     "Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the configuration again.\n"
     "Operate it with tandemctl.";
 
-[[noreturn]] void Refuse(const std::string& what) {
-  std::fprintf(stderr, "tandemd: %s; see tandemd --help\n", what.c_str());
-  std::exit(2);
-}
-
 }  // namespace
 
 Flags ParseFlags(int argc, char** argv) {
-  gflags::SetUsageMessage(kUsage);
-  gflags::SetVersionString(TANDEM_VERSION);
-  gflags::ParseCommandLineNonHelpFlags(&argc, &argv, true);
-  if (FLAGS_help || FLAGS_helpshort) {
-    gflags::ShowUsageWithFlagsRestrict(argv[0], "control/flags");
-    std::exit(0);
-  }
-  gflags::HandleCommandLineHelpFlags();
-  if (argc > 1) Refuse(Cat("unexpected argument \"", argv[1], "\""));
+  ParseCommandLine(argc, argv, kUsage, "control/flags");
   Flags flags;
   flags.config = FLAGS_config;
   flags.admin_socket = FLAGS_admin_socket;
   flags.check = FLAGS_check;
   const auto level = ParseLogLevel(FLAGS_log_level);
   if (!level) {
-    Refuse(
+    RefuseCommandLine(
         Cat("--log_level \"", FLAGS_log_level, "\": it is error, warning, notice, info or debug"));
   }
   flags.log_level = *level;

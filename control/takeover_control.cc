@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/takeover_control.h"
 
-#include <chrono>
 #include <utility>
+
+#include <absl/time/clock.h>
+#include <absl/time/time.h>
 
 #include "control/config_takeover.h"
 #include "control/facts_file.h"
@@ -13,12 +15,6 @@ namespace tandem::control {
 namespace {
 
 using Kind = ha::Action::Kind;
-
-int64_t UnixMilliseconds() {
-  using std::chrono::duration_cast;
-  using std::chrono::milliseconds;
-  return duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -70,7 +66,7 @@ void TakeoverControl::Forget(uint32_t ticket) {
 
 void TakeoverControl::OnTransition(const ha::Action& action) {
   ha::Transition transition;
-  transition.unix_ms = UnixMilliseconds();
+  transition.unix_ms = absl::ToUnixMillis(absl::Now());
   const auto name = groups_.find(action.group);
   if (name != groups_.end()) transition.group = name->second;
   transition.from = action.from;

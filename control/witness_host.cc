@@ -3,47 +3,22 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <random>
 
 #include "control/log.h"
 #include "control/mirroring_key_file.h"
+#include "control/random.h"
 #include "control/text.h"
 #include "dataplane/io/clock.h"
-#include "dataplane/io/socket_address.h"
 
 namespace tandem::control {
 namespace {
 
 constexpr int kBurst = 64;                 // datagrams between two looks at signals
 constexpr Nanos kLogEvery = 60 * kSecond;  // of what strangers send
-
-uint64_t RandomRun() {
-  std::random_device device;
-  return uint64_t{device()} << 32 | device();
-}
-
-std::string HexOf(uint64_t value) {
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(value));
-  return text.data();
-}
-
-absl::StatusOr<UniqueFd> Bind(const IpAddress& address, uint16_t port) {
-  UniqueFd fd(
-      socket(address.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return absl::ErrnoToStatus(errno, "making a socket");
-  const io::SocketAddress at = io::ToSocket(address, port);
-  if (bind(fd.get(), at.get(), at.size) != 0) {
-    return absl::ErrnoToStatus(errno, Cat("binding to ", address.ToString(), " port ", port));
-  }
-  return fd;
-}
 
 absl::StatusOr<UniqueFd> TakeSignals() {
   sigset_t set;
@@ -67,15 +42,16 @@ absl::StatusOr<std::unique_ptr<WitnessHost>> WitnessHost::Start(const WitnessOpt
   host->signals_ = *std::move(signals);
   const auto key = ReadMirroringKey("--key_file", options.key_file);
   if (!key.ok()) return key.status();
-  absl::StatusOr<UniqueFd> bound = Bind(options.address, options.port);
-  if (!bound.ok()) return bound.status();
-  host->socket_ = *std::move(bound);
+  absl::StatusOr<io::UdpSocket> socket = io::UdpSocket::Open(options.address, options.port);
+  if (!socket.ok()) return socket.status();
+  host->socket_.emplace(*std::move(socket));
   host->server_ = std::make_unique<witness::Server>(
       witness::ServerOptions{.lease = options.lease,
-                             .run = RandomRun(),
+                             .run = RandomNumber(),
                              .granted =
                                  [](uint64_t group, ha::DeviceId device) {
-                                   LogNotice(Cat("traffic group ", HexOf(group),
+                                   LogNotice(Cat("traffic group ",
+                                                 absl::Hex(group, absl::kZeroPad16),
                                                  ": the lease is unit ", device, "'s"));
                                  }},
       *key, io::MonotonicNow());
@@ -86,7 +62,7 @@ absl::StatusOr<std::unique_ptr<WitnessHost>> WitnessHost::Start(const WitnessOpt
 
 absl::Status WitnessHost::Run() {
   for (;;) {
-    std::array<pollfd, 2> waits{{{signals_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}}};
+    std::array<pollfd, 2> waits{{{signals_.get(), POLLIN, 0}, {socket_->fd(), POLLIN, 0}}};
     if (poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR)
       return absl::ErrnoToStatus(errno, "poll");
     if (waits[0].revents != 0 && !TakeSignal()) return absl::OkStatus();
@@ -118,16 +94,10 @@ void WitnessHost::Serve() {
   std::array<uint8_t, witness::kDatagramSize + 1> question{};
   std::array<uint8_t, witness::kDatagramSize> answer{};
   for (int i = 0; i < kBurst; ++i) {
-    io::SocketAddress from;
-    const ssize_t size =
-        recvfrom(socket_.get(), question.data(), question.size(), 0, from.get(), &from.size);
-    if (size < 0 && errno == EAGAIN) return;
-    if (size <= 0) continue;  // an ICMP message about an earlier answer
-    const std::span<const uint8_t> bytes(question.data(), static_cast<size_t>(size));
-    if (!server_->Answer(bytes, io::MonotonicNow(), answer)) continue;
-    // One that cannot go is lost; the device asks again.
-    static_cast<void>(
-        sendto(socket_.get(), answer.data(), answer.size(), 0, from.get(), from.size));
+    const auto came = socket_->Receive(question);
+    if (!came) return;
+    if (came->bytes.empty()) continue;  // an ICMP message about an earlier answer
+    if (server_->Answer(came->bytes, io::MonotonicNow(), answer)) socket_->Send(answer, came->from);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <absl/status/status.h>
@@ -14,6 +15,7 @@
 
 #include "control/unique_fd.h"
 #include "dataplane/base/ip_address.h"
+#include "dataplane/io/udp_socket.h"
 #include "dataplane/witness/server.h"
 
 namespace tandem::control {
@@ -41,7 +43,7 @@ class WitnessHost {
   void LogStrangers();
 
   WitnessOptions options_;
-  UniqueFd socket_;
+  std::optional<io::UdpSocket> socket_;  // set by Start
   UniqueFd signals_;
   std::unique_ptr<witness::Server> server_;
   witness::ServerCounters logged_;

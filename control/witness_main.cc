@@ -4,11 +4,10 @@
 // after a clean stop, 1 when it cannot start, 2 for a wrong command line.
 #include <gflags/gflags.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "control/command_line.h"
 #include "control/daemon_notify.h"
 #include "control/log.h"
 #include "control/text.h"
@@ -23,10 +22,6 @@ DEFINE_int32(
     "for how long a lease is good, in milliseconds, 200 to 60000; at least what the devices "
     "have in device_group.witness.lease_ms");
 
-DECLARE_bool(help);
-DECLARE_bool(helpfull);
-DECLARE_bool(helpshort);
-
 namespace tandem::control {
 namespace {
 
@@ -37,29 +32,17 @@ constexpr const char* kUsage =
     "\n"
     "Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the key file again.";
 
-[[noreturn]] void Refuse(const std::string& what) {
-  std::fprintf(stderr, "tandem-witness: %s; see tandem-witness --help\n", what.c_str());
-  std::exit(2);
-}
-
 WitnessOptions ParseFlags(int argc, char** argv) {
-  gflags::SetUsageMessage(kUsage);
-  gflags::SetVersionString(TANDEM_VERSION);
-  gflags::ParseCommandLineNonHelpFlags(&argc, &argv, true);
-  if (FLAGS_help || FLAGS_helpshort) {
-    gflags::ShowUsageWithFlagsRestrict(argv[0], "control/witness_main");
-    std::exit(0);
-  }
-  gflags::HandleCommandLineHelpFlags();
-  if (argc > 1) Refuse(Cat("unexpected argument \"", argv[1], "\""));
+  ParseCommandLine(argc, argv, kUsage, "control/witness_main");
   WitnessOptions options;
   const auto address = IpAddress::Parse(FLAGS_address);
   // An answer has to come from the address that was asked.
   if (!address || address->is_unset() || *address == IpAddress::V4(0) || address->is_multicast())
-    Refuse(Cat("--address \"", FLAGS_address, "\": it is an address of this machine"));
-  if (FLAGS_port < 1 || FLAGS_port > 65'535) Refuse(Cat("--port ", FLAGS_port, " is none"));
+    RefuseCommandLine(Cat("--address \"", FLAGS_address, "\": it is an address of this machine"));
+  if (FLAGS_port < 1 || FLAGS_port > 65'535)
+    RefuseCommandLine(Cat("--port ", FLAGS_port, " is none"));
   if (FLAGS_lease_ms < 200 || FLAGS_lease_ms > 60'000)
-    Refuse(Cat("--lease_ms ", FLAGS_lease_ms, " is not in 200..60000"));
+    RefuseCommandLine(Cat("--lease_ms ", FLAGS_lease_ms, " is not in 200..60000"));
   options.address = *address;
   options.port = static_cast<uint16_t>(FLAGS_port);
   options.key_file = FLAGS_key_file;

@@ -21,15 +21,6 @@ class GroupWorld(FailoverWorld):
     members = 'abc'
     order = 'ha_order: "device-a" ha_order: "device-b" ha_order: "device-c"'
 
-    def start_device(self):
-        for which in self.members:
-            self.wake(which)
-            self.pair.stop(which, kill=True)
-            self.pair.state_file(which).unlink(missing_ok=True)
-        for which in self.members:
-            self.start(which)
-        self.bring_home()
-
     def start(self, which, **options):
         super().start(which, **{'group_fields': self.order, 'extra': SECOND_TEXT, **options})
 
@@ -62,13 +53,6 @@ class GroupWorld(FailoverWorld):
 
     def flows_of(self, which, name):
         return [flow for flow in self.flows(which) if (flow[5] == 'web2') == (name == SECOND)]
-
-    def recover(self):
-        for which in self.members:
-            self.wake(which)
-            for network in ('mirror', 'management', 'clients', 'servers'):
-                self.pair.cable(network, True, which)
-        self.start_device()
 
 
 WORLD = GroupWorld

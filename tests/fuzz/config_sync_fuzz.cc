@@ -54,7 +54,7 @@ void CheckOwn(const config::v1::Config& taken) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto theirs = ParseShared(text, "theirs"); theirs.ok()) {
+  if (const auto theirs = ParseConfigText(text, "theirs"); theirs.ok()) {
     const Differences differences = DifferencesOf(Running(), *theirs, true);
     TANDEM_ASSERT(differences.listed.size() <= Differences::kListedMax);
     TANDEM_ASSERT(differences.listed.size() <= differences.count);
@@ -70,6 +70,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto again = TakeShared(taken->config(), shared, "again");
   TANDEM_ASSERT(again.ok());
   TANDEM_ASSERT(again->config().SerializeAsString() == taken->config().SerializeAsString());
-  TANDEM_ASSERT(DifferencesOf(taken->config(), *ParseShared(shared, "again"), true).count == 0);
+  TANDEM_ASSERT(DifferencesOf(taken->config(), *ParseConfigText(shared, "again"), true).count == 0);
   return 0;
 }

@@ -174,7 +174,7 @@ TEST_CASE("config shared: what cannot be is refused, with object and value", "[c
   has(good.substr(0, good.size() / 2), ":");
   has(std::string("\x00\xff\x80{{{<", 7), ":");
   has(std::string(kConfigBytesMax + 1, ' '), "larger");
-  has(std::string(kConfigObjectsMax + 1, '{'), "larger");
+  has(std::string(kConfigObjectsMax + 1, '{'), "objects, more than");
   std::string deep;
   for (int i = 0; i < 10'000; ++i)
     deep += "device_group { device { ";
