@@ -12,6 +12,7 @@ namespace {
 RigOptions OptionsOf(const PairOptions& options, unsigned device) {
   RigOptions result = options.rig;
   result.seed = options.rig.seed * 2 + device;
+  result.witness = options.witness[device];
   return result;
 }
 

@@ -44,6 +44,7 @@ class FrameCollector : public mirror::FrameSink {
 
 struct PairOptions {
   RigOptions rig;  // of both; the second one's seed is another
+  std::array<witness::Path*, 2> witness{};
   unsigned loss_percent = 0;
   uint64_t seed = 1;
   bool is_direct = false;  // without endpoints (direct_wire.h)

@@ -109,7 +109,9 @@ void Rig::Start(std::unique_ptr<config::Snapshot> snapshot) {
   if (options_.takeover) {
     options.takeover = unit::TakeoverOptions{.settings = *options_.takeover,
                                              .ballot = options_.ballot,
-                                             .incarnation = options.mirror->incarnation};
+                                             .incarnation = options.mirror->incarnation,
+                                             .witness = options_.witness,
+                                             .witness_key = snapshot->mirroring.key};
     ha::Settings& settings = options.takeover->settings;
     settings.self = snapshot->mirroring.unit_id;
     for (const config::MirrorPeer& peer : snapshot->mirroring.peers)

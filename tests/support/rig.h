@@ -55,6 +55,7 @@ struct RigOptions {
   ha::Method takeover_method = ha::Method::kHaOrder;
   uint32_t ballot = 0;  // as of unit::TakeoverOptions
   ha::HealthSettings health;
+  witness::Path* witness = nullptr;  // outlives the rig; for takeover->witness
   // Called right before and right after each Unit::Turn.
   void (*around_turn)(bool begins) = nullptr;
 };

@@ -174,6 +174,85 @@ TEST_CASE("config takeover: what is refused", "[config]") {
   CHECK(IsRefused("traffic_group { name: \"g\" ha_order: \"a\" }", "needs a device_group"));
 }
 
+namespace {
+
+std::string WitnessOf(const std::string& fields, const std::string& group = "",
+                      const std::string& other = "192.168.0.2") {
+  return GroupOf(Cat(R"(device { name: "a" unit_id: 1 management_address: "192.168.0.1" }
+                        device { name: "b" unit_id: 2 management_address: ")",
+                     other, R"(" } witness { )", fields, " } ", group));
+}
+
+}  // namespace
+
+TEST_CASE("config takeover: a witness that makes sense is accepted, and told to the machine",
+          "[config]") {
+  CHECK(ErrorsOf(WitnessOf(R"(address: "192.168.0.9")")) == "");
+  const std::string added = WitnessOf(R"(address: "192.168.0.9" port: 7 lease_ms: 60000)",
+                                      "heartbeat_interval_us: 1000000 heartbeat_multiplier: 50");
+  REQUIRE(ErrorsOf(added) == "");
+  const auto config = LoadConfigText(Cat(kPairBase, added), "f")->config();
+  const ha::Settings settings = TakeoverSettings(config, ConfigIds());
+  CHECK(settings.witness);
+  CHECK(settings.lease == 60 * kSecond);
+  CHECK(WitnessAddressOf(config).address.ToString() == "192.168.0.9");
+  CHECK(WitnessAddressOf(config).port == 7);
+  const auto defaults =
+      LoadConfigText(Cat(kPairBase, WitnessOf(R"(address: "192.168.0.9")")), "f")->config();
+  CHECK(TakeoverSettings(defaults, ConfigIds()).lease == kSecond);
+  CHECK(WitnessAddressOf(defaults).port == 1027);
+  const auto none = LoadConfigText(Cat(kPairBase, GroupOf(kDevices)), "f")->config();
+  CHECK_FALSE(TakeoverSettings(none, ConfigIds()).witness);
+  CHECK(WitnessAddressOf(none).address.is_unset());
+}
+
+TEST_CASE("config takeover: a witness that nobody could ask is refused", "[config]") {
+  CHECK(IsRefused(WitnessOf(""), "address is missing"));
+  CHECK(IsRefused(WitnessOf(R"(address: "witness")"), "'witness'"));
+  CHECK(IsRefused(WitnessOf(R"(address: "224.0.0.9")"), "'224.0.0.9'"));
+  CHECK(IsRefused(WitnessOf(R"(address: "192.168.0.2")"), "its address is that of device 'b'"));
+  CHECK(IsRefused(WitnessOf(R"(address: "2001:db8::9")"),
+                  "not of the family of the management addresses"));
+  CHECK(IsRefused(GroupOf(Cat(kDevices, R"( witness { address: "192.168.0.9" })")),
+                  "has no management_address to ask from"));
+  CHECK(IsRefused(WitnessOf(R"(address: "192.168.0.9" port: 0)"), "port 0 is not in 1..65535"));
+  CHECK(IsRefused(WitnessOf(R"(address: "192.168.0.9" port: 65536)"), "port 65536 is not in"));
+  CHECK(IsRefused(WitnessOf(R"(address: "192.168.0.9" lease_ms: 199)"),
+                  "lease_ms 199 is not in 200..60000"));
+  CHECK(IsRefused(WitnessOf(R"(address: "192.168.0.9" lease_ms: 60001)"),
+                  "lease_ms 60001 is not in 200..60000"));
+  CHECK(IsRefused(WitnessOf(R"(address: "192.168.0.9")", "heartbeat_interval_us: 200001"),
+                  "lease_ms 1000 is shorter than the detection time, 1000005 us"));
+}
+
+TEST_CASE("config takeover: a witness needs authentication", "[config]") {
+  std::string text = Cat(kPairBase, WitnessOf(R"(address: "192.168.0.9")"));
+  const size_t key = text.find("key: ");
+  text.replace(key, text.find('}', key) - key, "authentication: NONE ");
+  const auto document = LoadConfigText(text, "f");
+  CHECK(std::string(document.status().message()).find("needs authentication in mirroring") !=
+        std::string::npos);
+}
+
+TEST_CASE("config takeover: the witness cannot change while it runs", "[config]") {
+  const std::string had = WitnessOf(R"(address: "192.168.0.9")");
+  const auto message = [](const std::string& from, const std::string& to) {
+    return std::string(CheckReloadable(LoadConfigText(Cat(kPairBase, from), "f")->config(),
+                                       *LoadConfigText(Cat(kPairBase, to), "f"))
+                           .message());
+  };
+  CHECK(message(had, had) == "");
+  // A default that is written down is no change.
+  CHECK(message(had, WitnessOf(R"(address: "192.168.0.9" port: 1027 lease_ms: 1000)")) == "");
+  for (const char* other : {R"(address: "192.168.0.8")", R"(address: "192.168.0.9" port: 1)",
+                            R"(address: "192.168.0.9" lease_ms: 2000)"}) {
+    CHECK(message(had, WitnessOf(other)).find("restart required") != std::string::npos);
+  }
+  const std::string without = had.substr(0, had.find("witness")) + "}";
+  CHECK(message(had, without).find("restart required") != std::string::npos);
+  CHECK(message(without, had).find("restart required") != std::string::npos);
+}
+
 TEST_CASE("config takeover: who the devices are cannot change while it runs, timers can",
           "[config]") {
   const auto running = LoadConfigText(Cat(kPairBase, GroupOf(kDevices)), "f")->config();

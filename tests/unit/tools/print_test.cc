@@ -255,6 +255,31 @@ TEST_CASE("tandemctl print: what devices have configured differently, and config
             .find("\nnot compared with b: takes too long\n") != std::string::npos);
 }
 
+TEST_CASE("tandemctl print: the witness, and who holds leases", "[tandemctl]") {
+  CHECK(Printed(Parse(R"(failover { configured: true device: "a"
+      witness { address: "192.0.2.9" port: 1027 answers: true answered: true last_answer_ms: 12
+                lease_ms: 1000 witness_lease_ms: 1000 }
+      lease { traffic_group: "tg1" held: true remaining_ms: 812 }
+      lease { traffic_group: "traffic-group-2" } })")) ==
+        "device         a\n"
+        "forced offline no\n"
+        "stalls         0\n"
+        "witness        192.0.2.9 port 1027, answers, last 12 ms ago\n"
+        "\n"
+        "TRAFFIC GROUP    LEASE     ENDS IN\n"
+        "tg1              held       812 ms\n"
+        "traffic-group-2  not held        -\n");
+  CHECK(Printed(Parse(R"(failover { configured: true device: "a"
+      witness { address: "192.0.2.9" port: 7 } })"))
+            .find("witness        192.0.2.9 port 7, does not answer, never has\n") !=
+        std::string::npos);
+  CHECK(Printed(Parse(R"(failover { configured: true device: "a"
+      witness { address: "192.0.2.9" port: 7 answers: true answered: true last_answer_ms: 1
+                lease_ms: 1000 witness_lease_ms: 500 lease_too_long: true } })"))
+            .find("answers, last 1 ms ago; grants none: its leases last 500 ms, not 1000\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("tandemctl print: faults of the device, and what a score is made of", "[tandemctl]") {
   CHECK(Printed(Parse(R"(failover { configured: true device: "a" stalls: 2
       fault { what: "a worker stands still" object: "worker 1" seconds: 61 }

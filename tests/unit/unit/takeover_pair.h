@@ -3,7 +3,9 @@
 // A pair of devices that decide between them who is active, with a control thread each, whose disk works.
 #pragma once
 
+#include <array>
 #include <catch2/catch.hpp>
+#include <functional>
 #include <variant>
 #include <vector>
 
@@ -15,6 +17,11 @@ namespace tandem::test {
 struct TakeoverPairOptions {
   ha::HealthSettings health;
   ha::Method method = ha::Method::kHaOrder;
+  std::array<witness::Path*, 2> witness{};  // nullptr: there is none
+  Nanos lease = kSecond;
+  Nanos start = kSecond;
+  // Before the first turn.
+  std::function<void(Pair& pair)> prepare = [](Pair&) {};
 };
 
 struct TakeoverPair {
@@ -23,6 +30,7 @@ struct TakeoverPair {
 
   explicit TakeoverPair(const TakeoverPairOptions& options = {})
       : network("mirror: true", 300, PairOptionsOf(options)) {
+    options.prepare(network.pair);
     REQUIRE(Until([this] { return IsReady(0); }));
   }
 
@@ -44,9 +52,11 @@ struct TakeoverPair {
     }
   }
   void Pass(Nanos span) {
-    for (Nanos passed = 0; passed < span; passed += 10 * kMillisecond) {
-      network.pair.Advance(10 * kMillisecond, kMillisecond);
+    const Nanos step = watch ? kMillisecond : 10 * kMillisecond;
+    for (Nanos passed = 0; passed < span; passed += step) {
+      network.pair.Advance(step, kMillisecond);
       Serve();
+      if (watch) watch();
     }
   }
   template <class Condition>
@@ -66,11 +76,16 @@ struct TakeoverPair {
     options.rig.takeover->drain_max = kSecond;
     options.rig.takeover->grant_wait_min = kSecond;
     options.rig.health = from.health;
+    options.witness = from.witness;
+    options.rig.takeover->witness = from.witness[0] != nullptr;
+    options.rig.takeover->lease = from.lease;
+    options.rig.start = from.start;
     options.rig.takeover_method = from.method;
     return options;
   }
 
   PairNetwork network;
+  std::function<void()> watch;  // after every turn, when there is one
   std::vector<ha::Action> answers;
   std::vector<ha::State> transitions[2];
 };
