@@ -14,6 +14,7 @@ from announcements import Announcement, Capture
 from cases_mirror import close_all, open_many, use
 from pair_config import GATEWAY, GROUP, MAC, SERVER_GATEWAY, SNAT_ADDRESSES, VIP
 from pair_world import ACTIVE, STANDBY, PairWorld, check, wait_until
+from world import mostly_waits
 
 WORLD = PairWorld
 TIMES = 5
@@ -86,6 +87,7 @@ def neighbour(space, address):
     return words[words.index('lladdr') + 1] if 'lladdr' in words else None
 
 
+@mostly_waits
 def case_every_path(world):
     """Announce: whoever becomes active tells each VLAN its addresses, by ARP and by neighbour discovery, both ways"""
     for which, role in (('b', STANDBY), ('a', ACTIVE)):
@@ -101,6 +103,7 @@ def case_every_path(world):
     world.start_device()
 
 
+@mostly_waits
 def case_restart(world):
     """Announce: at start, if active; and what a change of configuration brings"""
     with captures(world) as both:

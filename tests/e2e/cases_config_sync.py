@@ -7,9 +7,12 @@ from cases_failover import check_same_servers, residents
 from cases_mirror import close_all
 from failover_world import ORDER, TIMERS, FailoverWorld, check, wait_until
 from pair_config import KEY, pool, virtual
+from world import mostly_waits
 
 WORLD = FailoverWorld
 DEVICE_GROUP = 'pair'
+# A comparison rests for 20 times as long as the one before took, or 10 s when that failed.
+COMPARED_SECONDS = 30
 EXTRA = pool('extra', 80) + virtual('extra', 85, 'extra')
 
 
@@ -25,7 +28,7 @@ def restore(world):
         load(world, which)
     world.wait_ready('a')
     wait_until(lambda: not differences(world, 'a') and not differences(world, 'b'),
-               lambda: f'{differences(world, "a")} {differences(world, "b")}')
+               lambda: f'{differences(world, "a")} {differences(world, "b")}', COMPARED_SECONDS)
 
 
 def differences(world, which):
@@ -58,13 +61,15 @@ def check_own(world, which):
     check(KEY in world.devices[which].config_path.read_text(), 'the key is gone')
 
 
+@mostly_waits
 def case_named(world):
     """Config-sync: what differs is named on both devices, in the log once; to-group ends it, and mirroring goes on"""
     connections, servers = residents(world, 10)
     load(world, 'a', EXTRA)
     wanted = {'pool \'extra\'', 'virtual \'extra\''}
     wait_until(lambda: set(differences(world, 'a')) == wanted and set(differences(world, 'b')) == wanted,
-               lambda: f'a says {differences(world, "a")}, b says {differences(world, "b")}')
+               lambda: f'a says {differences(world, "a")}, b says {differences(world, "b")}',
+               COMPARED_SECONDS)
     check(set(differences(world, 'a').values()) == {'only on this device'}, differences(world, 'a'))
     check(set(differences(world, 'b').values()) == {'only on device-a'}, differences(world, 'b'))
     shown = world.devices['b'].ctl('show', 'device-group').stdout
@@ -81,7 +86,7 @@ def case_named(world):
     check('name: "extra"' in world.devices['b'].config_path.read_text(), 'not saved')
     world.wait_in_sync()
     wait_until(lambda: not differences(world, 'a') and not differences(world, 'b'),
-               lambda: f'{differences(world, "a")} {differences(world, "b")}')
+               lambda: f'{differences(world, "a")} {differences(world, "b")}', COMPARED_SECONDS)
     check_same_servers(connections, servers)
     last = world.devices['b'].show('device-group')['last_config_sync']
     check(last['what'] == 'to-group on device-a' and last['result']['device'][0]['done'], last)
@@ -94,7 +99,8 @@ def case_from_group(world):
     load(world, 'a', EXTRA)
     changed = EXTRA.replace('10.1.0.11', '10.1.0.14')
     load(world, 'b', changed)
-    wait_until(lambda: 'pool \'extra\'' in differences(world, 'b'), 'nothing differs')
+    wait_until(lambda: 'pool \'extra\'' in differences(world, 'b'), 'nothing differs',
+               COMPARED_SECONDS)
     text = differences(world, 'b')['pool \'extra\'']
     check('10.1.0.14' in text and '10.1.0.11' in text and 'on device-a' in text, text)
     answer = sync(world, 'b', 'from-group').stdout
@@ -123,6 +129,7 @@ def case_refused(world):
     restore(world)
 
 
+@mostly_waits
 def case_down(world):
     """Config-sync: a peer that is down, and a group that does not exist, are errors at once"""
     world.kill('b')

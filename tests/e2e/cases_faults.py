@@ -9,6 +9,7 @@ from pathlib import Path
 from cases_failover import check_same_servers, residents
 from cases_mirror import close_all
 from failover_world import ORDER, TIMERS, FailoverWorld, check, stream, wait_until
+from world import mostly_waits
 
 WORLD = FailoverWorld
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
@@ -116,6 +117,7 @@ def case_link_down(world):
     back_to_a(world, connections, servers)
 
 
+@mostly_waits
 def case_vlan_failsafe(world):
     """Faults: nothing comes from a VLAN of the active any more, with the link up: the group moves"""
     load(world, {f'facing: {facing} }}': f'facing: {facing} failsafe: true failsafe_timeout: 2 }}'
@@ -136,6 +138,7 @@ def case_vlan_failsafe(world):
     back_to_a(world, connections, servers)
 
 
+@mostly_waits
 def case_gateway_failsafe(world):
     """Faults: the active reaches its gateways no more: the group moves; when nobody does, it stays"""
     gateways = 'gateway_failsafe { address: "10.1.0.11" address: "10.1.0.12" interval_ms: 100 timeout_ms: 600 }'

@@ -7,6 +7,7 @@ import time
 
 from pair_config import VIP
 from pair_world import ACTIVE, STANDBY, PairWorld, check, wait_until
+from world import mostly_waits
 from cases_traffic import check_download
 
 WORLD = PairWorld
@@ -160,6 +161,7 @@ def case_take_over_in_transfer(world):
     world.start_device()
 
 
+@mostly_waits
 def case_other_platform(world):
     """Mirror: row 16: a peer with another number of workers: no flows, said once, but persistence"""
     world.pair.stop('b')
@@ -178,6 +180,7 @@ def case_other_platform(world):
     world.start_device()
 
 
+@mostly_waits
 def case_wrong_key(world):
     """Mirror: a peer with another key is a stranger; forwarding goes on"""
     world.pair.stop('b')

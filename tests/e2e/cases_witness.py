@@ -12,6 +12,7 @@ from cases_failover import check_same_servers, residents
 from cases_mirror import close_all
 from failover_world import ACTING, FailoverWorld, check, other, stream, wait_until
 from pair_config import KEY, MANAGEMENT
+from world import mostly_waits
 
 ADDRESS = '10.254.0.9'
 LEASE_MS = 3000
@@ -112,6 +113,7 @@ def marks(world):
     return {which: len(world.history(which)) for which in world.members}
 
 
+@mostly_waits
 def case_split(world):
     """Witness: all paths between the devices cut: the active goes on all the time, the other one is silent"""
     connections, servers = residents(world, 30)
@@ -137,6 +139,7 @@ def case_split(world):
     close_all(connections)
 
 
+@mostly_waits
 def case_cut_off(world):
     """Witness: an active that reaches neither peer nor witness is silent, then the other one acts"""
     connections, servers = residents(world, 30)
@@ -161,6 +164,7 @@ def case_cut_off(world):
     world.wait_ready('a')
 
 
+@mostly_waits
 def case_away(world):
     """Witness: it dies and comes back while the devices are well: nothing happens, and both say it"""
     connections, servers = residents(world, 30)
@@ -209,6 +213,7 @@ def case_kill(world):
     wait_until(lambda: world.holds('a'), lambda: f'{world.witnessed("a")}')
 
 
+@mostly_waits
 def case_restart_in_split(world):
     """Witness: killed during a split and started again: the devices are silent, then one acts"""
     connections, _ = residents(world, 10)
@@ -233,6 +238,7 @@ def case_restart_in_split(world):
         world.wait_ready('a')
 
 
+@mostly_waits
 def case_key(world):
     """Witness: another key, at the witness first: it answers all the time"""
     key = 'ab' * 32

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the end-to-end cases: the real daemon between namespaces, with real clients and servers.
 
-    run.py --build DIR [--workers N] [--only WORD] [--json FILE] [--list]
+    run.py --build DIR [--workers N] [--only WORD] [--brisk] [--json FILE] [--list]
 
 Prints a line a case. A case passes when it does what it says and packets are conserved afterwards
 (received == forwarded + consumed + drops). Needs root.
@@ -106,10 +106,12 @@ def main():
     parser.add_argument('--build', type=Path, help='build directory with tandemd and tandemctl')
     parser.add_argument('--workers', type=int, default=1)
     parser.add_argument('--only', default='', help='cases whose title has this word')
+    parser.add_argument('--brisk', action='store_true', help='without cases that mostly wait for timers')
     parser.add_argument('--json', type=Path, help='file for the counts')
     parser.add_argument('--list', action='store_true', help='print the titles and stop')
     arguments = parser.parse_args()
-    cases = [case for case in all_cases() if arguments.only in case[0]]
+    cases = [case for case in all_cases() if arguments.only in case[0]
+             and not (arguments.brisk and getattr(case[1], 'mostly_waits', False))]
     if arguments.list:
         print('\n'.join(title for title, *_ in cases))
         return 0

@@ -26,6 +26,12 @@ class CaseFailed(AssertionError):
     pass
 
 
+def mostly_waits(case):
+    """Marks a case that is long because timers are; what it runs, shorter ones run as well."""
+    case.mostly_waits = True
+    return case
+
+
 def check(condition, message):
     if not condition:
         raise CaseFailed(message)

@@ -32,20 +32,24 @@ SANITIZER_ENVIRONMENT = {
 }
 
 
-def build(directory, targets=(), log=None):
+# In front of a command that may only have the CPU that nobody else wants.
+WHEN_IDLE = ('chrt', '--idle', '0')
+
+
+def build(directory, targets=(), log=None, prefix=()):
     """Configures `directory` when it is new and builds; output goes to `log` (a file) or nowhere.
 
-    Targets are names, or a function that names them when `directory` is configured.
-    Raises subprocess.CalledProcessError.
+    Targets are names, or a function that names them when `directory` is configured. `prefix` stands in
+    front of the commands. Raises subprocess.CalledProcessError.
     """
     arguments, environment = _SETUP[directory]
     environment = {**os.environ, **environment}
     if not (directory / 'build.ninja').exists():
-        subprocess.run(['meson', 'setup', directory, TOP, *arguments], check=True, env=environment,
+        subprocess.run([*prefix, 'meson', 'setup', directory, TOP, *arguments], check=True, env=environment,
                        stdout=log, stderr=subprocess.STDOUT)
     if callable(targets):
         targets = targets(directory)
-    subprocess.run(['ninja', '-C', directory, *targets], check=True, env=environment,
+    subprocess.run([*prefix, 'ninja', '-C', directory, *targets], check=True, env=environment,
                    stdout=log, stderr=subprocess.STDOUT)
 
 

@@ -4,12 +4,16 @@
 import argparse
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 import time
 
-from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, build, give_back
+from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, WHEN_IDLE, build, give_back
 
+# What the end-to-end cases run.
+PROGRAMS = ('control/tandemd', 'control/tandem-witness', 'tools/tandemctl/tandemctl')
 
 # The tests that run threads: meson's name of each, and its executable.
 THREADED = {room: f'tests/unit/{room}/{room}_test'
@@ -25,53 +29,55 @@ def all_but_unit_tests(directory):
 
 
 class Tally:
+    """Counts, from any thread."""
+
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self._lock = threading.Lock()
 
-    def add(self, title, passed, failed, began):
-        self.passed += passed
-        self.failed += failed
-        print(f'== {title}: {passed} passed, {failed} failed, {time.monotonic() - began:.0f} s',
-              flush=True)
+    def add(self, title, passed, failed, began, said=''):
+        with self._lock:
+            self.passed += passed
+            self.failed += failed
+            count = f'{passed} passed, {failed} failed, ' if passed or failed else ''
+            print(f'{said}== {title}: {count}{time.monotonic() - began:.0f} s', flush=True)
 
 
-def run_build(directory, tally, targets=()):
+def run_build(directory, tally, targets=(), prefix=(), what=''):
     """Whether it builds; a build that fails counts as one failed test."""
-    title = f'build {directory.name}'
+    title = f'build {directory.name}{what}'
     began = time.monotonic()
     directory.mkdir(exist_ok=True)
-    log_path = directory / 'build.log'
+    log_path = directory / f'build{what.replace(", ", "-")}.log'
     try:
         with open(log_path, 'w') as log:
-            build(directory, targets, log=log)
+            build(directory, targets, log, prefix)
     except (subprocess.CalledProcessError, OSError) as error:
-        print(log_path.read_text()[-6000:])
-        print(error)
-        tally.add(title, 0, 1, began)
+        tally.add(title, 0, 1, began, f'{log_path.read_text()[-6000:]}\n{error}\n')
         return False
-    print(f'== {title}: {time.monotonic() - began:.0f} s', flush=True)
+    tally.add(title, 0, 0, began)
     return True
 
 
-def run_meson(directory, arguments, environment, tally, what='suites'):
+def run_meson(directory, arguments, environment, tally, what='suites', prefix=()):
     """Runs meson's tests of `directory`; every result but OK is a failure, a skip too."""
     began = time.monotonic()
     log_path = directory / 'meson-logs' / 'testlog.json'
     log_path.unlink(missing_ok=True)
-    subprocess.run(['meson', 'test', '-C', directory, '--no-rebuild', *arguments],
+    subprocess.run([*prefix, 'meson', 'test', '-C', directory, '--no-rebuild', *arguments],
                    env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
     results = []
     if log_path.exists():
         results = [json.loads(line) for line in log_path.read_text().splitlines()]
     failures = [result for result in results if result['result'] != 'OK']
-    for result in failures:
-        print(f'FAILED {result["name"]} ({result["result"]}) in {directory.name}')
-        print((result.get('stdout', '') + result.get('stderr', ''))[-4000:])
+    said = ''.join(f'FAILED {result["name"]} ({result["result"]}) in {directory.name}\n'
+                   f'{(result.get("stdout", "") + result.get("stderr", ""))[-4000:]}\n'
+                   for result in failures)
     if not results:
-        print(f'FAILED {directory.name}: meson ran no test')
+        said = f'FAILED {directory.name}: meson ran no test\n'
     tally.add(f'{what} of {directory.name}', len(results) - len(failures),
-              len(failures) if results else 1, began)
+              len(failures) if results else 1, began, said)
 
 
 def run_end_to_end(directory, workers, environment, tally, only=()):
@@ -89,24 +95,38 @@ def run_end_to_end(directory, workers, environment, tally, only=()):
               result['failed'], began)
 
 
-def run_all(tally):
-    released = run_build(RELEASE, tally, all_but_unit_tests)
-    if released:
-        run_meson(RELEASE, ['--no-suite', 'unit'], {}, tally)
-    sanitized = run_build(ASAN, tally)
-    if sanitized:
+def run_rest(tally, is_released, sanitized):
+    """All but the end-to-end cases, when the CPU has nothing else to do.
+
+    Puts into `sanitized` whether the sanitized daemon is built, first of all: its cases wait for it.
+    """
+    patience = ['--timeout-multiplier', '8']
+    is_built = run_build(ASAN, tally, PROGRAMS, WHEN_IDLE, ', programs')
+    sanitized.put(is_built)
+    if is_released and run_build(RELEASE, tally, all_but_unit_tests, WHEN_IDLE):
+        run_meson(RELEASE, ['--no-suite', 'unit', *patience], {}, tally, prefix=WHEN_IDLE)
+    if is_built and run_build(ASAN, tally, (), WHEN_IDLE):
         # The first two run no program of ours; the gate is counted on its own.
-        run_meson(ASAN, ['--no-suite', 'tidy', '--no-suite', 'model', '--no-suite', 'mutation',
-                         '--timeout-multiplier', '4'], SANITIZER_ENVIRONMENT, tally)
-        run_meson(ASAN, ['--suite', 'mutation', '--timeout-multiplier', '4'],
-                  SANITIZER_ENVIRONMENT, tally, 'mutation gate')
-    if run_build(TSAN, tally, THREADED.values()):
-        run_meson(TSAN, [*THREADED, '--timeout-multiplier', '10'],
-                  {'TSAN_OPTIONS': 'halt_on_error=1'}, tally)
-    if released:
+        run_meson(ASAN, ['--no-suite', 'tidy', '--no-suite', 'model', '--no-suite', 'mutation', *patience],
+                  SANITIZER_ENVIRONMENT, tally, prefix=WHEN_IDLE)
+        run_meson(ASAN, ['--suite', 'mutation', *patience], SANITIZER_ENVIRONMENT, tally,
+                  'mutation gate', WHEN_IDLE)
+    if run_build(TSAN, tally, THREADED.values(), WHEN_IDLE):
+        run_meson(TSAN, [*THREADED, '--timeout-multiplier', '20'],
+                  {'TSAN_OPTIONS': 'halt_on_error=1'}, tally, prefix=WHEN_IDLE)
+
+
+def run_all(tally):
+    """The end-to-end cases leave half of the CPU idle: that is where the rest runs."""
+    is_released = run_build(RELEASE, tally, PROGRAMS, what=', programs')
+    sanitized = queue.SimpleQueue()
+    rest = threading.Thread(target=run_rest, args=(tally, is_released, sanitized))
+    rest.start()
+    if is_released:
         run_end_to_end(RELEASE, 2, {}, tally)
-    if sanitized:
-        run_end_to_end(ASAN, 1, SANITIZER_ENVIRONMENT, tally)
+    if sanitized.get():
+        run_end_to_end(ASAN, 1, SANITIZER_ENVIRONMENT, tally, ['--brisk'])
+    rest.join()
 
 
 def main():
