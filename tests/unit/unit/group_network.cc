@@ -2,6 +2,7 @@
 #include "tests/unit/unit/group_network.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/base/assert.h"
 #include "tests/support/packet_text.h"
@@ -9,7 +10,7 @@
 namespace tandem::test {
 namespace {
 
-std::string GroupConfigOf(unsigned device) {
+std::string GroupConfigOf(unsigned device, unsigned variant) {
   const auto number = [](unsigned of) { return std::to_string(of + 1); };
   std::string text = "device { workers: 2 name: \"unit" + number(device) + "\" }\n";
   text += "device_group { name: \"trio\"";
@@ -19,6 +20,7 @@ std::string GroupConfigOf(unsigned device) {
   }
   text += " }\nmirroring { device: \"m\" key: \"" + std::string(64, 'b') +
           "\" unit_id: " + number(device) + " address: \"10.255.0." + number(device) + "/24\" }\n";
+  if (variant != 0) text += "limits { reset_rate: " + std::to_string(variant) + " }\n";
   return text + R"(traffic_group { name: "tg" }
 port { name: "1.1" device: "a" }
 port { name: "1.2" device: "b" }
@@ -40,7 +42,7 @@ virtual { name: "web" destination: "192.0.2.100:80" pool: "p" traffic_group: "tg
 
 }  // namespace
 
-GroupNetwork::GroupNetwork(uint64_t seed) : seed_(seed) {
+GroupNetwork::GroupNetwork(uint64_t seed) : seed_(seed), random_(seed) {
   hosts_.Add({"client", "1.1", 0, Mac("02:00:00:00:00:0c"), {"192.0.2.10"}});
   hosts_.Add({"s1", "1.2", 0, Mac("02:00:00:00:00:11"), {"10.0.20.11"}});
   hosts_.Add({"s2", "1.2", 0, Mac("02:00:00:00:00:12"), {"10.0.20.12"}});
@@ -59,17 +61,36 @@ void GroupNetwork::Start(unsigned device) {
   options.takeover->drain_max = kSecond;
   options.takeover->grant_wait_min = 100 * kMillisecond;
   under_way_[device].clear();
-  rigs_[device] = std::make_unique<Rig>(GroupConfigOf(device), options);
+  rigs_[device] = std::make_unique<Rig>(GroupConfigOf(device, variants_[device]), options);
   hosts_.Attach(*rigs_[device]);
   hosts_.Greet(*rigs_[device]);
 }
 
+void GroupNetwork::Configure(unsigned device, unsigned variant) {
+  if (std::exchange(variants_[device], variant) == variant || !IsUp(device)) return;
+  const absl::Status status = rigs_[device]->Reload(GroupConfigOf(device, variant));
+  TANDEM_ASSERT(status.ok());
+}
+
 // ---- time ---------------------------------------------------------------------------------------
+
+void GroupNetwork::Carry(unsigned to, const Bytes& frame) {
+  const auto happens = [this] { return random_.Below(100) < bad_percent_; };
+  if (happens()) return;
+  for (unsigned copies = happens() ? 2 : 1; copies != 0; --copies) {
+    const Nanos late = happens() ? random_.Below(20) * kMillisecond : 0;
+    under_way_[to].push_back({now_ + late, frame});
+  }
+}
 
 void GroupNetwork::Exchange() {
   for (unsigned from = 0; from < kDevices; ++from) {
     std::vector<Bytes> arrived;
-    arrived.swap(under_way_[from]);
+    std::erase_if(under_way_[from], [&](UnderWay& one) {
+      if (one.at > now_) return false;
+      arrived.push_back(std::move(one.frame));
+      return true;
+    });
     if (!IsUp(from)) continue;
     const std::vector<std::span<const uint8_t>> frames(arrived.begin(), arrived.end());
     FrameCollector sink;
@@ -78,7 +99,7 @@ void GroupNetwork::Exchange() {
       for (unsigned to = 0; to < kDevices; ++to) {
         // The last byte of a MAC address is the unit.
         const bool is_its = (frame[0] & 1) != 0 || frame[5] == to + 1;
-        if (to != from && IsUp(to) && is_its && !cut_[from][to]) under_way_[to].push_back(frame);
+        if (to != from && IsUp(to) && is_its && !cut_[from][to]) Carry(to, frame);
       }
     }
   }

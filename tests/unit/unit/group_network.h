@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Three whole devices in a device group, between a client and two servers, on one mirroring network whose links
-// can be cut; each has a control thread whose disk works, and can be killed and started again.
+// can be cut, and lose frames, deliver them twice or late; each has a control thread whose disk works, can be killed
+// and started again, and takes another configuration.
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/base/prng.h"
 #include "dataplane/unit/takeover.h"
 #include "tests/support/hosts.h"
 #include "tests/support/pair.h"
@@ -30,7 +32,14 @@ class GroupNetwork {
   void Start(unsigned device);
   // The mirroring link between two devices, both ways.
   void Cut(unsigned a, unsigned b, bool is_cut) { cut_[a][b] = cut_[b][a] = is_cut; }
-  void HealAll() { cut_ = {}; }
+  void HealAll() {
+    cut_ = {};
+    bad_percent_ = 0;
+  }
+  // So many frames of the mirroring network are lost, as many come twice, as many come up to 20 ms late.
+  void SetWeather(unsigned bad_percent) { bad_percent_ = bad_percent; }
+  // A configuration that differs from others by a number, and in nothing that packets of these tests see.
+  void Configure(unsigned device, unsigned variant);
 
   void Pass(Nanos span);
   template <class Condition>
@@ -61,6 +70,7 @@ class GroupNetwork {
 
  private:
   void Exchange();
+  void Carry(unsigned to, const Bytes& frame);
   void Serve();
 
   const uint64_t seed_;
@@ -71,7 +81,14 @@ class GroupNetwork {
   std::array<std::unique_ptr<Rig>, kDevices> rigs_;
   std::array<uint32_t, kDevices> ballots_{};  // as their disks have them
   std::array<std::array<bool, kDevices>, kDevices> cut_{};
-  std::array<std::vector<Bytes>, kDevices> under_way_;  // by receiver
+  struct UnderWay {
+    Nanos at = 0;  // when it arrives
+    Bytes frame;
+  };
+  std::array<std::vector<UnderWay>, kDevices> under_way_;  // by receiver
+  unsigned bad_percent_ = 0;
+  std::array<unsigned, kDevices> variants_{};
+  Prng random_;
 };
 
 }  // namespace tandem::test

@@ -31,6 +31,7 @@ class Life {
   void Settle() {
     network.HealAll();
     for (unsigned device = 0; device < GroupNetwork::kDevices; ++device) {
+      network.Configure(device, variant);
       if (!network.IsUp(device)) network.Start(device);
     }
     const bool is_ready =
@@ -81,6 +82,15 @@ class Life {
     const unsigned device = network.active();
     const unsigned heir = network.heir();
     const unsigned third = 3 - device - heir;
+    if (random.Below(3) == 0) {
+      what += " weather";
+      network.SetWeather(1 + random.Below(25));
+    }
+    // The others get it when all is over.
+    if (random.Below(3) == 0) {
+      what += " reload";
+      network.Configure(random.Below(GroupNetwork::kDevices), ++variant);
+    }
     switch (random.Below(6)) {
       case 0:
         what += " kill-active";
@@ -152,6 +162,7 @@ class Life {
   std::vector<Conversation> conversations;
   std::string server;
   unsigned next_port = 1000;
+  unsigned variant = 0;  // of the newest configuration
   std::string what;
 
  private:
