@@ -10,7 +10,7 @@
 
 namespace tandem::sim {
 
-// 1..fixed, then fresh ones; fresh seeds are printed.
+// 1..fixed, sanitized half of them, then fresh ones; fresh seeds are printed.
 std::vector<uint64_t> SeedsOfRun(unsigned fixed);
 
 }  // namespace tandem::sim
