@@ -147,7 +147,7 @@ def case_neighbours(world):
 
 
 def case_backlog(world):
-    """Announce: what waited in the queues of a standby that stood still is not forwarded when it becomes active"""
+    """Announce: row 22: what waited in the queues of a standby that stood still is not forwarded when it becomes active"""
     standby = world.devices['b']
     wire = world.raw(world.client, 'eth0')
     frame = bytes(Ether(dst=standby.space.mac('clients'), src=world.client.mac('eth0')) /
