@@ -193,9 +193,12 @@ Association::News Association::OnHello(const Hello& hello, const FrameHeader& he
   current_ = std::move(*run);
   for (auto& candidate : candidates_) {
     if (!candidate) continue;
-    // What an earlier run of the peer said before it ended may still be on the way.
-    candidate->challenge = next_sequence_;
-    if (candidate->incarnation == header.floor) candidate.reset();
+    if (candidate->incarnation == header.floor) {
+      candidate.reset();
+    } else {
+      // What an earlier run of the peer said before it ended may still be on the way.
+      candidate->challenge = next_sequence_;
+    }
   }
   UseKey(current_->place, now);
   hello_sequence_ = header.sequence;
