@@ -42,7 +42,8 @@ virtual { name: "web" destination: "192.0.2.100:80" pool: "p" traffic_group: "tg
 
 }  // namespace
 
-GroupNetwork::GroupNetwork(uint64_t seed) : seed_(seed), random_(seed) {
+GroupNetwork::GroupNetwork(uint64_t seed)
+    : seed_(seed), chance_(seed), wires_(kDevices * kDevices, Wire(chance_)) {
   hosts_.Add({"client", "1.1", 0, Mac("02:00:00:00:00:0c"), {"192.0.2.10"}});
   hosts_.Add({"s1", "1.2", 0, Mac("02:00:00:00:00:11"), {"10.0.20.11"}});
   hosts_.Add({"s2", "1.2", 0, Mac("02:00:00:00:00:12"), {"10.0.20.12"}});
@@ -60,7 +61,8 @@ void GroupNetwork::Start(unsigned device) {
   options.takeover->boot_wait = kSecond;
   options.takeover->drain_max = kSecond;
   options.takeover->grant_wait_min = 100 * kMillisecond;
-  under_way_[device].clear();
+  for (unsigned from = 0; from < kDevices; ++from)
+    wire(from, device).Clear();
   rigs_[device] = std::make_unique<Rig>(GroupConfigOf(device, variants_[device]), options);
   hosts_.Attach(*rigs_[device]);
   hosts_.Greet(*rigs_[device]);
@@ -74,32 +76,34 @@ void GroupNetwork::Configure(unsigned device, unsigned variant) {
 
 // ---- time ---------------------------------------------------------------------------------------
 
-void GroupNetwork::Carry(unsigned to, const Bytes& frame) {
-  const auto happens = [this] { return random_.Below(100) < bad_percent_; };
-  if (happens()) return;
-  for (unsigned copies = happens() ? 2 : 1; copies != 0; --copies) {
-    const Nanos late = happens() ? random_.Below(20) * kMillisecond : 0;
-    under_way_[to].push_back({now_ + late, frame});
+void GroupNetwork::HealAll() {
+  for (Wire& wire : wires_)
+    wire.faults = sim::kGoodWire;
+}
+
+void GroupNetwork::SetWeather(unsigned bad_percent) {
+  for (Wire& wire : wires_) {
+    wire.faults.loss_percent = wire.faults.duplicate_percent = bad_percent;
+    wire.faults.jitter = 20 * kMillisecond;
   }
 }
 
 void GroupNetwork::Exchange() {
-  for (unsigned from = 0; from < kDevices; ++from) {
+  for (unsigned device = 0; device < kDevices; ++device) {
     std::vector<Bytes> arrived;
-    std::erase_if(under_way_[from], [&](UnderWay& one) {
-      if (one.at > now_) return false;
-      arrived.push_back(std::move(one.frame));
-      return true;
-    });
-    if (!IsUp(from)) continue;
+    for (unsigned from = 0; from < kDevices; ++from) {
+      while (auto parcel = wire(from, device).Receive(now_))
+        arrived.push_back(std::move(parcel->frame));
+    }
+    if (!IsUp(device)) continue;
     const std::vector<std::span<const uint8_t>> frames(arrived.begin(), arrived.end());
     FrameCollector sink;
-    rigs_[from]->unit().MirrorTurn(frames, rigs_[from]->now(), sink);
+    rigs_[device]->unit().MirrorTurn(frames, rigs_[device]->now(), sink);
     for (const Bytes& frame : sink.frames) {
       for (unsigned to = 0; to < kDevices; ++to) {
         // The last byte of a MAC address is the unit.
         const bool is_its = (frame[0] & 1) != 0 || frame[5] == to + 1;
-        if (to != from && IsUp(to) && is_its && !cut_[from][to]) Carry(to, frame);
+        if (to != device && is_its) wire(device, to).Send({frame}, now_);
       }
     }
   }

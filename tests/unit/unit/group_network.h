@@ -10,12 +10,22 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/base/prng.h"
 #include "dataplane/unit/takeover.h"
+#include "tests/sim/wire.h"
 #include "tests/support/hosts.h"
 #include "tests/support/pair.h"
 
 namespace tandem::test {
+
+struct GroupParcel {
+  Bytes frame;
+};
+inline size_t SizeOf(const GroupParcel& parcel) {
+  return parcel.frame.size();
+}
+inline bool Damage(GroupParcel&, sim::Chance&) {
+  return false;  // a damaged frame opens nowhere
+}
 
 class GroupNetwork {
  public:
@@ -31,13 +41,10 @@ class GroupNetwork {
   void Kill(unsigned device) { rigs_[device] = nullptr; }
   void Start(unsigned device);
   // The mirroring link between two devices, both ways.
-  void Cut(unsigned a, unsigned b, bool is_cut) { cut_[a][b] = cut_[b][a] = is_cut; }
-  void HealAll() {
-    cut_ = {};
-    bad_percent_ = 0;
-  }
-  // So many frames of the mirroring network are lost, as many come twice, as many come up to 20 ms late.
-  void SetWeather(unsigned bad_percent) { bad_percent_ = bad_percent; }
+  void Cut(unsigned a, unsigned b) { wire(a, b).faults.cut = wire(b, a).faults.cut = true; }
+  void HealAll();
+  // So many frames of the mirroring network are lost, as many come twice, all up to 20 ms late.
+  void SetWeather(unsigned bad_percent);
   // A configuration that differs from others by a number, and in nothing that packets of these tests see.
   void Configure(unsigned device, unsigned variant);
 
@@ -69,8 +76,10 @@ class GroupNetwork {
   const std::string& answered() const { return answered_; }  // of the last command
 
  private:
+  using Wire = sim::Wire<GroupParcel>;
+
+  Wire& wire(unsigned from, unsigned to) { return wires_[from * kDevices + to]; }
   void Exchange();
-  void Carry(unsigned to, const Bytes& frame);
   void Serve();
 
   const uint64_t seed_;
@@ -80,15 +89,9 @@ class GroupNetwork {
   unsigned starts_ = 0;
   std::array<std::unique_ptr<Rig>, kDevices> rigs_;
   std::array<uint32_t, kDevices> ballots_{};  // as their disks have them
-  std::array<std::array<bool, kDevices>, kDevices> cut_{};
-  struct UnderWay {
-    Nanos at = 0;  // when it arrives
-    Bytes frame;
-  };
-  std::array<std::vector<UnderWay>, kDevices> under_way_;  // by receiver
-  unsigned bad_percent_ = 0;
   std::array<unsigned, kDevices> variants_{};
-  Prng random_;
+  sim::Chance chance_;
+  std::vector<Wire> wires_;  // from each device to each
 };
 
 }  // namespace tandem::test

@@ -65,12 +65,15 @@ class Life {
   }
 
   void CheckGoesOn() {
-    REQUIRE(network.Until([this] { return network.active() != kNobody; }));
-    // What it had in its queues is dropped first.
-    network.Pass(100 * kMillisecond);
-    const unsigned device = network.active();
+    unsigned device = kNobody;
+    // What it had in its queues is dropped first. In bad weather a device may seem silent for a moment.
+    const bool is_one_active = network.Until([&] {
+      device = network.active();
+      network.Pass(100 * kMillisecond);
+      return device != kNobody && network.active() == device;
+    });
     INFO(Text());
-    REQUIRE(device != kNobody);
+    REQUIRE(is_one_active);
     for (const Conversation& one : conversations) {
       CAPTURE(device, one.client);
       REQUIRE(network.Send(device, "client", one.client) == one.forward);
@@ -106,13 +109,13 @@ class Life {
         return HandOver(random.Below(2) == 0 ? heir : third);
       case 4: {
         what += " cut";
-        network.Cut(device, random.Below(2) == 0 ? heir : third, true);
+        network.Cut(device, random.Below(2) == 0 ? heir : third);
         return;
       }
       default:
         what += " isolate";
-        network.Cut(device, heir, true);
-        network.Cut(device, third, true);
+        network.Cut(device, heir);
+        network.Cut(device, third);
         // The rest takes over; who is alone acts on, until it hears of them.
         network.Pass(10 * GroupNetwork::kInterval);
         network.HealAll();

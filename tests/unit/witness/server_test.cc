@@ -13,6 +13,7 @@
 
 #include "dataplane/witness/link.h"
 #include "dataplane/witness/server.h"
+#include "tests/support/arrivals_path.h"
 
 namespace tandem::witness {
 namespace {
@@ -28,22 +29,13 @@ mirror::PresharedKey KeyOf(uint8_t fill) {
   return key;
 }
 
-class Wire final : public Path {
+class Wire final : public tandem::test::ArrivalsPath {
  public:
-  std::span<const uint8_t> Receive() noexcept override {
-    if (to_device.empty()) return {};
-    current_ = std::move(to_device.front());
-    to_device.pop_front();
-    return current_;
-  }
   void Send(std::span<const uint8_t> datagram) noexcept override {
     to_witness.emplace_back(datagram.begin(), datagram.end());
   }
 
-  std::deque<Datagram> to_witness, to_device;
-
- private:
-  Datagram current_;
+  std::deque<Datagram> to_witness;
 };
 
 struct Device {
@@ -77,7 +69,7 @@ struct World {
   std::vector<ha::LeaseAnswered> Exchange(Device& device) {
     for (; !device.wire.to_witness.empty(); device.wire.to_witness.pop_front()) {
       if (auto answer = Answer(device.wire.to_witness.front()))
-        device.wire.to_device.push_back(std::move(*answer));
+        device.wire.arrivals.push_back(std::move(*answer));
     }
     std::vector<ha::LeaseAnswered> answers;
     while (const auto answer = device.link.Receive(now))
@@ -250,13 +242,13 @@ TEST_CASE("witness: recorded answers mean nothing to the device") {
   a.link.Ask(1, kGroup, 1);
   a.link.Ask(1, kGroup, 2);
   answer_all();
-  a.wire.to_device = {recorded[0], recorded[0], recorded[1], recorded[1]};
+  a.wire.arrivals = {recorded[0], recorded[0], recorded[1], recorded[1]};
   REQUIRE(world.Exchange(a).size() == 2);
   CHECK(a.link.status(world.now).refused == 2);
   // Nor do they tell it that the witness is there, or of another session.
   world.now += 10 * kSecond;
   for (const Datagram& one : recorded)
-    a.wire.to_device.push_back(one);
+    a.wire.arrivals.push_back(one);
   CHECK(world.Exchange(a).empty());
   CHECK_FALSE(a.link.status(world.now).is_answered);
   a.wire.to_witness.clear();
@@ -267,7 +259,7 @@ TEST_CASE("witness: recorded answers mean nothing to the device") {
   again.link.Ask(1, kGroup, 1);
   again.wire.to_witness.clear();
   for (const Datagram& one : recorded)
-    again.wire.to_device.push_back(one);
+    again.wire.arrivals.push_back(one);
   CHECK(world.Exchange(again).empty());
 }
 
@@ -299,12 +291,12 @@ TEST_CASE("witness: who has another key is not answered, nor believed") {
   sealer.SetKey({KeyOf(2), Direction::kAnswers, 1});
   std::array<uint8_t, kDatagramSize> bytes{};
   REQUIRE(sealer.Seal(forged, bytes));
-  a.wire.to_device.emplace_back(bytes.begin(), bytes.end());
+  a.wire.arrivals.emplace_back(bytes.begin(), bytes.end());
   a.wire.to_witness.clear();
   CHECK(world.Exchange(a).empty());
   // Nor a question that comes back.
   a.link.Ask(1, kGroup, 3);
-  std::swap(a.wire.to_device, a.wire.to_witness);
+  std::swap(a.wire.arrivals, a.wire.to_witness);
   CHECK(world.Exchange(a).empty());
 }
 
@@ -426,13 +418,13 @@ TEST_CASE("witness: a flood of strangers costs a link a bounded look each turn")
   Device a(1, 11);
   world.Meet(a);
   for (unsigned i = 0; i < 1000; ++i)
-    a.wire.to_device.emplace_back(kDatagramSize, 0x7a);
+    a.wire.arrivals.emplace_back(kDatagramSize, 0x7a);
   CHECK_FALSE(a.link.Receive(world.now));
   CHECK_FALSE(a.link.Receive(world.now));
-  CHECK(a.wire.to_device.size() == 1000 - 64);
+  CHECK(a.wire.arrivals.size() == 1000 - 64);
   a.link.Turn(world.now);
   CHECK_FALSE(a.link.Receive(world.now));
-  CHECK(a.wire.to_device.size() == 1000 - 128);
+  CHECK(a.wire.arrivals.size() == 1000 - 128);
 }
 
 }  // namespace tandem::witness
