@@ -2,8 +2,10 @@
 """Takeover, by real processes: killed, stopped, cut off, told to. What clients saw decides, by their own
 logs; and that at most one device is active whenever they can reach each other."""
 
+import os
 import threading
 import time
+from pathlib import Path
 
 from announcements import Capture
 from cases_mirror import close_all, open_many, use
@@ -70,23 +72,35 @@ def case_kill(world):
     world.wait_ready('a')
 
 
+def unserved_seconds(world):
+    """For how long each thread of the devices could run and was not run; and what the host took of all CPUs."""
+    seconds = {'host': int(Path('/proc/stat').read_text().split()[8]) / os.sysconf('SC_CLK_TCK')}
+    for device in world.devices.values():
+        for path in Path(f'/proc/{device.process.pid}/task').glob('*/schedstat'):
+            seconds[path] = int(path.read_text().split()[1]) / 1e9
+    return seconds
+
+
 def case_switchover(world):
     """Failover: a planned switchover, there and back: the stream and every connection go on"""
     connections, servers = residents(world, 50)
-    lossless = set()
-    # A thread that the machine does not run for a moment loses what comes meanwhile: three attempts each.
+    interval, lossless = 0.0005, set()
+    # What a thread misses while the machine does not run it is lost: three attempts each.
     for source in 'ab' * 3:
-        datagrams = stream(world, 0.0005)
+        datagrams = stream(world, interval)
+        before = unserved_seconds(world)
         time.sleep(0.3)
         answer = world.standby(source).stdout
         check('handed over' in answer, f'answered: {answer}')
         time.sleep(0.3)
         world.wait_ready(other(source))
+        unserved = max(now - before.get(what, now) for what, now in unserved_seconds(world).items())
         lost, gap = datagrams.finish(), datagrams.gap()
         print(f'     {source} to {other(source)}: {lost} of {len(datagrams.sent_at)} datagrams lost, '
-              f'{gap * 1000:.1f} ms without an answer')
+              f'{gap * 1000:.1f} ms without an answer; a thread was not run for {unserved * 1000:.0f} ms')
         check_same_servers(connections, servers)
         # None, but for what waits for a server's MAC address on a busy machine: 16 packets may.
+        check(lost <= 5 or lost * interval <= unserved, f'{lost} datagrams were lost for no reason')
         if lost <= 5:
             lossless.add(source)
         if source == 'b' and len(lossless) == 2:
