@@ -4,11 +4,11 @@
 import argparse
 import json
 import os
-import queue
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, WHEN_IDLE, build, give_back
 
@@ -44,12 +44,12 @@ class Tally:
             print(f'{said}== {title}: {count}{time.monotonic() - began:.0f} s', flush=True)
 
 
-def run_build(directory, tally, targets=(), prefix=(), what=''):
+def run_build(directory, tally, targets=(), prefix=(), what='all'):
     """Whether it builds; a build that fails counts as one failed test."""
-    title = f'build {directory.name}{what}'
+    title = f'build {directory.name}, {what}'
     began = time.monotonic()
     directory.mkdir(exist_ok=True)
-    log_path = directory / f'build{what.replace(", ", "-")}.log'
+    log_path = directory / f'build-{what}.log'
     try:
         with open(log_path, 'w') as log:
             build(directory, targets, log, prefix)
@@ -80,13 +80,13 @@ def run_meson(directory, arguments, environment, tally, what='suites', prefix=()
               len(failures) if results else 1, began, said)
 
 
-def run_end_to_end(directory, workers, environment, tally, only=()):
+def run_end_to_end(directory, workers, environment, tally, options=()):
     """Runs tests/e2e against the daemon of `directory`."""
     began = time.monotonic()
     log_path = directory / f'e2e-{workers}.json'
     log_path.unlink(missing_ok=True)
     subprocess.run(['/usr/bin/python3', TOP / 'tests/e2e/run.py', '--build', directory,
-                    '--workers', str(workers), '--json', log_path, *only],
+                    '--workers', str(workers), '--json', log_path, *options],
                    env={**os.environ, **environment})
     result = {'passed': 0, 'failed': 1}
     if log_path.exists():
@@ -95,17 +95,12 @@ def run_end_to_end(directory, workers, environment, tally, only=()):
               result['failed'], began)
 
 
-def run_rest(tally, is_released, sanitized):
-    """All but the end-to-end cases, when the CPU has nothing else to do.
-
-    Puts into `sanitized` whether the sanitized daemon is built, first of all: its cases wait for it.
-    """
+def run_suites(tally, is_released, is_sanitized):
+    """All but the end-to-end cases, when the CPU has nothing else to do."""
     patience = ['--timeout-multiplier', '8']
-    is_built = run_build(ASAN, tally, PROGRAMS, WHEN_IDLE, ', programs')
-    sanitized.put(is_built)
     if is_released and run_build(RELEASE, tally, all_but_unit_tests, WHEN_IDLE):
         run_meson(RELEASE, ['--no-suite', 'unit', *patience], {}, tally, prefix=WHEN_IDLE)
-    if is_built and run_build(ASAN, tally, (), WHEN_IDLE):
+    if is_sanitized and run_build(ASAN, tally, (), WHEN_IDLE):
         # The first two run no program of ours; the gate is counted on its own.
         run_meson(ASAN, ['--no-suite', 'tidy', '--no-suite', 'model', '--no-suite', 'mutation', *patience],
                   SANITIZER_ENVIRONMENT, tally, prefix=WHEN_IDLE)
@@ -117,16 +112,16 @@ def run_rest(tally, is_released, sanitized):
 
 
 def run_all(tally):
-    """The end-to-end cases leave half of the CPU idle: that is where the rest runs."""
-    is_released = run_build(RELEASE, tally, PROGRAMS, what=', programs')
-    sanitized = queue.SimpleQueue()
-    rest = threading.Thread(target=run_rest, args=(tally, is_released, sanitized))
-    rest.start()
-    if is_released:
-        run_end_to_end(RELEASE, 2, {}, tally)
-    if sanitized.get():
-        run_end_to_end(ASAN, 1, SANITIZER_ENVIRONMENT, tally, ['--brisk'])
-    rest.join()
+    """The end-to-end cases leave half of the CPU idle: that is where the rest runs, one after the other."""
+    is_released = run_build(RELEASE, tally, PROGRAMS, what='programs')
+    with ThreadPoolExecutor(1) as idle:
+        sanitized = idle.submit(run_build, ASAN, tally, PROGRAMS, WHEN_IDLE, 'programs')
+        suites = idle.submit(lambda: run_suites(tally, is_released, sanitized.result()))
+        if is_released:
+            run_end_to_end(RELEASE, 2, {}, tally)
+        if sanitized.result():
+            run_end_to_end(ASAN, 1, SANITIZER_ENVIRONMENT, tally, ['--brisk'])
+        suites.result()  # raises what they raised
 
 
 def main():
