@@ -73,7 +73,8 @@ void ConfigCompare::Poll(Known& known, const ConfigPeers& peers, const config::v
   }
   const auto text = known.wait->TakeText(peers, now);
   if (!text) return;
-  known.due_at = now + std::max(kSettle, kRest * (now - known.wait->began()));
+  const auto bytes = text->ok() ? static_cast<Nanos>((*text)->bytes.size()) : 0;
+  known.due_at = now + std::max(kSettle, kRestPerByte * bytes);
   known.wait.reset();
   if (absl::IsUnavailable(text->status())) {
     known.compared.reset();

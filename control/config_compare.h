@@ -21,9 +21,10 @@ namespace tandem::control {
 
 class ConfigCompare {
  public:
-  // After a change; and a fetch rests so many times its own duration.
-  static constexpr Nanos kSettle = kSecond;
-  static constexpr Nanos kRest = 20;
+  static constexpr Nanos kSettle = kSecond;  // after a change
+  // After a fetch, by what it moved: 10 us a byte. How long it waited for a device that was busy says
+  // nothing of what the next one costs.
+  static constexpr Nanos kRestPerByte = 10'000;
   static constexpr Nanos kRetry = 10 * kSecond;  // after a failure
 
   struct Outcome {

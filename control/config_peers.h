@@ -53,7 +53,6 @@ class ConfigWait {
   static ConfigWait ForAnswer(const ConfigPeers& peers, const std::string& device, Nanos now);
 
   const std::string& device() const { return device_; }
-  Nanos began() const { return began_; }
 
   // nullopt: not yet. An error: it does not come, and is not asked for any more.
   std::optional<absl::StatusOr<mirror::ConfigText>> TakeText(const ConfigPeers& peers, Nanos now);

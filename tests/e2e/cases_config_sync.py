@@ -11,8 +11,8 @@ from world import mostly_waits
 
 WORLD = FailoverWorld
 DEVICE_GROUP = 'pair'
-# A comparison rests for 20 times as long as the one before took, or 10 s when that failed.
-COMPARED_SECONDS = 30
+# A comparison comes a second after a change, or 10 s after one that could not be had.
+COMPARED_SECONDS = 20
 EXTRA = pool('extra', 80) + virtual('extra', 85, 'extra')
 
 

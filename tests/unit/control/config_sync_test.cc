@@ -203,6 +203,26 @@ TEST_CASE("config-sync: what differs is found again after each change, on both d
   CHECK(differences(1) == 0);
 }
 
+TEST_CASE("config-sync: what differs is found soon, though the fetch before had to wait",
+          "[control]") {
+  Devices devices(ConfigOf(0));
+  const auto differences = [&] {
+    return devices.pair.admin(0).config_sync()->compare().Find("unit2")->differences.count;
+  };
+  devices.pair.Advance(3 * kSecond);
+  REQUIRE(devices.pair.admin(0).ApplyText(ConfigOf(0, kExtra), "test", false).ok());
+  devices.pair.Advance(900 * kMillisecond);
+  // The fetch begins, and is heard when the wire is back.
+  devices.pair.pair().SetLoss(100);
+  devices.pair.Advance(2 * kSecond);
+  devices.pair.pair().SetLoss(0);
+  devices.pair.Advance(kSecond);
+  REQUIRE(differences() == 2);
+  REQUIRE(devices.pair.admin(0).ApplyText(ConfigOf(0), "test", false).ok());
+  devices.pair.Advance(3 * kSecond);
+  CHECK(differences() == 0);
+}
+
 TEST_CASE("config-sync: by the admin socket", "[control]") {
   Devices devices(ConfigOf(0, kExtra));
   admin::v1::Request request;
