@@ -11,8 +11,8 @@ using flow::FlowHot6;
 using flow::kNoSlot;
 
 FlowReceiver::FlowReceiver(config::TrafficGroupId group, unsigned worker, Tables tables,
-                           config::LiveCounts& live, FlowBatchReader& reader)
-    : impl_(std::make_unique<Impl>(group, worker, tables, live, reader)) {}
+                           config::LiveCounts& live, ReceiverShare& share)
+    : impl_(std::make_unique<Impl>(group, worker, tables, live, share)) {}
 FlowReceiver::~FlowReceiver() = default;
 
 void FlowReceiver::Open(const SessionTerms& terms, Nanos now) noexcept {
@@ -29,6 +29,9 @@ void FlowReceiver::Open(const SessionTerms& terms, Nanos now) noexcept {
   impl.acked_at = now;
   impl.stamp = 0;
   impl.mismatch_count = 0;
+  impl.share.marks[impl.group] = impl.mark();
+  impl.keeps_earlier = true;
+  impl.lacks_room = false;
   impl.discarding = false;
   impl.walk_generation = 0;  // the first translation is news
   for (uint32_t page = 0; page < impl.family4.page_count; ++page)
@@ -45,6 +48,8 @@ void FlowReceiver::Open(const SessionTerms& terms, Nanos now) noexcept {
 void FlowReceiver::Close(bool discard) noexcept {
   Impl& impl = *impl_;
   impl.open = false;
+  impl.share.marks[impl.group] = 0;
+  impl.keeps_earlier = false;
   impl.walking = false;
   impl.discarding = discard;
   if (discard) impl.BeginWalk();
@@ -136,7 +141,7 @@ bool FlowReceiver::Impl::ApplyAudits(const Frame& frame) noexcept {
   uint32_t compared = 0;
   for (const AuditRow& row : reader.audits(Hot::kIsIpv6)) {
     const uint32_t page = row.range / (kFlowsPerPage / kRangeSlots);
-    if (walking || compared == kRangesPerFrame || page >= family.page_count ||
+    if (!has_swept() || compared == kRangesPerFrame || page >= family.page_count ||
         family.notes[page].touched > frame.sequence) {
       counters.audits_skipped.Add(1);
       equal = false;
@@ -254,12 +259,12 @@ bool FlowReceiver::BuildAck(FrameSlot& slot, uint16_t credit, Nanos now) noexcep
 
 bool FlowReceiver::in_sync() const noexcept {
   const Impl& impl = *impl_;
-  if (!impl.open || impl.walking || impl.writer_state != StreamState::kInSync) return false;
+  if (!impl.open || !impl.has_swept() || impl.writer_state != StreamState::kInSync) return false;
   return impl.is_complete() || impl.now - impl.complete_at < Impl::kGapMax;
 }
 
 bool FlowReceiver::is_settled(uint64_t generation) const noexcept {
-  return !impl_->walking && impl_->walk_generation == generation;
+  return impl_->has_swept() && impl_->walk_generation == generation;
 }
 
 bool FlowReceiver::is_bound(uint64_t generation) const noexcept {

@@ -5,10 +5,13 @@
 //
 // Theory of operation. A row is applied when its register is not older than the slot's; so frames may
 // come late, twice, and in any order. Flows of a key that a newer flow has are dropped: the writer has
-// one flow a key, so the one with the lower birth is over and its close is on its way. A slot of an
-// earlier session counts as never used; those flows are swept out while the new session comes in. A
-// shadow flow has no timer, ends by its writer's word only, and forwards nothing before it is adopted
-// (pipeline/shadow.h).
+// one flow a key, so the one with the lower birth is over and its close is on its way. A shadow flow has
+// no timer, ends by its writer's word only, and forwards nothing before it is adopted (pipeline/shadow.h).
+//
+// A slot of an earlier session counts as never used. Its flow stays until the first pass of the new
+// session was acknowledged, and is then swept out: should the writer die before, this device takes over
+// with the best that it has. It gives way before to whatever needs its slot, a key of it, or, when
+// there is no room, its page.
 //
 // A frame is acknowledged when all of it was applied. One that says nothing wrong but cannot be
 // applied yet (an update of a flow whose create is still to come, a dictionary not yet read, no room)
@@ -17,10 +20,12 @@
 // Pure. Thread safety: the worker that owns the tables.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
 #include "dataplane/base/counter.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/config/live_counts.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/mirror/exchange.h"
@@ -57,14 +62,20 @@ struct ReceiverCounters {
   Counter last_frame;    // level: Nanos when the last frame came
 };
 
+// What the receivers of a worker have in common.
+struct ReceiverShare {
+  FlowBatchReader reader;  // scratch; holds nothing between two calls
+  // FlowCold::mirror_link of what came with each group's open session; 0: none is open.
+  std::array<uint32_t, kTrafficGroupsMax + 1> marks{};
+};
+
 class FlowReceiver {
  public:
-  // `reader`: scratch that the worker's receivers share; holds nothing between two calls.
   FlowReceiver(config::TrafficGroupId group, unsigned worker, Tables tables,
-               config::LiveCounts& live, FlowBatchReader& reader);
+               config::LiveCounts& live, ReceiverShare& share);
   ~FlowReceiver();
 
-  // A new session: what is here is of no worth and is swept out.
+  // A new session: what is here counts for a takeover only, and for no longer than it has to.
   void Open(const SessionTerms& terms, Nanos now) noexcept;
   // The stream ends. The shadow stays as it is, or (discard) is swept out.
   void Close(bool discard) noexcept;
@@ -82,8 +93,8 @@ class FlowReceiver {
   bool Tidy(const Translation* translation, const config::Snapshot& snapshot,
             unsigned budget) noexcept;
 
-  // The newest frame said kInSync, none before it has been missing for long, and nothing is left to
-  // sweep.
+  // The newest frame said kInSync, none before it has been missing for long, and nothing of an
+  // earlier session is left.
   bool in_sync() const noexcept;
   // Every flow was looked at under this configuration, by its generation …
   bool is_settled(uint64_t generation) const noexcept;

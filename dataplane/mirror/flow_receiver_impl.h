@@ -77,13 +77,14 @@ struct FlowReceiver::Impl {
   };
 
   Impl(config::TrafficGroupId group_number, unsigned worker_number, Tables tables,
-       config::LiveCounts& counts, FlowBatchReader& batch_reader)
+       config::LiveCounts& counts, ReceiverShare& receiver_share)
       : group(group_number),
         worker(worker_number),
         live(counts),
         family4(group_number, tables.flows4),
         family6(group_number, tables.flows6),
-        reader(batch_reader) {}
+        share(receiver_share),
+        reader(receiver_share.reader) {}
 
   template <class Hot>
   Family<Hot>& Of() noexcept {
@@ -150,6 +151,8 @@ struct FlowReceiver::Impl {
   void CountUnbound(uint32_t logical, bool more) noexcept;
   template <class Hot>
   void EraseShadow(uint32_t slot) noexcept;
+  template <class Hot>
+  bool IsOfEarlierSession(uint32_t slot) noexcept;
 
   // ---- shadow_tidy.cc
   void BeginWalk() noexcept;
@@ -165,6 +168,7 @@ struct FlowReceiver::Impl {
   config::LiveCounts& live;
   Family<flow::FlowHot4> family4;
   Family<flow::FlowHot6> family6;
+  ReceiverShare& share;
   FlowBatchReader& reader;
   ReceiveWindow window;
   ReceiverCounters counters;
@@ -184,6 +188,12 @@ struct FlowReceiver::Impl {
   uint32_t stamp = 0;                                  // of the newest frame
   std::array<uint32_t, kRangesPerFrame> mismatches{};  // to be reported
   uint32_t mismatch_count = 0;
+
+  // Flows of earlier sessions may be there, and stay until the first pass is through or there is no
+  // room for what it tells of.
+  bool keeps_earlier = false;
+  bool lacks_room = false;
+  bool has_swept() const noexcept { return !walking && !keeps_earlier; }
 
   // The walk over all slots that sweeps and binds.
   bool walking = false;

@@ -85,11 +85,21 @@ void FlowReceiver::Impl::EraseShadow(uint32_t slot) noexcept {
     live.ReleaseVirtual(common.virtual_id);
     if (common.member_id != 0) live.ReleaseMember(common.member_id);
   }
-  if (table.cold(slot).mirror_link == mark()) {
+  // Numbers of other groups' sessions are no different from this one's.
+  if (table.pages().GroupOf(slot) == group && table.cold(slot).mirror_link == mark()) {
     if (counters.flows.Get() != 0) counters.flows.Subtract(1);
     if (is_unbound) CountUnbound<Hot>(table.pages().LogicalSlot(slot), false);
   }
   table.Erase(slot);
+}
+
+// Of this group's, or of another's that has a session: then its writer is about to say what is left of
+// the flow, and says nothing of this one.
+template <class Hot>
+bool FlowReceiver::Impl::IsOfEarlierSession(uint32_t slot) noexcept {
+  const flow::FlowTable<Hot>& table = Of<Hot>().table;
+  const uint32_t current = share.marks[table.pages().GroupOf(slot)];
+  return current != 0 && table.cold(slot).mirror_link != current;
 }
 
 // What to do about the flow that has one of the row's keys.
@@ -101,25 +111,26 @@ FlowReceiver::Impl::Conflict FlowReceiver::Impl::ResolveConflict(uint32_t holder
     counters.refused.Add(1);
     return Conflict::kRefused;
   }
+  const bool is_shadow = family.IsShadow(holder);
+  if (is_shadow && IsOfEarlierSession<Hot>(holder)) {
+    EraseShadow<Hot>(holder);
+    return Conflict::kGone;
+  }
   if (family.table.pages().GroupOf(holder) != group) {
     // The peer has one flow a key, whatever its group: one of the two is over, and another stream is
     // about to say which.
-    if (family.IsShadow(holder)) {
+    if (is_shadow) {
       counters.blocked.Add(1);
       return Conflict::kLater;
     }
     counters.refused.Add(1);
     return Conflict::kRefused;
   }
-  if (!family.IsShadow(holder)) {
+  if (!is_shadow) {
     counters.blocked.Add(1);
     return Conflict::kLater;
   }
   const Register held = ValueOf<Hot>(holder);
-  if (held == 0) {  // of an earlier session
-    EraseShadow<Hot>(holder);
-    return Conflict::kGone;
-  }
   counters.displaced.Add(1);
   if (flow::BirthOf(held) >= flow::BirthOf(value) || Mutated(Mutation::kNoBirthRule)) {
     return Conflict::kRowLoses;
@@ -201,6 +212,7 @@ FlowReceiver::Impl::Outcome FlowReceiver::Impl::Insert(const CreateRow<Hot>& row
     SetValue<Hot>(slot, row.value);
     return Outcome::kSettled;
   }
+  lacks_room = true;
   counters.no_room.Add(1);
   return Outcome::kLater;
 }

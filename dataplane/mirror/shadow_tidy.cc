@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What FlowReceiver does without a frame: sweeps out an earlier session's flows, binds flows to what
+// What FlowReceiver does without a frame: sweeps out earlier sessions' flows, binds flows to what
 // the configuration has now, and gives back pages that hold nothing.
 #include "dataplane/mirror/binding.h"
 #include "dataplane/mirror/flow_receiver_impl.h"
@@ -20,7 +20,7 @@ bool HasInterface(const config::Snapshot& snapshot, config::InterfaceId id) {
   return id < snapshot.interfaces.size() && snapshot.interfaces[id].id != 0;
 }
 
-// Whether all that the flow names exists.
+// Whether all that the flow names exists here.
 bool IsConfigured(const flow::FlowCommon& common, const config::Snapshot& snapshot) {
   if (snapshot.FindVirtual(common.virtual_id) == nullptr) return false;
   if (common.member_id != 0 && snapshot.FindMember(common.member_id) == nullptr) return false;
@@ -54,17 +54,17 @@ bool FlowReceiver::Impl::Walk(const Translation* translation, const config::Snap
     ++cursor;
     if (slot + kAhead < table.capacity()) table.PrefetchSlot(slot + kAhead);
     if (!table.IsLive(slot) || !family.IsShadow(slot)) continue;
-    if (discarding || table.cold(slot).mirror_link != mark()) {
+    flow::FlowCommon& common = table.hot(slot).common;
+    const bool is_bound = (common.flags & flow::kUnbound) == 0 && IsConfigured(common, snapshot);
+    const bool is_earlier = table.cold(slot).mirror_link != mark();
+    if (discarding || (is_earlier && !(keeps_earlier && is_bound))) {
       if (Mutated(Mutation::kNoSweep)) continue;
       EraseShadow<Hot>(slot);
       counters.swept.Add(1);
       continue;
     }
-    flow::FlowCommon& common = table.hot(slot).common;
-    if ((common.flags & flow::kUnbound) == 0) {
-      if (IsConfigured(common, snapshot)) continue;
-      Unbind(common, table.cold(slot), live);
-    }
+    if (is_bound) continue;
+    if ((common.flags & flow::kUnbound) == 0) Unbind(common, table.cold(slot), live);
     // Also of an object that was deleted and is back under another id.
     if (translation == nullptr || !Bind(common, *translation)) ++walk_unbound;
   }
@@ -116,6 +116,10 @@ bool FlowReceiver::Tidy(const Translation* translation, const config::Snapshot& 
        translation->version != impl.walk_version)) {
     impl.walk_generation = translation->snapshot_generation;
     impl.walk_version = translation->version;
+    impl.BeginWalk();
+  }
+  if (impl.keeps_earlier && (impl.lacks_room || impl.writer_state != StreamState::kSyncing)) {
+    impl.keeps_earlier = false;
     impl.BeginWalk();
   }
   if (!impl.walking) return false;

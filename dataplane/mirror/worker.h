@@ -143,7 +143,7 @@ class WorkerMirror {
   FrameRing inbound_;
   FrameRing outbound_;
   FlowBatchWriter batch_writer_;  // of all groups: one frame at a time
-  FlowBatchReader batch_reader_;
+  ReceiverShare receiver_share_;
   std::array<std::unique_ptr<FlowSender>, kTrafficGroupsMax + 1> senders_;
   std::array<std::unique_ptr<FlowReceiver>, kTrafficGroupsMax + 1> receivers_;
   std::array<config::PeerIndex, kTrafficGroupsMax + 1> writes_to_{};  // of streams that were opened

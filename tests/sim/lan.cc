@@ -480,7 +480,9 @@ void Lan::AtReset(const Seen& seen, bool at_client) {
   const auto found = at_client_.find(std::tuple(seen.protocol, seen.destination, seen.source));
   if (found == at_client_.end()) return;
   Conversation& one = conversations_.at(found->second);
-  ++totals_.reset;
+  // A FIN that was said again comes to a device that knows of the flow no more.
+  const bool is_after_its_end = one.phase == Phase::kClosing && one.tries > 1;
+  ++(is_after_its_end ? totals_.completed : totals_.reset);
   if (one.is_probed) Complain("a probed conversation was reset", seen);
   Over(one);
 }

@@ -83,7 +83,7 @@ class StreamDevice {
   std::shared_ptr<const config::Snapshot> snapshot;
   std::unique_ptr<const mirror::Translation> translation;
   mirror::FlowBatchWriter batch_writer;
-  mirror::FlowBatchReader batch_reader;
+  mirror::ReceiverShare share;
   std::array<std::unique_ptr<mirror::FlowSender>, kGroups> senders;
   std::array<std::unique_ptr<mirror::FlowReceiver>, kGroups> receivers;
   uint64_t generation = 0;

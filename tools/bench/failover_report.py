@@ -85,10 +85,10 @@ class Bench:
                 one.close()
         return missing
 
-    def begun(self, which):
-        """Resident connections that the device has begun itself."""
+    def residents(self, which, what='current'):
+        """Resident connections that the device has; 'total': that it has begun itself."""
         shown = self.pair.devices[which].show('virtual', 'resident')['virtual'][0]
-        return shown['connections'].get('total', 0)
+        return shown['connections'].get(what, 0)
 
 
 def one_gap(bench, victim):
@@ -126,7 +126,8 @@ def measure(workers, failovers, flows, name):
             now = bench.wait_any_ready()
             unasked += now != other(active)
             active = now
-            print(f'{name}: failover {number + 1} of {failovers}: {gaps[-1]:.1f} ms', file=sys.stderr)
+            print(f'{name}: failover {number + 1} of {failovers}: {gaps[-1]:.1f} ms, '
+                  f'{bench.residents(active)} resident', file=sys.stderr)
         lost_in_switchovers = 0
         for _ in range(failovers // 3):
             stream = UdpStream(bench.pair.client, (VIP, 7), 0.0005)
@@ -134,9 +135,9 @@ def measure(workers, failovers, flows, name):
             active = bench.wait_any_ready()
             lost_in_switchovers += stream.finish()
             print(f'{name}: switchover: {lost_in_switchovers} datagrams lost so far', file=sys.stderr)
-        before = bench.begun(active)
+        before = bench.residents(active, 'total')
         missing += bench.touch_residents(flows)
-        return gaps, bench.begun(active) - before + missing, lost_in_switchovers, unasked
+        return gaps, bench.residents(active, 'total') - before + missing, lost_in_switchovers, unasked
     finally:
         lab.close()
         shutil.rmtree(directory)

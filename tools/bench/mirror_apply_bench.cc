@@ -54,7 +54,7 @@ class Shadow {
         memory6_(flow::FlowTable<FlowHot6>::BytesNeeded(Hot::kIsIpv6 ? capacity : 1)),
         flows4_(memory4_.bytes(), Hot::kIsIpv6 ? 1 : capacity, 1),
         flows6_(memory6_.bytes(), Hot::kIsIpv6 ? capacity : 1, 2),
-        receiver_(kGroup, 0, {flows4_, flows6_}, live_, reader_),
+        receiver_(kGroup, 0, {flows4_, flows6_}, live_, share_),
         mix_(1, 0, kCreates),
         translation_(MakeIdentity(mix_.dictionary())) {
     receiver_.Open({.session = 1, .epoch = 1, .wire_group = 1}, now_);
@@ -106,7 +106,7 @@ class Shadow {
   config::LiveCounts live_;
   config::Snapshot snapshot_;
   Nanos now_ = kSecond;
-  mirror::FlowBatchReader reader_;
+  mirror::ReceiverShare share_;
   mirror::FlowReceiver receiver_;
   MirrorMix<Hot> mix_;
   std::unique_ptr<mirror::Translation> translation_;

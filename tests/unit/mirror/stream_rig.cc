@@ -98,7 +98,7 @@ StreamRig::StreamRig(const Options& options)
       reader_snapshot(MakeSnapshot(4, 1)),
       translation(Translate(*writer_snapshot, *reader_snapshot)),
       sender(kGroup, kWorker, writer.tables(), batch_writer),
-      receiver(kGroup, kWorker, reader.tables(), live, batch_reader) {
+      receiver(kGroup, kWorker, reader.tables(), live, share) {
   terms.session = 100;
   terms.epoch = 7;
   terms.body_max = options.body_max;

@@ -115,7 +115,7 @@ class StreamRig {
   std::unique_ptr<config::Snapshot> reader_snapshot;
   std::unique_ptr<const Translation> translation;
   FlowBatchWriter batch_writer;
-  FlowBatchReader batch_reader;
+  ReceiverShare share;
   FlowSender sender;
   FlowReceiver receiver;
   LinkFaults to_reader;

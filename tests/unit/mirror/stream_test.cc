@@ -145,7 +145,7 @@ TEST_CASE("the reader's new session finds the writer still in the old one", "[mi
   rig.OpenReceiver();
   rig.Run(100 * kMillisecond);
   CHECK_FALSE(rig.receiver.in_sync());
-  CHECK(rig.reader.flows4.size() == 0);
+  CHECK_FALSE(rig.receiver.is_settled(1));
   rig.sender.Open(rig.terms, rig.now);
   CheckEqual(rig);
 }
@@ -373,7 +373,8 @@ TEST_CASE("what a shadow takes over is told to the next peer, and births go on",
   const auto third_snapshot = MakeSnapshot(1, 1);
   const auto translation = Translate(*rig.reader_snapshot, *third_snapshot);
   FlowSender sender(kGroup, kWorker, rig.reader.tables(), rig.batch_writer);
-  FlowReceiver receiver(kGroup, kWorker, third.tables(), third_live, rig.batch_reader);
+  ReceiverShare share;
+  FlowReceiver receiver(kGroup, kWorker, third.tables(), third_live, share);
   SessionTerms terms = rig.terms;
   terms.session = 500;
   sender.Open(terms, rig.now);
