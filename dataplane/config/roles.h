@@ -10,11 +10,14 @@
 // Each worker keeps a copy of its own and brings it up to date between two bursts (changes() tells
 // when), so that what it does within a turn agrees with itself.
 //
-// Four words more are said beside the role. *Mirror to*: the peer that the group's connections and records
+// Five words more are said beside the role. *Mirror to*: the peer that the group's connections and records
 // are told to. *Frozen*: the group is about to be handed over, and nothing of it may change that the peer
-// would have to be told of. *Strays*: it was handed over, and what still comes is the other device's. The
-// *fence*: until when this device may take itself for active at all; a worker that finds its clock beyond it
-// lets nothing out, since another device may have taken over (ha/README.md).
+// would have to be told of. *Paused*: this device was active, and does not know for a moment whether it
+// still is: silent like a standby, but the group's flows stay its own, and its mirror goes on. *Strays*: it
+// was handed over, and what still comes is the other device's. The *fence*: until when this device may take
+// itself for active at all; a worker that finds its clock beyond it lets nothing out, since another device
+// may have taken over (ha/README.md). It is lifted after the roles are set, so who reads it first and the
+// roles then knows of one of the two.
 //
 // Thread safety: what is set of a group, and the fence, by one thread (control, or who decides takeovers);
 // everything else by any. Flows and addresses of no group (0) are always active.
@@ -50,8 +53,20 @@ class Roles {
     return roles_[group].load(std::memory_order_acquire);
   }
   bool IsActive(TrafficGroupId group) const noexcept { return Of(group) == Role::kActive; }
-  // So that a device which is active for everything asks nothing more.
   bool any_standby() const noexcept { return standby_groups_.load(std::memory_order_acquire) != 0; }
+
+  void SetPaused(TrafficGroupId group, bool is_paused) noexcept {
+    SetWord(paused_[group], paused_groups_, is_paused);
+  }
+  bool IsPaused(TrafficGroupId group) const noexcept {
+    return paused_[group].load(std::memory_order_acquire);
+  }
+  bool any_paused() const noexcept { return paused_groups_.load(std::memory_order_acquire) != 0; }
+
+  // Nothing of the group may leave the device.
+  bool IsSilent(TrafficGroupId group) const noexcept { return !IsActive(group) || IsPaused(group); }
+  // So that a device which is active for everything asks nothing more.
+  bool any_silent() const noexcept { return any_standby() || any_paused(); }
 
   // The first peer, when nothing is said. kNoPeer: nobody.
   void SetMirrorTo(TrafficGroupId group, PeerIndex peer) noexcept {
@@ -63,14 +78,7 @@ class Roles {
   }
 
   void SetFrozen(TrafficGroupId group, bool is_frozen) noexcept {
-    if (IsFrozen(group) == is_frozen) return;
-    frozen_[group].store(is_frozen, std::memory_order_release);
-    if (is_frozen) {
-      frozen_groups_.fetch_add(1, std::memory_order_release);
-    } else {
-      frozen_groups_.fetch_sub(1, std::memory_order_release);
-    }
-    changes_.fetch_add(1, std::memory_order_release);
+    SetWord(frozen_[group], frozen_groups_, is_frozen);
   }
   bool IsFrozen(TrafficGroupId group) const noexcept {
     return frozen_[group].load(std::memory_order_acquire);
@@ -88,18 +96,32 @@ class Roles {
   // No fence: kNoFence.
   static constexpr Nanos kNoFence = UINT64_MAX;
   void SetFence(Nanos until) noexcept { fence_.store(until, std::memory_order_release); }
-  bool IsFenced(Nanos now) const noexcept { return now > fence_.load(std::memory_order_acquire); }
+  Nanos fence() const noexcept { return fence_.load(std::memory_order_acquire); }
+  bool IsFenced(Nanos now) const noexcept { return now > fence(); }
 
-  // Another number after every change of a role, of what is frozen, or whom a group is mirrored to.
+  // Another number after every change of a role, of what is frozen or paused, or whom a group is mirrored to.
   uint32_t changes() const noexcept { return changes_.load(std::memory_order_acquire); }
 
  private:
+  void SetWord(std::atomic<bool>& word, std::atomic<uint32_t>& count, bool value) noexcept {
+    if (word.load(std::memory_order_acquire) == value) return;
+    word.store(value, std::memory_order_release);
+    if (value) {
+      count.fetch_add(1, std::memory_order_release);
+    } else {
+      count.fetch_sub(1, std::memory_order_release);
+    }
+    changes_.fetch_add(1, std::memory_order_release);
+  }
+
   std::array<std::atomic<Role>, kTrafficGroupsMax + 1> roles_{};
   std::array<std::atomic<PeerIndex>, kTrafficGroupsMax + 1> mirror_to_{};
   std::array<std::atomic<bool>, kTrafficGroupsMax + 1> frozen_{};
+  std::array<std::atomic<bool>, kTrafficGroupsMax + 1> paused_{};
   std::array<std::atomic<Nanos>, kTrafficGroupsMax + 1> strays_until_{};
   std::atomic<uint32_t> standby_groups_{0};
   std::atomic<uint32_t> frozen_groups_{0};
+  std::atomic<uint32_t> paused_groups_{0};
   std::atomic<uint32_t> changes_{0};
   std::atomic<Nanos> fence_{kNoFence};
 };

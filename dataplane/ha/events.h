@@ -97,7 +97,8 @@ using Event = std::variant<Tick, HeartbeatCame, ShadowSays, Drained, FactsDurabl
 // Texts are literals.
 struct Action {
   enum class Kind : uint8_t {
-    kSetRole,      // group, role, epoch. Reaches the workers before anything else is done
+    kSetRole,  // group, role, epoch. Reaches the workers before anything else is done. is_pause:
+               // standby for a moment, maybe; what the mirror does for the active one goes on
     kDropBacklog,  // group: what waits in receive queues is older than this takeover
     kAnnounce,  // group: gratuitous ARP and neighbour advertisements of all floating addresses, with
                 // the repetitions that they need
@@ -122,6 +123,7 @@ struct Action {
   State from = State::kOffline;
   State to = State::kOffline;
   bool is_warm = false;
+  bool is_pause = false;
   bool is_done = false;
   bool forced_offline = false;
   Epoch epoch;

@@ -210,8 +210,13 @@ bool Group::EvaluateOnce(const Around& around) {
 
 void Group::Enter(State to, const char* reason, const Around& around) {
   if (to == state_) return;
+  if ((acts() || state_ == State::kSuspended) && !Acts(to)) {
+    Action& role = around.Do(Kind::kSetRole, id());
+    role.role = Role::kStandby;
+    // Long without the lease, another one may well have taken over.
+    role.is_pause = to == State::kSuspended && !lost_lease_;
+  }
   if (acts() && !Acts(to)) {
-    around.Do(Kind::kSetRole, id()).role = Role::kStandby;
     heir_ = next_active_;
     next_active_ = mirror_to_ = 0;
     better_ = 0;

@@ -69,6 +69,7 @@ void Group::EvaluateSuspended(const Around& around) {
       around.forced_offline || around.stopping || (fault_ != nullptr && AnyEligiblePeer(around));
   if (gives_up) return Enter(RestState(around), "another one is to take over", around);
   if (around.settings.witness && !lease_.IsHeld(around.now)) {
+    if (!lost_lease_) around.Do(Kind::kSetRole, id()).role = Role::kStandby;
     lost_lease_ = true;
     return;
   }

@@ -164,7 +164,7 @@ void Worker::SendBatch(const TxQueue& queue, Batch& batch) noexcept {
 // The process, or this thread alone, may have been stopped since the turn began; others may have taken over.
 bool Worker::IsStale() const noexcept {
   const Nanos now = MonotonicNow();
-  return now > turn_began_ + kTurnMax || unit_.IsFenced(now);
+  return now > turn_began_ + kTurnMax || unit_.IsFenced(index_, now);
 }
 
 void Worker::Unsent(Batch& batch, uint16_t first, DropReason reason) noexcept {

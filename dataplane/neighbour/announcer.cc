@@ -14,7 +14,7 @@ void Announcer::FollowChange(const config::Snapshot& snapshot, const config::Rol
         group < snapshot.traffic_groups.size() && snapshot.traffic_groups[group].id != 0;
     Run& run = runs_[group];
     const bool was_active = run.is_active;
-    run.is_active = exists && roles.IsActive(id);
+    run.is_active = exists && !roles.IsSilent(id);
     if (!run.is_active) {
       run.round = kRounds.size();
       run.due = kNever;

@@ -88,7 +88,7 @@ struct ReconcileWalk {
   uint32_t next_slot = 0;
 };
 
-// Groups that this device has become active for, but this worker not yet: what its receive queues
+// Groups that this device has become active for, or is again after a pause, but this worker not yet: what its receive queues
 // hold came before, and others may have forwarded it (shadow.h).
 struct Promotion {
   std::bitset<kTrafficGroupsMax + 1> groups;
@@ -141,6 +141,7 @@ struct Context {
   const config::Snapshot* snapshot = nullptr;
   Nanos now = 0;
   Tick tick = 0;
+  Nanos fence = config::Roles::kNoFence;  // as it was before the roles were looked at
   Output* out = nullptr;
 
   template <class Hot>
@@ -167,18 +168,23 @@ inline void Consume(Context& context, const net::Packet& packet) noexcept {
 
 // Whether nothing of the group may leave the device.
 inline bool IsSilent(const Context& context, config::TrafficGroupId group) noexcept {
+  return context.roles.any_silent() && context.roles.IsSilent(group);
+}
+// Whether its flows are another device's.
+inline bool IsStandby(const Context& context, config::TrafficGroupId group) noexcept {
   return context.roles.any_standby() && !context.roles.IsActive(group);
 }
 
 inline bool IsSilentAddress(const Context& context, const IpAddress& address) noexcept {
-  if (!context.roles.any_standby()) return false;
+  if (!context.roles.any_silent()) return false;
   const config::LocalAddress* local = context.snapshot->addresses.Find(address);
-  return local != nullptr && !context.roles.IsActive(local->traffic_group);
+  return local != nullptr && context.roles.IsSilent(local->traffic_group);
 }
 
 // Why a packet of a silent group is dropped.
 inline DropReason SilentReason(const Context& context, config::TrafficGroupId group) noexcept {
-  return context.promotion.groups.test(group) ? DropReason::kBacklog : DropReason::kStandby;
+  if (context.promotion.groups.test(group)) return DropReason::kBacklog;
+  return context.roles.IsPaused(group) ? DropReason::kFenced : DropReason::kStandby;
 }
 
 // Keys of the packet's family.

@@ -51,7 +51,7 @@ bool AwaitsStrays(const Context& context, config::TrafficGroupId group) {
 
 // True: it waits no more.
 bool SettleWaiting(Context& context, const Waiting& entry, Thawed& thawed) {
-  const bool is_ours = context.roles.IsActive(entry.group);
+  const bool is_ours = !IsSilent(context, entry.group);
   const bool is_late = context.now - entry.since >= HandOverQueue::kPatience;
   if (is_ours) {
     if (context.roles.IsFrozen(entry.group) && !is_late) return false;

@@ -160,7 +160,7 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
   switch (StandingOf<Hot>(context, ref.slot)) {
     case Standing::kOurs:
       break;
-    case Standing::kStandby:
+    case Standing::kSilent:
       if (TakeStray(context, work, flows.table.pages().GroupOf(ref.slot))) {
         return HitResult::kDone;
       }

@@ -45,7 +45,7 @@ void Process(Context& context, Work& work, const net::Parsed& quoted) {
     switch (StandingOf<Hot>(context, ref.slot)) {
       case Standing::kOurs:
         return PassOn<Hot>(context, work, quoted, ref);
-      case Standing::kStandby:
+      case Standing::kSilent:
         return Drop(context, work.packet,
                     SilentReason(context, context.flows<Hot>().table.pages().GroupOf(ref.slot)));
       case Standing::kEnded:

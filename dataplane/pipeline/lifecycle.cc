@@ -17,6 +17,8 @@ using flow::FlowHot4;
 using flow::FlowHot6;
 using flow::State;
 
+constexpr Tick kPauseLook = TicksIn(100 * kMillisecond);
+
 EndReason ReasonOfTimeout(const flow::FlowCommon& flow) {
   switch (flow.state) {
     case State::kOpening:
@@ -44,8 +46,18 @@ const config::FastL4& ProfileOf(const Context& context, const flow::FlowCommon& 
 
 template <class Hot>
 void ExpireOne(Context& context, uint32_t slot) noexcept {
-  if (StandingOf<Hot>(context, slot) != Standing::kOurs) return;
   FlowSet<Hot>& flows = context.flows<Hot>();
+  switch (StandingOf<Hot>(context, slot)) {
+    case Standing::kOurs:
+      break;
+    case Standing::kSilent:
+      // A shadow flow has no timer. Nor can a flow be refreshed while its group is paused.
+      if ((flows.table.hot(slot).common.flags & flow::kShadow) == 0)
+        flows.timers.Arm(slot, context.tick + kPauseLook);
+      return;
+    case Standing::kEnded:
+      return;
+  }
   const Hot& hot = flows.table.hot(slot);
   const config::FastL4& profile = ProfileOf(context, hot.common);
   const uint32_t timeout = TimeoutOf(profile, hot.common);

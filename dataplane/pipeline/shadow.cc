@@ -80,24 +80,27 @@ void ReportTaken(Context& context) {
                                                    std::memory_order_release);
 }
 
-// Takes demotions over, and notes promotions. Whether there were any.
+// Takes demotions and pauses over, and notes what begins to act or goes on. Whether flows are to be looked
+// at for it.
 bool CompareRoles(Context& context) {
   Promotion& promotion = context.promotion;
   bool has_changed = false;
   for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
     const bool is_active = context.shared.roles.IsActive(group);
+    const bool is_paused = context.shared.roles.IsPaused(group);
     context.roles.SetFrozen(group, context.shared.roles.IsFrozen(group));
     context.roles.SetMirrorTo(group, context.shared.roles.MirrorTo(group));
     if (!is_active && context.roles.IsActive(group)) {
       context.reconcile.surrenders = has_changed = true;
       context.roles.Set(group, config::Role::kStandby);
     }
-    const bool is_promoted = is_active && !context.roles.IsActive(group);
+    if (is_paused || !is_active) context.roles.SetPaused(group, is_paused);
+    const bool is_promoted = is_active && !is_paused && context.roles.IsSilent(group);
     if (is_promoted && !promotion.groups.test(group)) {
       promotion.is_new = true;
       promotion.turns_left = context.backlog_turns;
     }
-    has_changed |= promotion.groups.test(group) != is_promoted;
+    has_changed |= promotion.groups.test(group) != is_promoted && !context.roles.IsActive(group);
     promotion.groups.set(group, is_promoted);
   }
   if (promotion.groups.none()) ReportTaken(context);
@@ -133,10 +136,12 @@ template <class Hot>
 Standing Settle(Context& context, uint32_t slot) noexcept {
   const flow::FlowTable<Hot>& table = context.flows<Hot>().table;
   const bool is_shadow = (table.hot(slot).common.flags & flow::kShadow) != 0;
-  if (IsSilent(context, table.pages().GroupOf(slot))) {
+  const config::TrafficGroupId group = table.pages().GroupOf(slot);
+  if (IsStandby(context, group)) {
     if (!is_shadow) Surrender<Hot>(context, slot);
-    return Standing::kStandby;
+    return Standing::kSilent;
   }
+  if (context.roles.IsPaused(group)) return Standing::kSilent;
   return is_shadow ? Adopt<Hot>(context, slot) : Standing::kOurs;
 }
 
@@ -165,12 +170,15 @@ void TakePromotions(Context& context, bool more_waiting) noexcept {
   Promotion& promotion = context.promotion;
   if (std::exchange(promotion.is_new, false)) return;
   if (promotion.groups.none() || (more_waiting && --promotion.turns_left > 0)) return;
+  bool was_standby = false;
   for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
-    if (!promotion.groups.test(group) || !context.shared.roles.IsActive(group)) continue;
+    if (!promotion.groups.test(group) || context.shared.roles.IsSilent(group)) continue;
+    was_standby |= !context.roles.IsActive(group);
     context.roles.Set(group, config::Role::kActive);
+    context.roles.SetPaused(group, false);
   }
   promotion.groups.reset();
-  StartWalk(context, true);
+  StartWalk(context, was_standby);
   ReportTaken(context);
 }
 

@@ -16,11 +16,11 @@
 
 namespace tandem::pipeline {
 
-// At the begin of a turn: takes over a standby role, and starts the walk when a role or
+// At the begin of a turn: takes over a standby role or a pause, and starts the walk when a role or
 // Snapshot::mirror_generation changed.
 void TakeRoles(Context& context) noexcept;
 
-// Behind the turn's packets: takes over an active role, once nothing is left in the worker's queues
+// Behind the turn's packets: takes over an active role, or the end of a pause, once nothing is left in the worker's queues
 // that was there when the role changed. On a standby that polls this is the next turn; on one that
 // was stopped for a while a queue may be full of packets that somebody else has forwarded since.
 // `more_waiting`: a queue may hold more than this turn took from it.
@@ -34,12 +34,12 @@ inline bool IsSurrendering(const Context& context) noexcept {
 }
 
 enum class Standing : uint8_t {
-  kOurs,     // ordinary, maybe since now
-  kStandby,  // not to be used: its group is another device's
-  kEnded,    // it was taken over, but what it belongs to is not configured here
+  kOurs,    // ordinary, maybe since now
+  kSilent,  // not to be used: its group is another device's, or may be
+  kEnded,   // it was taken over, but what it belongs to is not configured here
 };
 
-// Makes of the flow what its group's role demands.
+// Makes of the flow what its group's role demands. Of a group that is paused, nothing.
 template <class Hot>
 Standing Settle(Context& context, uint32_t slot) noexcept;
 
@@ -47,7 +47,7 @@ Standing Settle(Context& context, uint32_t slot) noexcept;
 template <class Hot>
 inline Standing StandingOf(Context& context, uint32_t slot) noexcept {
   const flow::FlowCommon& common = context.flows<Hot>().table.hot(slot).common;
-  if ((common.flags & flow::kShadow) == 0 && !context.roles.any_standby()) [[likely]] {
+  if ((common.flags & flow::kShadow) == 0 && !context.roles.any_silent()) [[likely]] {
     return Standing::kOurs;
   }
   return Settle<Hot>(context, slot);

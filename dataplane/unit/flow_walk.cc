@@ -103,7 +103,7 @@ pipeline::EndReason ReasonOf(const pipeline::Context& context, const FlowFilter&
 template <class Hot>
 bool Delete(pipeline::Context& context, const FlowFilter& filter, uint32_t slot) {
   const auto& table = context.flows<Hot>().table;
-  if (pipeline::IsSilent(context, table.pages().GroupOf(slot))) {
+  if (pipeline::IsStandby(context, table.pages().GroupOf(slot))) {
     if (filter.orphaned) pipeline::Unbind<Hot>(context, slot);
     return filter.orphaned;
   }
@@ -155,6 +155,7 @@ bool FlowWalk::StepFamily(pipeline::Context& context) noexcept {
 }
 
 void FlowWalk::Step(pipeline::Context& context) noexcept {
+  if (context.roles.any_paused()) return;  // nothing can be ended now, nor left as it is
   const bool family_done =
       ipv6_ ? StepFamily<flow::FlowHot6>(context) : StepFamily<flow::FlowHot4>(context);
   if (!family_done) return;

@@ -137,11 +137,13 @@ void Takeover::Perform(const ha::Action& action) {
       told.is_decided = true;
       if (action.role == Role::kActive) told.duty = action.epoch;
       duties_changed_ = true;
-      // Who begins to act does so under the fence of this moment.
-      SetFence();
+      // Who begins to act does so under the fence of this moment; who ends, knows it before it is lifted.
+      if (action.role == Role::kActive) SetFence();
       roles_.SetFrozen(action.group, false);
       if (action.role == Role::kActive) roles_.SetStraysUntil(action.group, 0);
-      roles_.Set(action.group, action.role);
+      if (!action.is_pause) roles_.Set(action.group, action.role);
+      roles_.SetPaused(action.group, action.is_pause);
+      SetFence();
       break;
     }
     case Kind::kFollow:

@@ -176,8 +176,10 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   context.now = now;
   context.tick = TickOf(now);
   context.out = &out;
+  // In this order: the fence is lifted when the roles say why.
+  context.fence = impl_->shared.roles.fence();
   pipeline::TakeRoles(context);
-  if (impl_->shared.roles.IsFenced(now)) [[unlikely]] {
+  if (now > context.fence) [[unlikely]] {
     impl_->DropFenced(context, received);
   } else {
     mine.worker.ProcessBurst(received, pipeline::Origin::kWire);
@@ -216,8 +218,8 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
   }
 }
 
-bool Unit::IsFenced(Nanos now) const noexcept {
-  return impl_->shared.roles.IsFenced(now);
+bool Unit::IsFenced(unsigned worker, Nanos now) const noexcept {
+  return now > impl_->workers[worker]->context.fence || impl_->shared.roles.IsFenced(now);
 }
 
 void Unit::CountUnsent(unsigned worker, std::span<const net::Packet> packets,

@@ -77,9 +77,9 @@ class Unit {
   // the unit. `out` comes in clear. `more_waiting`: the worker's queues may hold more packets.
   void Turn(unsigned worker, std::span<const net::Packet> received, Nanos now,
             pipeline::Output& out, bool more_waiting = false) noexcept;
-  // Whether nothing of a floating address may leave any more: the caller asks when it is about to send what
-  // a turn gave it, in case it was stopped in between (config/roles.h).
-  bool IsFenced(Nanos now) const noexcept;
+  // Whether nothing of what the last turn gave may leave any more: the caller asks when it is about to send
+  // it, in case it was stopped in between (config/roles.h).
+  bool IsFenced(unsigned worker, Nanos now) const noexcept;
   // What the caller could not transmit of the last turn (it frees them): takes them back from
   // `forwarded` and counts them under `reason`.
   void CountUnsent(unsigned worker, std::span<const net::Packet> packets,

@@ -20,6 +20,7 @@ struct TakeoverPairOptions {
   std::array<witness::Path*, 2> witness{};  // nullptr: there is none
   Nanos lease = kSecond;
   Nanos start = kSecond;
+  unsigned idle_timeout_s = 300;
   // Before the first turn.
   std::function<void(Pair& pair)> prepare = [](Pair&) {};
 };
@@ -29,7 +30,7 @@ struct TakeoverPair {
   static constexpr Nanos kDetection = 5 * kInterval;
 
   explicit TakeoverPair(const TakeoverPairOptions& options = {})
-      : network("mirror: true", 300, PairOptionsOf(options)) {
+      : network("mirror: true", options.idle_timeout_s, PairOptionsOf(options)) {
     options.prepare(network.pair);
     REQUIRE(Until([this] { return IsReady(0); }));
   }

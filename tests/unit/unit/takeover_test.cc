@@ -12,6 +12,10 @@ namespace {
 
 using ha::State;
 
+uint32_t SessionOf(TakeoverPair& devices, unsigned device) {
+  return devices.network.pair.rig(device).unit().mirror_status()->groups.at(0).session;
+}
+
 }  // namespace
 
 TEST_CASE("takeover: the standby goes on with every flow of an active that is silent", "[unit]") {
@@ -74,12 +78,80 @@ TEST_CASE("takeover: a device whose mirror thread stood still lets nothing out",
   for (const Connection& one : all)
     CHECK(devices.network.Send(0, "client", one.client).empty());
   CHECK(rig.Dropped(DropReason::kFenced) >= all.size());
-  CHECK(rig.unit().IsFenced(rig.now()));
+  CHECK(rig.unit().roles().IsFenced(rig.now()));
   // Nobody took over meanwhile: it goes on.
   devices.Pass(kSecond);
   REQUIRE(devices.Until([&] { return devices.IsReady(0); }));
-  CHECK_FALSE(rig.unit().IsFenced(rig.now()));
+  CHECK_FALSE(rig.unit().roles().IsFenced(rig.now()));
   CheckGoesOn(devices.network, 0, all);
+}
+
+TEST_CASE("takeover: a pause ends no mirroring session, and no flow", "[unit]") {
+  TakeoverPair devices;
+  const std::vector<Connection> all = OpenAll(devices.network, 0, 1000);
+  REQUIRE(devices.Until([&] { return devices.IsReady(0) && AreEqual(devices.network); }));
+  const uint32_t session = SessionOf(devices, 0);
+  devices.transitions[0].clear();
+  devices.transitions[1].clear();
+  Rig& rig = devices.network.pair.rig(0);
+  rig.Skip(TakeoverPair::kDetection - TakeoverPair::kInterval / 4);
+  size_t paused_turns = 0;
+  devices.watch = [&] {
+    if (devices.state(0) != State::kSuspended) return;
+    ++paused_turns;
+    // Nothing leaves; the peer keeps what it has.
+    CHECK(rig.unit().roles().IsSilent(1));
+    CHECK(devices.network.Send(0, "client", all[paused_turns % all.size()].client).empty());
+    CHECK(devices.state(1) == State::kStandby);
+  };
+  devices.Pass(2 * TakeoverPair::kDetection);
+  devices.watch = nullptr;
+  REQUIRE(paused_turns > 0);
+  CHECK(rig.Dropped(DropReason::kFenced) >= paused_turns);
+  REQUIRE(devices.IsReady(0));
+  CHECK(devices.transitions[0].front() == State::kSuspended);
+  CHECK(devices.transitions[1].empty());
+  CHECK(SessionOf(devices, 0) == session);
+  CheckGoesOn(devices.network, 0, all);
+  CheckEqual(devices.network, 0);
+}
+
+TEST_CASE("takeover: what runs out during a pause ends after it", "[unit]") {
+  TakeoverPair devices({.idle_timeout_s = 60});
+  Rig& rig = devices.network.pair.rig(0);
+  const Nanos opened = rig.now();
+  OpenAll(devices.network, 0, 1000);
+  REQUIRE(devices.Until([&] { return devices.IsReady(0) && AreEqual(devices.network); }));
+  rig.Skip(opened + 60 * kSecond - rig.now() - kSecond / 2);
+  bool was_paused = false;
+  devices.watch = [&] {
+    if (devices.state(0) != State::kSuspended) return;
+    was_paused = true;
+    CHECK(rig.Total(&pipeline::WorkerCounters::flows_ipv4) == 7);
+  };
+  devices.Pass(TakeoverPair::kDetection);
+  devices.watch = nullptr;
+  REQUIRE(was_paused);
+  REQUIRE(devices.Until([&] { return devices.IsReady(0); }));
+  devices.Pass(4 * kSecond);
+  for (const unsigned device : {0U, 1U})
+    CHECK(devices.network.pair.rig(device).Total(&pipeline::WorkerCounters::flows_ipv4) == 0);
+}
+
+TEST_CASE("takeover: what a worker had in hand when its fence was lifted stays behind it",
+          "[unit]") {
+  TakeoverPair devices;
+  Rig& rig = devices.network.pair.rig(0);
+  rig.Skip(TakeoverPair::kDetection);
+  // The worker's turn begins; then the mirror thread finds out, and gives the group up for now.
+  rig.Run();
+  REQUIRE(rig.unit().IsFenced(0, rig.now()));
+  devices.takeover(0).Step(ha::Tick{}, rig.now());
+  REQUIRE(rig.unit().roles().IsSilent(1));
+  CHECK_FALSE(rig.unit().roles().IsFenced(rig.now()));
+  CHECK(rig.unit().IsFenced(0, rig.now()));
+  rig.Run();
+  CHECK_FALSE(rig.unit().IsFenced(0, rig.now()));
 }
 
 TEST_CASE("takeover: heartbeats that make no sense are counted, and nothing else", "[unit]") {

@@ -55,7 +55,7 @@ class WitnessedPair {
   // As the workers have it.
   bool Forwards(unsigned device) {
     const Rig& rig = devices.network.pair.rig(device);
-    return rig.unit().roles().IsActive(1) && !rig.unit().IsFenced(rig.now());
+    return rig.unit().roles().IsActive(1) && !rig.unit().roles().IsFenced(rig.now());
   }
   void Forget() { forwarded = was_silent = {}; }
   Nanos now() { return devices.network.pair.rig(0).now(); }
