@@ -51,7 +51,7 @@ class UdpStream:
             self.came.setdefault(number, time.monotonic())
 
     def finish(self):
-        """Ends it; how many datagrams were not answered."""
+        """Ends it; how many datagrams were not answered. Again: the same."""
         self.stop.set()
         for thread in self.threads:
             thread.join()
