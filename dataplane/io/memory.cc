@@ -6,11 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
 namespace tandem::io {
 namespace {
 
+constexpr size_t kPage = 4096;
 constexpr size_t kHugepage = size_t{2} << 20;
 constexpr int kMapHuge2Mb = 21 << MAP_HUGE_SHIFT;
 
@@ -31,6 +33,16 @@ void Prefer(void* address, size_t bytes, int node) {
   syscall(SYS_mbind, address, bytes, MPOL_PREFERRED, &nodes, sizeof(nodes) * 8, 0U);
 }
 
+// Zeroed pages behind all of it; false: there are not enough.
+bool Populate(void* address, size_t bytes) {
+  if (madvise(address, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;
+  // Before Linux 5.14.
+  for (size_t offset = 0; offset < bytes; offset += kPage)
+    static_cast<volatile std::byte*>(address)[offset] = std::byte{0};
+  return true;
+}
+
 }  // namespace
 
 Memory::~Memory() {
@@ -49,6 +61,10 @@ std::span<std::byte> Memory::Allocate(size_t bytes, int node) {
     madvise(address, size, MADV_HUGEPAGE);
   }
   Prefer(address, size, node);
+  if (!Populate(address, size)) {
+    munmap(address, size);
+    return {};
+  }
   const std::span<std::byte> mapping(static_cast<std::byte*>(address), size);
   mappings_.push_back(mapping);
   bytes_ += size;
