@@ -129,6 +129,7 @@ struct Context {
   RateLimiter reject_limiter;
   neighbour::Resolver* resolver = nullptr;    // worker 0's; nullptr elsewhere
   neighbour::Announcer* announcer = nullptr;  // likewise
+  size_t member_looked_at = 0;                // likewise; KeepMembersKnown
   config::Roles roles;                        // this worker's copy of the shared ones
   mirror::WorkerMirror* mirror = nullptr;     // nullptr: nothing is mirrored
   uint32_t roles_changes = 0;                 // of the shared ones, when they were copied

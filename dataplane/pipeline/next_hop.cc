@@ -49,6 +49,14 @@ NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept {
   return hop;
 }
 
+void KeepMembersKnown(Context& context) noexcept {
+  const auto& members = context.snapshot->members;
+  size_t& next = context.member_looked_at;
+  next = next + 1 < members.size() ? next + 1 : 0;
+  if (next < members.size() && members[next].id != 0)
+    static_cast<void>(FindNextHop(context, members[next].address));
+}
+
 // The way the flow remembers, if it is still one.
 bool UseRemembered(Context& context, const flow::FlowCommon& flow, NextHop& hop) {
   const flow::NeighbourRef known = flow.server_neighbour;

@@ -32,6 +32,11 @@ struct NextHop {
 // By route; asks for an unknown neighbour.
 NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept;
 
+// Looks at the next one of all members, and asks for the neighbour on the way to it when it is not known,
+// or will not be for long: a standby has to know them before it sends anything there, or a takeover begins
+// with packets that wait.
+void KeepMembersKnown(Context& context) noexcept;
+
 // For a packet that leaves on the server side, or the client side, of an existing flow.
 template <class Hot>
 NextHop NextHopToServer(Context& context, const Hot& flow) noexcept;

@@ -8,6 +8,7 @@
 #include "dataplane/pipeline/icmp_error.h"
 #include "dataplane/pipeline/lifecycle.h"
 #include "dataplane/pipeline/neighbours.h"
+#include "dataplane/pipeline/next_hop.h"
 #include "dataplane/pipeline/persistence.h"
 #include "dataplane/pipeline/steer.h"
 
@@ -121,7 +122,10 @@ void Worker::Tidy() noexcept {
   if (context_.announcer != nullptr) Announce(context_);
   if (context_.tick == tidied_) return;
   tidied_ = context_.tick;
-  if (context_.resolver != nullptr) RunResolver(context_, kNeighbourBudget);
+  if (context_.resolver != nullptr) {
+    if (context_.roles.any_standby()) KeepMembersKnown(context_);
+    RunResolver(context_, kNeighbourBudget);
+  }
   SweepRecords(context_);
   if (context_.held.size() > 0) ReleaseHeld();
 }

@@ -2,6 +2,7 @@
 //
 // Two devices that decide between them who is active: heartbeats over the mirroring wire, takeover, handing
 // over, a split, and a device that stood still. Whole units, in virtual time.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <vector>
 
@@ -16,7 +17,34 @@ uint32_t SessionOf(TakeoverPair& devices, unsigned device) {
   return devices.network.pair.rig(device).unit().mirror_status()->groups.at(0).session;
 }
 
+// Members whose MAC the device knows, on whatever VLAN.
+size_t KnownMembers(Rig& rig) {
+  const config::Snapshot& snapshot = rig.unit().snapshot();
+  const neighbour::Table& neighbours = rig.unit().neighbours();
+  const auto is_known = [&](const config::Member& member) {
+    return member.id != 0 &&
+           std::ranges::any_of(snapshot.interfaces, [&](const config::Interface& interface) {
+             const auto found = neighbours.Find(interface.id, member.address);
+             return interface.id != 0 && found.index != 0 && neighbours.Read(found).usable();
+           });
+  };
+  return static_cast<size_t>(std::ranges::count_if(snapshot.members, is_known));
+}
+
 }  // namespace
+
+TEST_CASE("takeover: a standby knows where the members are before it sends them anything",
+          "[unit]") {
+  TakeoverPair devices;
+  const auto members = static_cast<size_t>(
+      std::ranges::count_if(devices.network.pair.rig(0).unit().snapshot().members,
+                            [](const config::Member& member) { return member.id != 0; }));
+  REQUIRE(members > 2);
+  for (const Nanos span : {10 * kSecond, 400 * kSecond}) {  // longer than an unused entry stays
+    devices.network.pair.Advance(span, 100 * kMillisecond);
+    CHECK(KnownMembers(devices.network.pair.rig(1)) == members);
+  }
+}
 
 TEST_CASE("takeover: the standby goes on with every flow of an active that is silent", "[unit]") {
   TakeoverPair devices;
