@@ -74,8 +74,7 @@ StreamDevice::StreamDevice(const DeviceOptions& given)
   for (unsigned group = 0; group < kGroups; ++group) {
     const mirror::Tables tables{flows4, flows6};
     senders[group] = std::make_unique<mirror::FlowSender>(Group(group), 0, tables, batch_writer);
-    receivers[group] =
-        std::make_unique<mirror::FlowReceiver>(Group(group), 0, tables, live, share);
+    receivers[group] = std::make_unique<mirror::FlowReceiver>(Group(group), 0, tables, live, share);
   }
 }
 
