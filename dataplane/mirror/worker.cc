@@ -47,7 +47,8 @@ WorkerMirror::~WorkerMirror() = default;
 void WorkerMirror::Prepare(TrafficGroupId group) {
   for (TrafficGroupId next = groups_end_.load(std::memory_order_relaxed); next <= group; ++next) {
     senders_[next] = std::make_unique<FlowSender>(next, worker_, tables_, batch_writer_);
-    receivers_[next] = std::make_unique<FlowReceiver>(next, worker_, tables_, live_, receiver_share_);
+    receivers_[next] =
+        std::make_unique<FlowReceiver>(next, worker_, tables_, live_, receiver_share_);
     groups_end_.store(static_cast<TrafficGroupId>(next + 1), std::memory_order_release);
   }
 }
