@@ -13,7 +13,7 @@ TSAN = TOP / 'build-tsan'
 # What a backtrace, a profile or a sanitizer's report needs: names and lines. More costs a fifth of the
 # compiler's time; reading a room's sources one by one costs as much again as all of it.
 _OPTIMIZED = ['--buildtype=debugoptimized', '-Ddebug=false', '-Dcpp_args=-g1', '-Dunity_rooms=true']
-_CLANG = {'CC': 'clang-14', 'CXX': 'clang++-14'}
+_CLANG = {'CC': 'clang-14', 'CXX': 'clang++-14', 'CC_LD': 'lld', 'CXX_LD': 'lld'}
 _SANITIZED = [*_OPTIMIZED, '-Db_lundef=false', '-Dbenchmarks=disabled']
 
 # The ASan build can be told to make the known mistakes, so that the mutation gate needs no build of its
