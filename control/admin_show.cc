@@ -24,7 +24,7 @@ void Fail(v1::Response& response, v1::Response::Code code, std::string message) 
 void ShowVersion(const AdminView& view, v1::Response& response) {
   Operations& operations = view.operations;
   v1::VersionResult& result = *response.mutable_version();
-  result.set_version(TANDEM_VERSION);
+  result.set_version(operations.facts().software.version);
   result.set_dpdk_version(operations.facts().dpdk_version);
   result.set_device(operations.running().device().name());
   result.set_pid(static_cast<uint32_t>(::getpid()));

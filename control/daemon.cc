@@ -106,10 +106,11 @@ bool PollsAdaptively(const config::v1::Device& device, const io::Eal& eal) {
 
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Document& document,
                                                       std::string config_path,
-                                                      std::string admin_socket) {
+                                                      std::string admin_socket, Software software) {
   std::unique_ptr<Daemon> daemon(new Daemon);
   daemon->running_ = document.config();
   daemon->facts_.config_path = std::move(config_path);
+  daemon->facts_.software = std::move(software);
   if (absl::Status status = daemon->StartEal(document); !status.ok()) return status;
   if (absl::Status status = daemon->StartPorts(); !status.ok()) return status;
   if (absl::Status status = daemon->StartUnit(document); !status.ok()) return status;
@@ -189,6 +190,7 @@ absl::Status Daemon::StartUnit(const Document& document) {
   if (mirror_port_ != nullptr) {
     options.mirror =
         EndpointOptionsFor(*ports_, *mirror_port_, *compiled->snapshot->steering, options);
+    options.mirror->stream_version = facts_.software.stream_version;
   }
   if (absl::Status status = PrepareTakeover(*compiled, options); !status.ok()) return status;
   memory_ = std::make_unique<io::Memory>(running_.device().hugepages());
@@ -204,7 +206,7 @@ absl::Status Daemon::StartUnit(const Document& document) {
   options.allocate = [&tables](size_t, unsigned worker) { return tables[worker]; };
   ids_ = std::move(compiled->ids);
   unit_ = std::make_unique<unit::Unit>(options, std::move(compiled->snapshot));
-  telemetry_ = std::make_unique<io::Telemetry>(*unit_, TANDEM_VERSION);
+  telemetry_ = std::make_unique<io::Telemetry>(*unit_, facts_.software.version);
   sweep_ = std::make_unique<Sweep>(*unit_);
   if (unit_->mirroring() != nullptr) config_sync_ = std::make_unique<ConfigSync>(*this);
   if (unit_->takeover() != nullptr) {

@@ -44,7 +44,7 @@ class Daemon : public Operations {
   // from `config_path`; an empty `admin_socket` is that of the configuration.
   static absl::StatusOr<std::unique_ptr<Daemon>> Start(const Document& document,
                                                        std::string config_path,
-                                                       std::string admin_socket);
+                                                       std::string admin_socket, Software software);
   ~Daemon() override;
 
   unit::Unit& unit() override { return *unit_; }

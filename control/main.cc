@@ -14,6 +14,12 @@
 #include "control/flags.h"
 #include "control/log.h"
 #include "control/text.h"
+#include "dataplane/mirror/frame.h"
+
+// Tests build this daemon as another version of itself.
+#ifndef TANDEM_STREAM_VERSION
+#define TANDEM_STREAM_VERSION mirror::kStreamVersion
+#endif
 
 namespace tandem::control {
 namespace {
@@ -46,7 +52,8 @@ int Run(const Flags& flags, const Document& document) {
     LogNotice(note);
   }
   absl::StatusOr<std::unique_ptr<Daemon>> daemon =
-      Daemon::Start(document, flags.config, flags.admin_socket);
+      Daemon::Start(document, flags.config, flags.admin_socket,
+                    {.version = TANDEM_VERSION, .stream_version = TANDEM_STREAM_VERSION});
   if (!daemon.ok()) return Fail(daemon.status());
   LogNotice("running");
   NotifyManager("READY=1\nSTATUS=forwarding");

@@ -27,10 +27,9 @@ void AddPeer(const EndpointStatus& before, const EndpointStatus& after,
     lines.push_back(Cat("mirror: peer '", before.peer_device, "' is down"));
   }
   if (!after.incompatible.empty() && after.incompatible != before.incompatible) {
-    lines.push_back(
-        Cat("mirror: connections are not mirrored, the platforms differ: ", after.incompatible));
+    lines.push_back(Cat("mirror: connections are not mirrored: ", after.incompatible));
   } else if (after.incompatible.empty() && !before.incompatible.empty() && is_up) {
-    lines.emplace_back("mirror: the platforms are alike now");
+    lines.emplace_back("mirror: the devices are alike now");
   }
   if (after.key_pending != before.key_pending) {
     lines.emplace_back(after.key_pending

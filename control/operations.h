@@ -45,7 +45,14 @@ struct PortReport {
   uint64_t tx_errors = 0;
 };
 
+// What the executable was built to be.
+struct Software {
+  std::string version;
+  uint32_t stream_version = 0;  // of what it mirrors by: mirror/frame.h
+};
+
 struct Facts {
+  Software software;
   std::string dpdk_version;
   std::string config_path;  // what Reload reads and Save writes
   Nanos started = 0;        // in the clock of Now()

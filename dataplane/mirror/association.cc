@@ -8,7 +8,7 @@ namespace tandem::mirror {
 namespace {
 
 std::string Range(uint32_t min, uint32_t max) {
-  return std::to_string(min) + "-" + std::to_string(max);
+  return min == max ? std::to_string(min) : std::to_string(min) + "-" + std::to_string(max);
 }
 
 }  // namespace
@@ -151,15 +151,8 @@ bool Association::Seal(std::span<uint8_t> frame, std::span<const uint8_t> body, 
 // ---- Hellos -------------------------------------------------------------------------------------
 
 bool Association::IsRefused(const Hello& hello, Nanos now) {
-  std::string why;
-  if (hello.unit_id == options_.unit()) {
-    why = "both devices have unit id " + std::to_string(hello.unit_id);
-  } else if (hello.version_min > kProtocolVersion || hello.version_max < kProtocolVersion) {
-    why = "protocol versions " + Range(kProtocolVersion, kProtocolVersion) + " here, " +
-          Range(hello.version_min, hello.version_max) + " at the peer";
-  } else {
-    return false;
-  }
+  if (hello.unit_id != options_.unit()) return false;
+  std::string why = "both devices have unit id " + std::to_string(hello.unit_id);
   counters_.incompatible.Add(1);
   // A peer that fits is not given up for a stranger's sake.
   if (current_ && now - heard_at_ < kSilence) return true;
@@ -222,9 +215,15 @@ Association::News Association::OnPeersHello(const Hello& hello, const FrameHeade
   return News::kNews;
 }
 
+// Who mirrors nothing still hears the other: control frames are the same in all versions.
 void Association::Accept(const Hello& hello) {
   hello_ = hello;
-  std::string difference = DifferenceOf(options_.fingerprint, hello.fingerprint);
+  const uint32_t version = options_.stream_version;
+  shares_streams_ = hello.version_min <= version && version <= hello.version_max;
+  std::string difference = shares_streams_
+                               ? DifferenceOf(options_.fingerprint, hello.fingerprint)
+                               : "mirroring version " + std::to_string(version) + " here, " +
+                                     Range(hello.version_min, hello.version_max) + " at the peer";
   if (!difference.empty()) counters_.incompatible.Add(1);
   if (difference == incompatible_) return;
   incompatible_ = std::move(difference);
@@ -264,6 +263,7 @@ unsigned Association::SignAnswer(Hello& hello) {
 }
 
 void Association::Sign(Hello& hello) const {
+  hello.version_min = hello.version_max = options_.stream_version;
   hello.unit_id = options_.unit();
   hello.device = options_.mirroring.device_name.substr(0, kDeviceNameMax);
   hello.incarnation = options_.incarnation;

@@ -88,6 +88,8 @@ class Association {
 
   bool is_established() const noexcept { return current_.has_value(); }
   PeerState state(Nanos now) const noexcept;
+  // Whether both know one version of the streams; only with an association.
+  bool shares_streams() const noexcept { return shares_streams_; }
   // Why there is nothing to do with the peer, or no flows to mirror; empty: nothing.
   const std::string& incompatible() const noexcept { return incompatible_; }
   const Hello& peer() const noexcept { return hello_; }  // newest; groups are of that one Hello
@@ -133,6 +135,7 @@ class Association {
   Hello hello_;
   uint64_t hello_sequence_ = 0;
   std::string incompatible_;
+  bool shares_streams_ = false;
   bool is_refused_ = false;  // not even an association
   Nanos heard_at_ = 0;
   Nanos control_heard_at_ = 0;

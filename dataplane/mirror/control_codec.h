@@ -42,8 +42,8 @@ struct GroupSays {
 };
 
 struct Hello {
-  uint32_t version_min = kProtocolVersion;
-  uint32_t version_max = kProtocolVersion;
+  uint32_t version_min = kStreamVersion;
+  uint32_t version_max = kStreamVersion;
   config::UnitId unit_id = 0;
   std::string device;
   uint64_t incarnation = 0;

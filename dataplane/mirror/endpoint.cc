@@ -79,11 +79,11 @@ void Endpoint::Impl::Evaluate() {
   if (!evaluate || grace) return;
   evaluate = false;
   status_changed = judge = true;
-  const bool flows = association.is_established() && association.incompatible().empty();
   if (sessions.Evaluate({.snapshot = snapshot,
                          .parts = &parts,
                          .is_established = association.is_established(),
-                         .flows = flows,
+                         .shares_streams = association.shares_streams(),
+                         .shares_flows = association.incompatible().empty(),
                          .body_max = body_max()})) {
     association.HelloSoon();
   }

@@ -42,6 +42,7 @@
 #include "dataplane/config/roles.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/mirror/exchange.h"
+#include "dataplane/mirror/frame.h"
 #include "dataplane/mirror/link.h"
 #include "dataplane/mirror/seal.h"
 #include "dataplane/mirror/side_path.h"
@@ -70,6 +71,7 @@ struct EndpointOptions {
   config::Mirroring mirroring;
   config::PeerIndex peer = 0;  // whose endpoint it is
   Fingerprint fingerprint;
+  uint32_t stream_version = kStreamVersion;
   uint64_t incarnation = 0;    // random, not 0
   Nonce nonce{};               // random
   uint32_t first_session = 1;  // random; sessions of this run count up from it, never 0
@@ -108,7 +110,7 @@ struct EndpointStatus {
     SyncState state = SyncState::kDown;       // kDown, too, while the peer is silent
     SyncState peer_state = SyncState::kDown;  // as the peer says
     // Why it is not in sync: "peer is down", "peer lacks the group", "both are active", "platforms
-    // differ", "the configurations of the two devices differ", … Empty: it is.
+    // differ", "versions differ", "the configurations of the two devices differ", … Empty: it is.
     const char* reason = "";
   };
   std::vector<Group> groups;

@@ -54,7 +54,7 @@ uint32_t ReadGeneration(std::span<const uint8_t> frame) noexcept {
 void WriteHeader(const FrameHeader& header, std::span<uint8_t, kHeaderSize> out) noexcept {
   WireHeader wire{};
   wire.magic = rte_cpu_to_be_16(kFrameMagic);
-  wire.version = kProtocolVersion;
+  wire.version = kFrameVersion;
   wire.type = static_cast<uint8_t>(header.type);
   wire.group = header.group;
   wire.worker = header.worker;
@@ -74,7 +74,7 @@ bool ReadHeader(std::span<const uint8_t> frame, FrameHeader& header) noexcept {
   WireHeader wire{};
   if (frame.size() < sizeof(wire)) return false;
   std::memcpy(&wire, frame.data(), sizeof(wire));
-  if (wire.magic != rte_cpu_to_be_16(kFrameMagic) || wire.version != kProtocolVersion) return false;
+  if (wire.magic != rte_cpu_to_be_16(kFrameMagic) || wire.version != kFrameVersion) return false;
   if (wire.type < 1 || wire.type > kFrameTypeMax) return false;
   const auto flags = static_cast<uint16_t>(rte_be_to_cpu_16(wire.flags) & kFlagsMask);
   const auto state = static_cast<uint8_t>(flags & kStateMask);

@@ -15,7 +15,11 @@
 namespace tandem::mirror {
 
 inline constexpr uint16_t kFrameMagic = 0x7a4d;
-inline constexpr uint8_t kProtocolVersion = 1;  // lowest and highest that this build speaks
+// Of the header and of the messages of control frames, heartbeats among them: devices whose software
+// differs have to understand each other about who is active, so these only ever gain fields.
+inline constexpr uint8_t kFrameVersion = 1;
+// Of the streams of flows and records: lowest and highest that this build speaks.
+inline constexpr uint32_t kStreamVersion = 1;
 inline constexpr size_t kHeaderSize = 48;
 inline constexpr size_t kTagSize = 16;  // of the AEAD, behind the body
 inline constexpr uint16_t kControlPort = 1028;

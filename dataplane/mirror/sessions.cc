@@ -171,7 +171,8 @@ void Sessions::Match(Group& group, const Situation& situation) {
     group.reason = reason;
   };
   if (!situation.is_established) return none("peer is down");
-  if (!situation.flows) return none("platforms differ");
+  if (!situation.shares_streams) return none("versions differ");
+  if (!situation.shares_flows) return none("platforms differ");
   if (peer == nullptr) return none("peer lacks the group");
   if (group.role == peer->says.role) {
     if (!group.duty.is_told) group.highest = std::max(group.highest, peer->says.epoch);
@@ -264,7 +265,8 @@ uint8_t Sessions::record_streams() const noexcept {
 
 void Sessions::MatchPersistence(const Situation& situation) {
   Group& group = groups_[0];
-  if (!situation.is_established || hellos_ == 0) return;  // it has not said what it is active for
+  if (!situation.is_established || !situation.shares_streams) return;
+  if (hellos_ == 0) return;  // it has not said what it is active for
   const uint8_t streams = std::min(record_streams(), peer_record_streams_);
   SessionTerms terms{.body_max = situation.body_max, .flows = false, .streams = streams};
   if (!group.reader.is_open) {

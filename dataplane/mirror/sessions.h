@@ -111,7 +111,8 @@ class Sessions {
     const config::Snapshot* snapshot = nullptr;
     const PartList* parts = nullptr;
     bool is_established = false;
-    bool flows = false;  // platforms are equal
+    bool shares_streams = false;  // both know one version of the streams
+    bool shares_flows = false;    // and their platforms are equal
     uint16_t body_max = 0;
   };
   // The records' streams that this device would have.

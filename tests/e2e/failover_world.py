@@ -4,6 +4,7 @@
 import os
 import signal
 
+from builds import program
 from pair import other
 from pair_config import VIP
 from pair_world import PairWorld, check, wait_until
@@ -52,9 +53,14 @@ class FailoverWorld(PairWorld):
     def recover(self):
         for which in self.members:
             self.wake(which)
+            self.runs_as(which)
             for network in ('mirror', 'management', 'clients', 'servers'):
                 self.pair.cable(network, True, which)
         self.start_device()
+
+    def runs_as(self, which, name='tandemd'):
+        """What the device is from its next start on."""
+        self.devices[which].daemon = program(self.build, name)
 
     # ---- what they are ------------------------------------------------------------------------
     def group(self, which, name=GROUP):

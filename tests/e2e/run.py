@@ -32,13 +32,14 @@ import cases_paths
 import cases_takeover
 import cases_traffic
 import cases_translation
+import cases_version
 import cases_witness
 from world import World
 
 # Each in the world that it asks for with WORLD, or the ordinary one.
 MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
            cases_mirror, cases_announce, cases_failover, cases_history, cases_faults, cases_takeover,
-           cases_config_sync, cases_group, cases_paths, cases_witness)
+           cases_version, cases_config_sync, cases_group, cases_paths, cases_witness)
 CASE_SECONDS = 180
 
 

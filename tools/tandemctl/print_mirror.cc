@@ -157,7 +157,7 @@ void PrintPeer(std::ostream& out, const Peer& peer, const Numbers& numbers) {
         << (peer.dictionary_current() ? "" : "; the peer's names are being read") << '\n';
   }
   if (!peer.incompatible().empty()) {
-    out << "  platforms      differ, connections are not mirrored: " << peer.incompatible() << '\n';
+    out << "  devices        differ, connections are not mirrored: " << peer.incompatible() << '\n';
   }
 }
 

@@ -50,7 +50,8 @@ class AdminDevice : public Operations {
   static constexpr unsigned kWorkers = 2;
 
   AdminDevice() {
-    facts_ = {.dpdk_version = "DPDK 22.11",
+    facts_ = {.software = {.version = "0.1", .stream_version = 1},
+              .dpdk_version = "DPDK 22.11",
               .config_path = "/etc/tandem/tandem.textproto",
               .started = now_,
               .flows_ipv4_per_worker = 8192,

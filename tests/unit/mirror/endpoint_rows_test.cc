@@ -2,6 +2,7 @@
 //
 // Failures that others shipped, on two endpoints (tests/README.md has the list).
 #include <catch2/catch.hpp>
+#include <string>
 #include <vector>
 
 #include "tests/unit/mirror/endpoint_world.h"
@@ -121,6 +122,59 @@ TEST_CASE("row 15: a frame's group, worker and type are looked up within bounds"
   const uint64_t came = world.b.workers[0].readers[1].came;
   world.Run(50 * kMillisecond, [&] { world.a.Write(100); });
   CHECK(world.b.workers[0].readers[1].came > came);
+}
+
+TEST_CASE("row 16: platforms that differ mirror persistence only, and keep quiet", "[mirror]") {
+  World world;
+  world.b.options.fingerprint.workers = 1;
+  world.b.options.fingerprint.reta_hash = 0x10;
+  world.b.Start(0xb1);
+  world.Run(5 * kSecond);
+  CHECK(world.a.status()->incompatible ==
+        "workers 2 here, 1 at the peer; "
+        "RSS table 0000000000000009 here, 0000000000000010 at the peer");
+  CHECK(std::string(world.a.group().reason) == "platforms differ");
+  CHECK_FALSE(Writer(world.a).is_open);
+  REQUIRE(Writer(world.a, 0).is_open);
+  CHECK(Writer(world.a, 0).terms.streams == 1);
+  CHECK_FALSE(Writer(world.a, 0, 1).is_open);
+  CHECK(Flows(world, world.a, world.b, 0));
+  const uint64_t before = world.a.counters().hellos_sent.Get();
+  world.Run(600 * kSecond);
+  CHECK(world.a.counters().hellos_sent.Get() - before < 20);
+  CHECK(world.a.status()->peer == PeerState::kUp);
+  // Repaired.
+  world.b.options.fingerprint = world.a.options.fingerprint;
+  world.b.Start(0xb2);
+  REQUIRE(world.RunUntilOpen());
+  CHECK(world.a.status()->incompatible.empty());
+}
+
+TEST_CASE("endpoint: another version mirrors nothing, and its heartbeats are heard", "[mirror]") {
+  World world;
+  REQUIRE(world.RunUntilOpen());
+  world.b.options.stream_version = kStreamVersion + 1;
+  world.b.Start(0xb2);
+  world.Run(5 * kSecond);
+  for (Device* device : {&world.a, &world.b}) {
+    CHECK(device->status()->peer == PeerState::kUp);
+    CHECK(std::string(device->group().reason) == "versions differ");
+    CHECK_FALSE(Writer(*device).is_open);
+    CHECK_FALSE(Writer(*device, 0).is_open);
+  }
+  CHECK(world.a.status()->incompatible == "mirroring version 1 here, 2 at the peer");
+  CHECK(world.b.status()->incompatible == "mirroring version 2 here, 1 at the peer");
+  world.a.heartbeat = "a is alive";
+  world.b.heartbeat = "b is alive";
+  world.Run(10 * kMillisecond);
+  CHECK(world.a.heard == "b is alive");
+  CHECK(world.b.heard == "a is alive");
+  // Upgraded, too.
+  world.a.options.stream_version = kStreamVersion + 1;
+  world.a.Start(0xa2);
+  REQUIRE(world.RunUntilOpen());
+  CHECK(world.a.status()->incompatible.empty());
+  CHECK(Flows(world, world.a, world.b, 0));
 }
 
 }  // namespace tandem::mirror::test

@@ -12,24 +12,6 @@ using mirror::test::Device;
 using mirror::test::StubStream;
 using mirror::test::World;
 
-namespace {
-
-StubStream& Writer(Device& device, unsigned group = 1, unsigned worker = 0) {
-  return device.workers[worker].writers[group];
-}
-StubStream& Reader(Device& device, unsigned group = 1, unsigned worker = 0) {
-  return device.workers[worker].readers[group];
-}
-
-bool Flows(World& world, Device& from, Device& to, unsigned group = 1) {
-  const uint64_t came = Reader(to, group).came;
-  const uint64_t answered = Writer(from, group).answered;
-  world.Run(50 * kMillisecond, [&] { from.Write(100); });
-  return Reader(to, group).came > came && Writer(from, group).answered > answered;
-}
-
-}  // namespace
-
 TEST_CASE("endpoint: two devices find each other and open their streams", "[mirror]") {
   World world;
   REQUIRE(world.RunUntilOpen(kSecond));
@@ -204,32 +186,6 @@ TEST_CASE("endpoint: roles change hands, and the epoch counts up", "[mirror]") {
   world.b.roles.Set(1, Role::kStandby);
   world.Run(kSecond);
   CHECK(std::string(world.a.group().reason) == "both are standby");
-}
-
-TEST_CASE("row 16: platforms that differ mirror persistence only, and keep quiet", "[mirror]") {
-  World world;
-  world.b.options.fingerprint.workers = 1;
-  world.b.options.fingerprint.reta_hash = 0x10;
-  world.b.Start(0xb1);
-  world.Run(5 * kSecond);
-  CHECK(world.a.status()->incompatible ==
-        "workers 2 here, 1 at the peer; "
-        "RSS table 0000000000000009 here, 0000000000000010 at the peer");
-  CHECK(std::string(world.a.group().reason) == "platforms differ");
-  CHECK_FALSE(Writer(world.a).is_open);
-  REQUIRE(Writer(world.a, 0).is_open);
-  CHECK(Writer(world.a, 0).terms.streams == 1);
-  CHECK_FALSE(Writer(world.a, 0, 1).is_open);
-  CHECK(Flows(world, world.a, world.b, 0));
-  const uint64_t before = world.a.counters().hellos_sent.Get();
-  world.Run(600 * kSecond);
-  CHECK(world.a.counters().hellos_sent.Get() - before < 20);
-  CHECK(world.a.status()->peer == PeerState::kUp);
-  // Repaired.
-  world.b.options.fingerprint = world.a.options.fingerprint;
-  world.b.Start(0xb2);
-  REQUIRE(world.RunUntilOpen());
-  CHECK(world.a.status()->incompatible.empty());
 }
 
 TEST_CASE("endpoint: strangers, twins and other keys are kept out", "[mirror]") {

@@ -81,6 +81,7 @@ void Device::Start(uint64_t incarnation) {
     ++translations;
   };
   ports.state = [this](config::TrafficGroupId, uint32_t, uint64_t) { return streams; };
+  ports.heartbeat = [this](std::string_view bytes, unsigned) { heard = bytes; };
   options.incarnation = incarnation;
   options.nonce.fill(static_cast<uint8_t>(incarnation));
   if (!publisher_.HasSnapshot()) Configure();
@@ -107,7 +108,9 @@ void Device::Commit(size_t size) {
 void Device::Turn(const std::vector<std::vector<uint8_t>>& frames, Nanos now) {
   sent.clear();
   std::vector<std::span<const uint8_t>> spans(frames.begin(), frames.end());
-  if (peers->Receive(spans, now, *this)) peers->Send(now, *this);
+  const bool is_in_turn = peers->Receive(spans, now, *this);
+  if (!heartbeat.empty()) peers->SendHeartbeat(heartbeat, now, *this);
+  if (is_in_turn) peers->Send(now, *this);
   for (unsigned i = 0; i < workers.size(); ++i)
     Work(i);
 }
@@ -285,6 +288,13 @@ bool World::RunUntilOpen(Nanos most) {
                (is_open(a, b) || is_open(b, a));
       },
       most);
+}
+
+bool Flows(World& world, Device& from, Device& to, unsigned group) {
+  const uint64_t came = Reader(to, group).came;
+  const uint64_t answered = Writer(from, group).answered;
+  world.Run(50 * kMillisecond, [&] { from.Write(100); });
+  return Reader(to, group).came > came && Writer(from, group).answered > answered;
 }
 
 }  // namespace tandem::mirror::test

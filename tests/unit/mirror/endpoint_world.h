@@ -77,6 +77,8 @@ class Device : public FrameSink {
   std::vector<StubWorker> workers;
   std::unique_ptr<const Translation> translation;
   unsigned translations = 0;
+  std::string heartbeat;                   // said each turn, unless empty
+  std::string heard;                       // the last one
   std::vector<std::vector<uint8_t>> sent;  // by this turn
   std::function<void(config::Snapshot&)> change;
 
@@ -122,5 +124,14 @@ class World {
   };
   std::vector<Flying> flying_[2];  // by receiver
 };
+
+inline StubStream& Writer(Device& device, unsigned group = 1, unsigned worker = 0) {
+  return device.workers[worker].writers[group];
+}
+inline StubStream& Reader(Device& device, unsigned group = 1, unsigned worker = 0) {
+  return device.workers[worker].readers[group];
+}
+// Whether frames of a stream come, and are answered.
+bool Flows(World& world, Device& from, Device& to, unsigned group = 1);
 
 }  // namespace tandem::mirror::test

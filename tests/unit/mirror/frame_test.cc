@@ -79,7 +79,7 @@ TEST_CASE("a header with a magic, version, type or state that there is not is re
   CHECK(refused(0, 0x7b));
   CHECK(refused(1, 0x4e));
   CHECK(refused(2, 0));
-  CHECK(refused(2, kProtocolVersion + 1));
+  CHECK(refused(2, kFrameVersion + 1));
   CHECK(refused(3, 0));
   CHECK(refused(3, kFrameTypeMax + 1));
   CHECK(refused(7, 0));

@@ -190,7 +190,7 @@ TEST_CASE("tandemctl print: mirroring, with what the peer says beside it", "[tan
         "authenticated  NO: laboratories only\n"
         "peer           -, unit 2, 10.255.0.2, down\n"
         "  last heard     never\n"
-        "  platforms      differ, connections are not mirrored: workers 4 here, 2 at the peer\n");
+        "  devices        differ, connections are not mirrored: workers 4 here, 2 at the peer\n");
   // Everything, also what counted nothing.
   const std::string json = ToJson(ResultOf(Parse(kMirror)));
   CHECK(json.find("\"forged\"") != std::string::npos);
