@@ -46,7 +46,8 @@ namespace tandem {
   X(kAlwaysWarm, "who gives a group up keeps its table, whatever the other one has")  \
   X(kOldRunHeard, "what an earlier run of a device said is taken for news")           \
   X(kNoAnnounce, "who takes over tells the neighbours nothing")                       \
-  X(kForcedForgotten, "forced offline does not outlive the process")
+  X(kForcedForgotten, "forced offline does not outlive the process")                  \
+  X(kToldBeforeSilent, "who acts no more says so before its workers know")
 
 enum class Mutation : uint8_t {
   kNone,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/unit/takeover.h"
+#include "dataplane/base/mutation.h"
 
 #include <rte_pause.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/base/mutation.h"
 #include "dataplane/ha/heartbeat_codec.h"
 
 namespace tandem::unit {
@@ -119,7 +121,7 @@ void Takeover::HearWitness(Nanos now) {
 
 void Takeover::Step(const ha::Event& event, Nanos now) {
   device_->Step(event, now, actions_);
-  Perform();
+  if (!Mutated(Mutation::kToldBeforeSilent)) Perform();
 }
 
 // ---- what is done -------------------------------------------------------------------------------
@@ -234,6 +236,7 @@ void Takeover::Turn(Nanos now, mirror::FrameSink& sink) {
   SayDrained(now);
   Step(ha::Tick{}, now);
   if (device_->HeartbeatDue(now)) SendHeartbeats(now, sink);
+  if (Mutated(Mutation::kToldBeforeSilent)) Perform();
   SetFence();
   // Again and again: the mirror forgets them with a group that the configuration renames.
   if (looks || std::exchange(duties_changed_, false)) SetDuties();

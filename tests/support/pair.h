@@ -33,10 +33,12 @@ class FrameCollector : public mirror::FrameSink {
   }
   void Commit(size_t size) override {
     frame_.resize(size);
+    if (see) see(frame_);
     frames.push_back(frame_);
   }
 
   std::vector<Bytes> frames;
+  std::function<void(std::span<const uint8_t> frame)> see;  // at the moment it leaves
 
  private:
   Bytes frame_;
@@ -63,6 +65,10 @@ class Pair {
   // Whether a frame that `device` sends passes; nullptr: every one. Without endpoints it is not asked.
   using Filter = std::function<bool(unsigned device, std::span<const uint8_t> frame)>;
   void SetFilter(Filter passes) { passes_ = std::move(passes); }
+  // Sees every frame that `device` sends, in the midst of its turn.
+  void SetObserver(unsigned device, std::function<void(std::span<const uint8_t> frame)> see) {
+    sinks_[device].see = std::move(see);
+  }
   // The device ends as a crash would end it, and begins anew with empty tables. Not without endpoints.
   void Restart(unsigned device, std::string_view config);
 

@@ -31,11 +31,12 @@ constexpr uint16_t kBodyMax = 1400;
 // How much is done: enough to measure, or as little as a profiler needs.
 struct Extent {
   size_t samples;
-  size_t warm_up;  // rounds of new connections
-  int settling;    // turns
+  size_t warm_up;          // rounds of new connections
+  int settling;            // turns
+  Nanos udp_idle_timeout;  // of new connections: they end within warm_up
 };
-constexpr Extent kMeasured{1500, 16'000, 200'000};
-constexpr Extent kProfiled{100, 1200, 3000};
+constexpr Extent kMeasured{1500, 16'000, 200'000, 200 * kMillisecond};
+constexpr Extent kProfiled{100, 1200, 3000, 40 * kMillisecond};
 
 // Nanoseconds of each sample. The mean leaves out the slowest twentieth: there, the machine did
 // something else.
@@ -164,7 +165,7 @@ void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const Extent&
   constexpr size_t kRounds = 8;  // a sample: enough for some frames of the mirror's to be in each
   constexpr uint32_t kEstablished = kMembers * 256;
   constexpr uint32_t kNumbers = kMembers * 8192;  // flow numbers that come round
-  Contest contest(protocol, 1U << 20, kEstablished, 200 * kMillisecond, extent.settling);
+  Contest contest(protocol, 1U << 20, kEstablished, extent.udp_idle_timeout, extent.settling);
   const size_t warm_up = extent.warm_up;
   FrameRing ring;
   std::array<Samples, 2> samples;

@@ -4,8 +4,13 @@
 // over, a split, and a device that stood still. Whole units, in virtual time.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <optional>
+#include <span>
 #include <vector>
 
+#include "dataplane/ha/heartbeat_codec.h"
+#include "dataplane/mirror/control_codec.h"
+#include "dataplane/mirror/frame.h"
 #include "tests/unit/unit/takeover_pair.h"
 
 namespace tandem::test {
@@ -29,6 +34,21 @@ size_t KnownMembers(Rig& rig) {
            });
   };
   return static_cast<size_t>(std::ranges::count_if(snapshot.members, is_known));
+}
+
+// What a control frame without authentication says of who is active.
+std::optional<ha::Heartbeat> HeartbeatIn(std::span<const uint8_t> frame) {
+  constexpr size_t kAround = 14 + 20 + 8;  // Ethernet, IPv4, UDP
+  mirror::FrameHeader header;
+  if (frame.size() < kAround + mirror::kHeaderSize + mirror::kTagSize) return {};
+  frame = frame.subspan(kAround);
+  if (!mirror::ReadHeader(frame, header) || header.type != mirror::FrameType::kControl) return {};
+  const auto message = mirror::DecodeControl(
+      frame.subspan(mirror::kHeaderSize, frame.size() - mirror::kHeaderSize - mirror::kTagSize));
+  const auto* said = std::get_if<mirror::HeartbeatBytes>(&message);
+  if (said == nullptr) return {};
+  return ha::DecodeHeartbeat(
+      {reinterpret_cast<const uint8_t*>(said->bytes.data()), said->bytes.size()});
 }
 
 }  // namespace
@@ -180,6 +200,33 @@ TEST_CASE("takeover: what a worker had in hand when its fence was lifted stays b
   CHECK(rig.unit().IsFenced(0, rig.now()));
   rig.Run();
   CHECK_FALSE(rig.unit().IsFenced(0, rig.now()));
+}
+
+TEST_CASE("takeover: who says that it acts no more is silent by then", "[unit]") {
+  TakeoverPair devices;
+  const std::vector<Connection> all = OpenAll(devices.network, 0, 1000);
+  REQUIRE(devices.Until([&] { return devices.IsReady(0) && AreEqual(devices.network); }));
+  unsigned told[2] = {0, 0};
+  for (const unsigned device : {0U, 1U}) {
+    devices.network.pair.SetObserver(device, [&, device](std::span<const uint8_t> frame) {
+      const auto heartbeat = HeartbeatIn(frame);
+      if (!heartbeat || heartbeat->groups.empty() || heartbeat->groups[0].acts) return;
+      ++told[device];
+      CHECK_FALSE(devices.network.pair.rig(device).unit().roles().IsActive(1));
+    });
+  }
+  // Handed over; then cut off, and healed: the lower epoch gives way.
+  devices.takeover(0).Post(
+      ha::Command{.kind = ha::Command::Kind::kStandby, .group = 1, .ticket = 7});
+  REQUIRE(devices.Until([&] { return devices.IsReady(1); }));
+  CHECK(told[0] > 0);
+  devices.network.pair.SetLoss(100);
+  REQUIRE(devices.Until([&] { return devices.Acts(0) && devices.Acts(1); }));
+  told[1] = 0;
+  devices.network.pair.SetLoss(0);
+  REQUIRE(devices.Until([&] { return devices.IsReady(0); }));
+  CHECK(told[1] > 0);
+  CheckGoesOn(devices.network, 0, all);
 }
 
 TEST_CASE("takeover: heartbeats that make no sense are counted, and nothing else", "[unit]") {
