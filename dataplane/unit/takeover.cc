@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/unit/takeover.h"
-#include "dataplane/base/mutation.h"
 
 #include <rte_pause.h>
 
