@@ -84,7 +84,7 @@ std::string RecordName::ToText() const {
   return text;
 }
 
-RecordImages RecordWatch::ImagesOf(PairDevice& device, const char* group) const {
+RecordImages RecordWatch::ImagesOf(PairDevice& device, const char* group, RunOut run_out) const {
   const config::Snapshot& snapshot = device.unit().snapshot();
   const config::TrafficGroupId id = device.GroupNamed(group);
   const Tick now = TickOf(device.rig().now());
@@ -94,7 +94,8 @@ RecordImages RecordWatch::ImagesOf(PairDevice& device, const char* group) const 
   };
   RecordImages images;
   ForEachRecord(device, [&](const Record& record) {
-    if (!record.is_live() || record.group != id || persist::HasRunOut(record, now)) return;
+    if (!record.is_live() || record.group != id) return;
+    if (run_out == RunOut::kNot && persist::HasRunOut(record, now)) return;
     const config::Persistence* profile = snapshot.FindPersistence(record.key.profile);
     if (profile == nullptr) return;
     const bool is_virtual = record.key.scope != 0 && record.key.scope < persist::kScopeHash;
@@ -173,7 +174,8 @@ void RecordWatch::CheckCopy(const RecordName& name, const RecordImage& copy, Gro
 
 void RecordWatch::Check(unsigned group, PairDevice& standby, const char* name) {
   Group& book = groups_[group];
-  const RecordImages images = ImagesOf(standby, name);
+  // A copy that runs out here is not gone, to the peer: it may be told of again.
+  const RecordImages images = ImagesOf(standby, name, RunOut::kToo);
   const uint64_t own_losses = OwnLossesOf(standby);
   const bool was_told = own_losses == book.own_losses;
   book.own_losses = own_losses;

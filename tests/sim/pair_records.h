@@ -54,8 +54,9 @@ class RecordWatch {
   explicit RecordWatch(std::function<unsigned(const std::string&)> number_of)
       : number_of_(std::move(number_of)) {}
 
-  // Live records of the group.
-  RecordImages ImagesOf(PairDevice& device, const char* group) const;
+  // Live records of the group; of those in the table also the ones that have run out and were not found to.
+  enum class RunOut : uint8_t { kNot, kToo };
+  RecordImages ImagesOf(PairDevice& device, const char* group, RunOut run_out = RunOut::kNot) const;
 
   // After a turn of the group's active: its records, if some came or went.
   void Remember(unsigned group, PairDevice& active, const char* name);
