@@ -200,14 +200,11 @@ std::string RecordWatch::Compare(PairDevice& active, PairDevice& standby, const 
                                  uint64_t skipped) const {
   const RecordImages here = ImagesOf(active, name);
   const RecordImages there = ImagesOf(standby, name);
-  uint64_t refused = 0;
-  for (unsigned worker = 0; worker < standby.workers(); ++worker)
-    refused += standby.mirroring().worker(worker).persist_receiver().counters().refused.Get();
   for (const auto& [key, image] : here) {
     if (!image.is_mirrored) continue;
     const auto found = there.find(key);
     if (found == there.end()) {
-      if (IsOver(image) || refused != 0 || skipped + skipped / 4 > image.timeout) continue;
+      if (IsOver(image) || HasRefused(standby) || skipped + skipped / 4 > image.timeout) continue;
       return Difference("the standby lacks", key, image.member, 0) + ", flags " +
              std::to_string(image.flags) + ", idle " + std::to_string(image.idle) + " of " +
              std::to_string(image.timeout) + " ticks";
@@ -225,6 +222,13 @@ std::string RecordWatch::Compare(PairDevice& active, PairDevice& standby, const 
       return Difference("only the standby has", key, 0, image.member);
   }
   return "";
+}
+
+bool RecordWatch::HasRefused(PairDevice& device) {
+  uint64_t refused = 0;
+  for (unsigned worker = 0; worker < device.workers(); ++worker)
+    refused += device.mirroring().worker(worker).persist_receiver().counters().refused.Get();
+  return refused != 0;
 }
 
 bool RecordWatch::IsInSync(PairDevice& writer, PairDevice& reader) {

@@ -66,6 +66,8 @@ class RecordWatch {
   // copies that last no longer may be gone.
   std::string Compare(PairDevice& active, PairDevice& standby, const char* name,
                       uint64_t skipped) const;
+  // Whether its table was too full for some copies, which it lacks then.
+  static bool HasRefused(PairDevice& device);
   // Every stream of records from `writer` says that `reader` has everything.
   static bool IsInSync(PairDevice& writer, PairDevice& reader);
 

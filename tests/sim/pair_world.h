@@ -93,9 +93,11 @@ class PairWorld {
   // Every living conversation whose flow the active mirrors goes on, both ways; new ones go where
   // records lead.
   void ProbeAll(unsigned group, const std::vector<Promise>& promises = {});
-  // None when the standby's clock jumped so far that it may have lost copies, or it has none.
+  // None when the standby may lack copies, for its clock jumped or its table was full, or has none.
   std::vector<Promise> PromisesOf(unsigned group) {
-    if (skipped_[1 - active_[group]] != 0 || !HasMirroredRecords()) return {};
+    const unsigned standby = 1 - active_[group];
+    if (skipped_[standby] != 0 || !HasMirroredRecords()) return {};
+    if (RecordWatch::HasRefused(*devices_[standby])) return {};
     return records_.PromisesOf(*devices_[active_[group]], group, lan_.services());
   }
   // A device's clock jumps.
