@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frames from a client to the virtual server, with checksums that are right. The payload is a mark and a
+// filler of zeros, which adds nothing to a checksum, so that the cost of it does not grow with the frame.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/net/frame.h"
+#include "tools/pktgen/flow_map.h"
+#include "tools/pktgen/signature.h"
+
+namespace tandem::pktgen {
+
+struct Endpoint {
+  IpAddress address;
+  uint16_t port = 0;  // host byte order
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct Segment {
+  uint8_t flags = 0;
+  uint32_t sequence = 0;
+  uint32_t acknowledgement = 0;
+  uint32_t timestamp = 0;  // TSval
+};
+
+class FrameBuilder {
+ public:
+  FrameBuilder(const net::LinkHeader& link, const Endpoint& target, uint64_t key)
+      : link_(link), target_(target), key_(key) {}
+
+  // Bytes of the payload in a frame of `frame_size` bytes (with FCS): at least a mark.
+  size_t PayloadSize(bool is_tcp, uint32_t frame_size) const noexcept;
+  // Bytes of a frame (without FCS) around a payload.
+  size_t FrameSize(bool is_tcp, size_t payload_size) const noexcept;
+
+  // Each returns the frame's length. REQUIRES: `out` has room for it, and for net::kFrameMin.
+  size_t Udp(std::span<uint8_t> out, const ClientTuple& client, const Signature& signature,
+             size_t payload_size) const noexcept;
+  // A segment without payload when `payload_size` is 0; with the MSS option when it is a SYN.
+  size_t Tcp(std::span<uint8_t> out, const ClientTuple& client, const Segment& segment,
+             const Signature& signature, size_t payload_size) const noexcept;
+
+  void set_link(const net::LinkHeader& link) { link_ = link; }
+  const Endpoint& target() const { return target_; }
+
+ private:
+  net::LinkHeader link_;
+  Endpoint target_;
+  uint64_t key_;
+};
+
+}  // namespace tandem::pktgen
