@@ -77,6 +77,7 @@ class Clients {
   // kOpen and kClose go over all flows once; this starts again.
   void Rewind() { cursor_ = 0; }
   bool is_done_once() const { return cursor_ >= run_.flows; }
+  size_t errands() const { return errands_.size(); }
   // Nothing is under way: no request without reply, no handshake.
   bool is_quiet() const;
 

@@ -4,6 +4,7 @@
 // served before new work.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -31,6 +32,7 @@ class Errands {
   // REQUIRES: !empty().
   Errand Pop() noexcept { return ring_[head_++ & (ring_.size() - 1)]; }
   bool empty() const { return head_ == tail_; }
+  size_t size() const { return tail_ - head_; }
 
  private:
   std::vector<Errand> ring_;

@@ -27,6 +27,8 @@ class Neighbours {
   void LookFor(const IpAddress& target, const IpAddress& source);
   // The length of the next question, 0 when it is not time for one, or none is needed.
   size_t Ask(Nanos now, net::FrameBuffer out);
+  bool is_looking() const { return !target_.is_unset() && !found_; }
+  const IpAddress& target() const { return target_; }
   const std::optional<MacAddress>& found() const { return found_; }
 
  private:

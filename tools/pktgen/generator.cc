@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/pktgen/generator.h"
+
+#include <algorithm>
+
+#include <absl/strings/str_cat.h>
+
+#include "dataplane/base/hash.h"
+#include "tools/pktgen/tcp.h"
+
+namespace tandem::pktgen {
+namespace {
+
+RunKey RunKeyOf(const Options& options) {
+  return {HashPair(options.seed, options.flows, 0x7061636b657467), options.flows};
+}
+
+ClientOptions ClientOptionsOf(const Options& options) {
+  ClientOptions result;
+  result.is_tcp = options.is_tcp;
+  result.target = options.virtual_server;
+  result.zipf_exponent = options.zipf_exponent;
+  result.sizes = options.sizes;
+  result.requests_per_connection = options.has_connections() ? options.requests_per_connection : 0;
+  result.retransmit_after = options.retransmit_after;
+  result.seed = options.seed;
+  return result;
+}
+
+// A generator that was held up sends what is a millisecond's at once at most.
+uint64_t BurstOf(uint64_t per_second) {
+  return std::max<uint64_t>(64, per_second / 1000);
+}
+
+// What was sent and has not come; nothing when more has come than was sent.
+uint64_t Missing(uint64_t sent, uint64_t received) {
+  return sent > received ? sent - received : 0;
+}
+
+}  // namespace
+
+const char* NameOf(Phase phase) {
+  switch (phase) {
+    case Phase::kResolve:
+      return "resolve";
+    case Phase::kOpen:
+      return "open";
+    case Phase::kWarmUp:
+      return "warm up";
+    case Phase::kMeasure:
+      return "measure";
+    case Phase::kSettle:
+      return "settle";
+    case Phase::kClose:
+      return "close";
+    case Phase::kDone:
+      return "done";
+  }
+  return "";
+}
+
+Generator::Generator(const Options& options, const MacAddress& client_mac,
+                     const MacAddress& server_mac, std::vector<std::vector<uint8_t>> replay)
+    : options_(options),
+      client_mac_(client_mac),
+      server_mac_(server_mac),
+      replay_(std::move(replay)),
+      run_(RunKeyOf(options)),
+      map_(options.clients, options.client_port_first, options.client_port_last),
+      clients_(ClientOptionsOf(options), map_, run_),
+      servers_(options.servers, run_),
+      client_side_(client_mac,
+                   [this](const IpAddress& address) { return map_.clients().Contains(address); }),
+      server_side_(
+          server_mac,
+          [this](const IpAddress& address) { return servers_.addresses().Contains(address); }),
+      pacer_(0, 0) {}
+
+// ---- Phases.
+
+void Generator::Start(Nanos now) {
+  const bool asks = replay_.empty() && !options_.device_mac && !options_.loopback;
+  if (asks) {
+    client_side_.LookFor(options_.client_gateway, map_.clients().At(0));
+    if (!options_.server_gateway.is_unset()) {
+      server_side_.LookFor(options_.server_gateway, servers_.addresses().sorted()[0]);
+    }
+  }
+  Enter(Phase::kResolve, now);
+  deadline_ = now + options_.resolve_within;
+}
+
+void Generator::Enter(Phase phase, Nanos now) {
+  phase_ = phase;
+  entered_ = now;
+}
+
+void Generator::EnterWork(Phase phase, uint64_t per_second, Nanos now) {
+  ++phase_number_;
+  clients_.StartPhase(phase_number_);
+  servers_.StartPhase(phase_number_);
+  clients_.Rewind();
+  pacer_ = Pacer(per_second, BurstOf(per_second));
+  granted_ = 0;
+  begins_ = true;  // what was done here took its time, which is none of the phase's
+  Enter(phase, now);
+}
+
+void Generator::Settle(Phase next, Nanos now) {
+  next_ = next;
+  quiet_since_ = 0;
+  deadline_ = now + (options_.is_tcp ? kSettleTcp : kSettleUdp);
+  Enter(Phase::kSettle, now);
+}
+
+void Generator::Fail(const std::string& why) {
+  failure_ = why;
+  phase_ = Phase::kDone;
+}
+
+void Generator::Stop(Nanos now) {
+  if (is_stopped_ || phase_ == Phase::kResolve) {
+    if (failure_.empty() && phase_ != Phase::kClose) Fail("stopped before there was a result");
+    phase_ = Phase::kDone;
+    return;
+  }
+  is_stopped_ = true;
+  if (phase_ == Phase::kMeasure) {
+    result_.measured = now - entered_;
+    Settle(Phase::kClose, now);
+  } else if (phase_ == Phase::kOpen || phase_ == Phase::kWarmUp) {
+    Fail("stopped before there was a result");
+  }
+}
+
+void Generator::Step(Nanos now) {
+  if (begins_) {
+    begins_ = false;
+    pacer_.Start(now);
+    entered_ = now;
+    return;
+  }
+  const Nanos since = now - entered_;
+  switch (phase_) {
+    case Phase::kResolve:
+      StepResolve(now);
+      return;
+    case Phase::kOpen:
+      if (clients_.is_done_once()) Settle(Phase::kWarmUp, now);
+      return;
+    case Phase::kWarmUp:
+      if (since >= options_.warm_up) Settle(Phase::kMeasure, now);
+      return;
+    case Phase::kMeasure:
+      if (since < options_.duration) return;
+      result_.measured = since;
+      Settle(Phase::kClose, now);
+      return;
+    case Phase::kSettle:
+      StepSettle(now);
+      return;
+    case Phase::kClose:
+      if (clients_.is_done_once()) Settle(Phase::kDone, now);
+      return;
+    case Phase::kDone:
+      return;
+  }
+}
+
+void Generator::StepResolve(Nanos now) {
+  if (!client_side_.is_looking() && !server_side_.is_looking()) {
+    AfterResolve(now);
+    return;
+  }
+  if (now < deadline_) return;
+  const bool is_client = client_side_.is_looking();
+  const Neighbours& side = is_client ? client_side_ : server_side_;
+  Fail(absl::StrCat("nobody answers for ", side.target().ToString(), " (",
+                    side.target().is_v4() ? "ARP" : "neighbour discovery", ") on --",
+                    is_client ? "client" : "server", "_port within ",
+                    options_.resolve_within / kMillisecond, " ms; --",
+                    is_client ? "client" : "server", "_gateway says who is asked for"));
+}
+
+void Generator::AfterResolve(Nanos now) {
+  net::LinkHeader link;
+  link.source = client_mac_;
+  link.destination = options_.device_mac.value_or(client_side_.found().value_or(server_mac_));
+  clients_.set_link(link);
+  const bool opens =
+      replay_.empty() && !options_.has_connections() && options_.open_per_second != 0;
+  if (opens) {
+    opening_began_ = now;
+    EnterWork(Phase::kOpen, options_.open_per_second, now);
+  } else {
+    Settle(Phase::kWarmUp, now);
+  }
+}
+
+void Generator::AfterOpening(Nanos now) {
+  result_.opening = clients_.counters();
+  result_.opening_took = opening_began_ == 0 ? 0 : now - opening_began_;
+  result_.open_flows = clients_.open_flows();
+  const bool needs_flows = options_.is_tcp && !options_.has_connections() && replay_.empty();
+  if (needs_flows && clients_.open_flows() == 0) {
+    Fail(absl::StrCat("no connection could be opened: ", result_.opening[Counter::kSynSent],
+                      " SYN sent, ", result_.opening[Counter::kSynAckReceived], " answered, ",
+                      result_.opening[Counter::kResetsReceived], " RST received, ",
+                      servers_.counters()[Counter::kSynReceived], " SYN seen by servers"));
+    return;
+  }
+  EnterWork(Phase::kWarmUp,
+            options_.has_connections() ? options_.new_per_second : options_.rate_pps, now);
+}
+
+void Generator::StepSettle(Nanos now) {
+  const bool is_quiet = !replay_.empty() || clients_.is_quiet();
+  if (!is_quiet) quiet_since_ = 0;
+  if (is_quiet && quiet_since_ == 0) quiet_since_ = now;
+  const bool is_over = is_quiet && now - quiet_since_ >= kQuietFor;
+  if (!is_over && now < deadline_) return;
+  switch (next_) {
+    case Phase::kWarmUp:
+      AfterOpening(now);
+      return;
+    case Phase::kMeasure:
+      if (is_stopped_) {
+        Fail("stopped before there was a result");
+        return;
+      }
+      loop_gaps_.Clear();
+      EnterWork(Phase::kMeasure,
+                options_.has_connections() ? options_.new_per_second : options_.rate_pps, now);
+      return;
+    case Phase::kClose:
+      AfterMeasurement(now);
+      return;
+    case Phase::kDone:
+      result_.flows_left_open = clients_.open_flows();
+      Enter(Phase::kDone, now);
+      return;
+    case Phase::kResolve:
+    case Phase::kOpen:
+    case Phase::kSettle:
+      return;
+  }
+}
+
+void Generator::AfterMeasurement(Nanos now) {
+  TakeResult();
+  // What stays open in the device would meet the next run's SYN.
+  const bool closes = options_.is_tcp && replay_.empty() && clients_.open_flows() > 0;
+  closes ? EnterWork(Phase::kClose, options_.open_per_second, now) : Enter(Phase::kDone, now);
+}
+
+void Generator::TakeResult() {
+  result_.options = options_;
+  result_.was_stopped = is_stopped_;
+  result_.offered = pacer_.due();
+  result_.started = pacer_.granted();
+  result_.clients = clients_.counters();
+  result_.servers = servers_.counters();
+  const Counters& clients = result_.clients;
+  const Counters& servers = result_.servers;
+  for (uint32_t flow = 0; flow < run_.flows; ++flow) {
+    const uint32_t sent = clients_.sent_of(flow);
+    const uint32_t came = servers_.requests_of(flow);
+    const uint32_t answered = clients_.received_of(flow);
+    if (sent == 0) continue;
+    ++result_.flows_used;
+    result_.lost_to_server += Missing(sent, came);
+    result_.lost_to_client += Missing(came, answered);
+    const auto lost = static_cast<uint32_t>(Missing(sent, answered));
+    if (lost > 0) ++result_.flows_with_loss;
+    result_.lost_by_one_flow_max = std::max(result_.lost_by_one_flow_max, lost);
+  }
+  result_.control_lost_to_server =
+      Missing(clients[Counter::kSynSent] + clients[Counter::kAckSent] + clients[Counter::kFinSent],
+              servers[Counter::kSynReceived] + servers[Counter::kAckReceived] +
+                  servers[Counter::kFinReceived]);
+  result_.control_lost_to_client =
+      Missing(servers[Counter::kSynAckSent] + servers[Counter::kFinAckSent],
+              clients[Counter::kSynAckReceived] + clients[Counter::kFinAckReceived]);
+  result_.round_trip = clients_.round_trip();
+  result_.to_server = servers_.to_server();
+  result_.to_client = clients_.to_client();
+  result_.loop_gaps = loop_gaps_;
+}
+
+// ---- Arrivals.
+
+bool Generator::AnswerNeighbour(Neighbours& side, Counters& counters, net::Packet& packet,
+                                const Arrival& arrival) {
+  counters.Add(Counter::kNeighbourReceived);
+  const size_t length =
+      side.Answer(packet, arrival.parsed, net::FrameBuffer(packet.data, kOriginatedFrameMax));
+  if (length == 0) return false;
+  packet.length = packet.contiguous = static_cast<uint32_t>(length);
+  counters.Add(Counter::kNeighbourSent);
+  return true;
+}
+
+bool Generator::AtServer(net::Packet& packet, Nanos now) noexcept {
+  if (!replay_.empty()) {
+    servers_.counters().Add(Counter::kReplayReceived);
+    servers_.counters().Add(Counter::kServerBytesReceived, packet.length);
+    return false;
+  }
+  Arrival arrival;
+  const Counter verdict = Inspect(packet, Side::kServer, run_, arrival);
+  if (verdict != Counter::kNone) {
+    servers_.counters().Add(verdict);
+    return false;
+  }
+  if (arrival.kind == Arrival::Kind::kNeighbour) {
+    return AnswerNeighbour(server_side_, servers_.counters(), packet, arrival);
+  }
+  if (!servers_.Answer(packet, arrival, now)) return false;
+  if (server_side_.found()) std::copy_n(server_side_.found()->data(), 6, packet.data);
+  std::copy_n(server_mac_.data(), 6, packet.data + 6);
+  return true;
+}
+
+bool Generator::AtClient(net::Packet& packet, Nanos now) noexcept {
+  if (!replay_.empty()) {
+    clients_.counters().Add(Counter::kReplayReceived);
+    clients_.counters().Add(Counter::kClientBytesReceived, packet.length);
+    return false;
+  }
+  Arrival arrival;
+  const Counter verdict = Inspect(packet, Side::kClient, run_, arrival);
+  if (verdict != Counter::kNone) {
+    clients_.counters().Add(verdict);
+    return false;
+  }
+  if (arrival.kind == Arrival::Kind::kNeighbour) {
+    return AnswerNeighbour(client_side_, clients_.counters(), packet, arrival);
+  }
+  clients_.Receive(arrival, packet.length, now);
+  return false;
+}
+
+// ---- What is to be sent.
+
+Work Generator::WorkOf() const {
+  if (phase_ == Phase::kOpen) return Work::kOpen;
+  if (phase_ == Phase::kClose) return Work::kClose;
+  return options_.has_connections() ? Work::kConnections : Work::kRequests;
+}
+
+size_t Generator::Want(Nanos now) noexcept {
+  if (phase_ == Phase::kResolve) return client_side_.is_looking() ? 1 : 0;
+  clients_.Advance(now);
+  const size_t errands = std::min(clients_.errands(), kBurst);
+  const bool works = !begins_ && phase_ != Phase::kSettle && phase_ != Phase::kDone;
+  granted_ = works ? pacer_.Take(now, kBurst - errands) : 0;
+  return errands + granted_;
+}
+
+size_t Generator::Replay(std::span<FrameSlot> slots) noexcept {
+  for (FrameSlot& slot : slots) {
+    const std::vector<uint8_t>& frame = replay_[replay_at_];
+    replay_at_ = replay_at_ + 1 == replay_.size() ? 0 : replay_at_ + 1;
+    slot.length = std::min(frame.size(), slot.room.size());
+    std::copy_n(frame.data(), slot.length, slot.room.data());
+    clients_.counters().Add(Counter::kReplayed);
+    clients_.counters().Add(Counter::kClientBytesSent, slot.length);
+  }
+  return slots.size();
+}
+
+size_t Generator::Fill(std::span<FrameSlot> slots, Nanos now) noexcept {
+  if (phase_ == Phase::kResolve) {
+    if (slots.empty()) return 0;
+    slots[0].length =
+        client_side_.Ask(now, net::FrameBuffer(slots[0].room.data(), kOriginatedFrameMax));
+    return slots[0].length > 0 ? 1 : 0;
+  }
+  const size_t errands = slots.size() - std::min<size_t>(granted_, slots.size());
+  size_t filled = clients_.SendErrands(slots.first(errands), now);
+  const auto rest = slots.subspan(filled, std::min<size_t>(granted_, slots.size() - filled));
+  const size_t worked = replay_.empty() ? clients_.SendWork(WorkOf(), rest, now) : Replay(rest);
+  pacer_.GiveBack(granted_ - worked);
+  granted_ = 0;
+  return filled + worked;
+}
+
+bool Generator::FillServer(FrameSlot& slot, Nanos now) noexcept {
+  slot.length = server_side_.Ask(now, net::FrameBuffer(slot.room.data(), kOriginatedFrameMax));
+  return slot.length > 0;
+}
+
+}  // namespace tandem::pktgen

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The generator's loop over its two wires, one turn after another on one core. What a port does not take
+// waits, and no more is made for that side meanwhile: the generator drops nothing of its own.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "dataplane/base/time.h"
+#include "tools/pktgen/generator.h"
+#include "tools/pktgen/wire.h"
+
+namespace tandem::pktgen {
+
+class Loop {
+ public:
+  using Clock = Nanos (*)();
+
+  // `server` may be the client's own wire's peer, or nullptr: nobody there.
+  Loop(Generator& generator, Wire& client, Wire* server, Clock clock)
+      : generator_(generator), client_(client), server_(server), clock_(clock) {}
+  ~Loop();
+
+  // Returns the time at its beginning.
+  Nanos Turn() noexcept;
+
+ private:
+  // Frames on their way out.
+  struct Outgoing {
+    std::array<net::Packet, 2 * Generator::kBurst> packets;
+    size_t count = 0;
+
+    bool has_room() const { return count + Generator::kBurst <= packets.size(); }
+    void Add(const net::Packet& packet) { packets[count++] = packet; }
+  };
+
+  void Flush(Wire& wire, Outgoing& outgoing) noexcept;
+  void TurnServer() noexcept;
+  void TurnClient() noexcept;
+  void Produce(size_t wanted) noexcept;
+  void AskAtServer() noexcept;
+
+  Generator& generator_;
+  Wire& client_;
+  Wire* server_;
+  Clock clock_;
+  Nanos turn_began_ = 0;
+  Outgoing to_device_of_client_;
+  Outgoing to_device_of_server_;
+};
+
+}  // namespace tandem::pktgen

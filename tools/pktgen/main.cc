@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// tandem-pktgen: one run. Exit status 0: it ran; 1: it could not; 2: wrong command line; 3: it ran, and
+// found corrupt or misdelivered packets.
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "dataplane/io/clock.h"
+#include "tools/pktgen/devices.h"
+#include "tools/pktgen/flags.h"
+#include "tools/pktgen/generator.h"
+#include "tools/pktgen/live.h"
+#include "tools/pktgen/loop.h"
+#include "tools/pktgen/loopback_wire.h"
+#include "tools/pktgen/pcap_file.h"
+
+namespace tandem::pktgen {
+namespace {
+
+constexpr int kCouldNotRun = 1;
+constexpr int kFoundFaults = 3;
+constexpr MacAddress kLoopbackClient = {2, 0, 0, 0, 0, 1};
+constexpr MacAddress kLoopbackServer = {2, 0, 0, 0, 0, 2};
+
+std::atomic<int> signals_received{0};
+
+void OnSignal(int /*number*/) {
+  signals_received.fetch_add(1, std::memory_order_relaxed);
+}
+
+void TakeSignals() {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int Fail(const std::string& why) {
+  std::fprintf(stderr, "tandem-pktgen: %s\n", why.c_str());
+  return kCouldNotRun;
+}
+
+bool Write(const std::string& path, const std::string& text) {
+  std::FILE* const file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) return false;
+  const bool is_written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  return std::fclose(file) == 0 && is_written;
+}
+
+void Drive(Generator& generator, Wire& client, Wire* server, bool is_live) {
+  Loop loop(generator, client, server, io::MonotonicNow);
+  Live live(isatty(STDOUT_FILENO) == 1);
+  int signals_seen = 0;
+  generator.Start(io::MonotonicNow());
+  while (!generator.is_done()) {
+    const Nanos now = loop.Turn();
+    const int signals = signals_received.load(std::memory_order_relaxed);
+    for (; signals_seen < signals; ++signals_seen)
+      generator.Stop(now);
+    if (!is_live) continue;
+    const std::string text = live.Text(generator, now);
+    if (text.empty()) continue;
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+}
+
+int Report(const Generator& generator, const Flags& flags) {
+  if (!generator.failure().empty()) return Fail(generator.failure());
+  const Result& result = generator.result();
+  if (flags.json == "-") {
+    std::fputs(ToJson(result).c_str(), stdout);
+  } else {
+    if (!flags.json.empty() && !Write(flags.json, ToJson(result))) {
+      return Fail("--json \"" + flags.json + "\": cannot write it");
+    }
+    std::fputs(ToText(result).c_str(), stdout);
+  }
+  return result.corrupt() + result.misdelivered() > 0 ? kFoundFaults : 0;
+}
+
+bool AwaitLinks(Devices& devices, Nanos within) {
+  const Nanos deadline = io::MonotonicNow() + within;
+  while (!devices.AreLinksUp()) {
+    if (io::MonotonicNow() > deadline || signals_received.load() > 0) return false;
+    usleep(10'000);
+  }
+  return true;
+}
+
+int Run(const Flags& flags) {
+  const Options& options = flags.options;
+  std::vector<std::vector<uint8_t>> replay;
+  if (!options.pcap.empty()) {
+    constexpr size_t kLinkSize = 18;  // Ethernet header and a tag
+    auto frames = ReadPcap(options.pcap, options.mtu + kLinkSize);
+    if (!frames.ok()) return Fail(std::string(frames.status().message()));
+    replay = *std::move(frames);
+  }
+  TakeSignals();
+  if (options.loopback) {
+    LoopbackPair pair(size_t{options.mtu} + kOriginatedFrameMax);
+    const auto generator =
+        std::make_unique<Generator>(options, kLoopbackClient, kLoopbackServer, std::move(replay));
+    Drive(*generator, pair.client(), &pair.server(), flags.live);
+    return Report(*generator, flags);
+  }
+  auto devices = Devices::Start(options, flags.machine);
+  if (!devices.ok()) return Fail(std::string(devices.status().message()));
+  if (!AwaitLinks(**devices, options.resolve_within)) {
+    return Fail((*devices)->LinkDown() + ": its link does not come up");
+  }
+  const auto generator = std::make_unique<Generator>(options, (*devices)->client_mac(),
+                                                     (*devices)->server_mac(), std::move(replay));
+  Drive(*generator, (*devices)->client(),
+        (*devices)->has_server() ? &(*devices)->server() : nullptr, flags.live);
+  return Report(*generator, flags);
+}
+
+}  // namespace
+}  // namespace tandem::pktgen
+
+int main(int argc, char** argv) {
+  return tandem::pktgen::Run(tandem::pktgen::ParseFlags(argc, argv));
+}
