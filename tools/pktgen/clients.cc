@@ -70,7 +70,7 @@ void Clients::Finish(ClientFlow& flow, Counter how) {
 }
 
 size_t Clients::PayloadSizeOf(uint32_t number, uint32_t index) const {
-  const uint32_t frame_size = options_.sizes.Of(HashPair(number, index, run_.key));
+  const uint32_t frame_size = options_.sizes.Of(HashPair(number, index, options_.seed));
   return builder_.PayloadSize(options_.is_tcp, frame_size);
 }
 
@@ -263,7 +263,7 @@ void Clients::StartFlow(uint32_t number, FrameSlot& slot, Nanos now) {
   if (options_.is_tcp) {
     // As RFC 6528 section 3: a secret offset, and a clock that makes a tuple's next connection begin
     // behind the last one.
-    const auto offset = static_cast<uint32_t>(HashPair(number, 0, run_.key));
+    const auto offset = static_cast<uint32_t>(HashPair(number, ~uint64_t{0}, options_.seed));
     flow.first_sequence = flow.next_sequence = offset + static_cast<uint32_t>(now >> 12) + 1;
     SendSyn(number, slot, now);
   } else {

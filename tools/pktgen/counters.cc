@@ -25,4 +25,13 @@ const char* MeaningOf(Counter counter) {
   return kEntries[static_cast<size_t>(counter)].meaning;
 }
 
+uint64_t Counters::Arrivals() const {
+  constexpr auto kFirst = static_cast<size_t>(Counter::kRequestsReceived);
+  constexpr auto kLast = static_cast<size_t>(Counter::kReplayReceived);
+  uint64_t sum = 0;
+  for (size_t i = kFirst; i <= kLast; ++i)
+    sum += values_[i];
+  return sum;
+}
+
 }  // namespace tandem::pktgen

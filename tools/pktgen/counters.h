@@ -54,6 +54,7 @@ namespace tandem::pktgen {
   X(kUnexpected, "unexpected", "TCP segments that do not fit the state of their flow")            \
   X(kMalformed, "malformed", "frames that the parser refused")                                    \
   X(kOther, "other", "other protocols")                                                           \
+  X(kUnusable, "unusable", "frames that did not fit into one buffer")                             \
   X(kReplayReceived, "replay_received", "frames that arrived during a replay")                    \
   X(kClientBytesReceived, "client_bytes_received", "bytes of frames that clients received")       \
   X(kServerBytesReceived, "server_bytes_received", "bytes of frames that servers received")       \
@@ -94,6 +95,8 @@ class Counters {
   void Add(Counter counter, uint64_t count = 1) { values_[static_cast<size_t>(counter)] += count; }
   uint64_t operator[](Counter counter) const { return values_[static_cast<size_t>(counter)]; }
   void Clear() { values_.fill(0); }
+  // How many frames arrived: each is counted in one of these.
+  uint64_t Arrivals() const;
 
  private:
   std::array<uint64_t, kCounters + 1> values_{};  // kNone takes what is counted elsewhere

@@ -22,8 +22,7 @@ class EthWire : public Wire {
   void Release(std::span<net::Packet> packets) noexcept override;
   size_t Capacity() const override { return capacity_; }
 
-  // Received in more pieces than one buffer takes, or without room for an answer; dropped.
-  uint64_t unusable() const { return unusable_; }
+  uint64_t unusable() const override { return unusable_; }
 
  private:
   uint16_t port_id_;

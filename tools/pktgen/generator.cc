@@ -11,8 +11,8 @@
 namespace tandem::pktgen {
 namespace {
 
-RunKey RunKeyOf(const Options& options) {
-  return {HashPair(options.seed, options.flows, 0x7061636b657467), options.flows};
+RunKey RunKeyOf(const Options& options, uint64_t run_id) {
+  return {HashPair(options.seed, options.flows, run_id), options.flows};
 }
 
 ClientOptions ClientOptionsOf(const Options& options) {
@@ -59,13 +59,13 @@ const char* NameOf(Phase phase) {
   return "";
 }
 
-Generator::Generator(const Options& options, const MacAddress& client_mac,
+Generator::Generator(const Options& options, uint64_t run_id, const MacAddress& client_mac,
                      const MacAddress& server_mac, std::vector<std::vector<uint8_t>> replay)
     : options_(options),
       client_mac_(client_mac),
       server_mac_(server_mac),
       replay_(std::move(replay)),
-      run_(RunKeyOf(options)),
+      run_(RunKeyOf(options, run_id)),
       map_(options.clients, options.client_port_first, options.client_port_last),
       clients_(ClientOptionsOf(options), map_, run_),
       servers_(options.servers, run_),

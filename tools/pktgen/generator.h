@@ -31,9 +31,12 @@ class Generator {
  public:
   static constexpr size_t kBurst = 32;
 
+  // `run_id`: another one for each run, so that packets of an earlier one are not taken for its own.
   // `replay`: frames to send instead of requests; empty: requests.
-  Generator(const Options& options, const MacAddress& client_mac, const MacAddress& server_mac,
-            std::vector<std::vector<uint8_t>> replay);
+  Generator(const Options& options, uint64_t run_id, const MacAddress& client_mac,
+            const MacAddress& server_mac, std::vector<std::vector<uint8_t>> replay = {});
+  Generator(const Generator&) = delete;
+  Generator& operator=(const Generator&) = delete;
 
   void Start(Nanos now);
   // Moves on to the next phase when it is time.
@@ -66,6 +69,10 @@ class Generator {
   // From one poll of the loop to the next.
   void NoteLoopGap(Nanos gap) {
     if (is_measuring() && !begins_) loop_gaps_.Add(gap);
+  }
+  void CountUnusable(uint64_t at_client, uint64_t at_server) {
+    clients_.counters().Add(Counter::kUnusable, at_client);
+    servers_.counters().Add(Counter::kUnusable, at_server);
   }
   void CountNoBuffer() { clients_.counters().Add(Counter::kNoBuffer); }
   void CountTransmitFull() { clients_.counters().Add(Counter::kTransmitFull); }

@@ -28,6 +28,13 @@ Nanos Loop::Turn() noexcept {
   turn_began_ = now;
   if (server_ != nullptr) TurnServer();
   TurnClient();
+  const uint64_t at_client = client_.unusable();
+  const uint64_t at_server = server_ == nullptr ? 0 : server_->unusable();
+  if (at_client + at_server != unusable_at_client_ + unusable_at_server_) {
+    generator_.CountUnusable(at_client - unusable_at_client_, at_server - unusable_at_server_);
+    unusable_at_client_ = at_client;
+    unusable_at_server_ = at_server;
+  }
   generator_.Step(now);
   return now;
 }

@@ -46,6 +46,8 @@ class Loop {
   Wire* server_;
   Clock clock_;
   Nanos turn_began_ = 0;
+  uint64_t unusable_at_client_ = 0;  // as counted already
+  uint64_t unusable_at_server_ = 0;
   Outgoing to_device_of_client_;
   Outgoing to_device_of_server_;
 };

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "dataplane/base/hash.h"
 #include "dataplane/io/clock.h"
 #include "tools/pktgen/devices.h"
 #include "tools/pktgen/flags.h"
@@ -103,10 +104,11 @@ int Run(const Flags& flags) {
     replay = *std::move(frames);
   }
   TakeSignals();
+  const uint64_t run_id = HashPair(io::MonotonicNow(), static_cast<uint64_t>(getpid()), 1);
   if (options.loopback) {
     LoopbackPair pair(size_t{options.mtu} + kOriginatedFrameMax);
-    const auto generator =
-        std::make_unique<Generator>(options, kLoopbackClient, kLoopbackServer, std::move(replay));
+    const auto generator = std::make_unique<Generator>(options, run_id, kLoopbackClient,
+                                                       kLoopbackServer, std::move(replay));
     Drive(*generator, pair.client(), &pair.server(), flags.live);
     return Report(*generator, flags);
   }
@@ -115,7 +117,7 @@ int Run(const Flags& flags) {
   if (!AwaitLinks(**devices, options.resolve_within)) {
     return Fail((*devices)->LinkDown() + ": its link does not come up");
   }
-  const auto generator = std::make_unique<Generator>(options, (*devices)->client_mac(),
+  const auto generator = std::make_unique<Generator>(options, run_id, (*devices)->client_mac(),
                                                      (*devices)->server_mac(), std::move(replay));
   Drive(*generator, (*devices)->client(),
         (*devices)->has_server() ? &(*devices)->server() : nullptr, flags.live);

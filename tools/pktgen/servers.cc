@@ -63,6 +63,10 @@ bool Servers::Answer(net::Packet& packet, const Arrival& arrival, Nanos now) noe
     counters_.Add(Counter::kWrongSide);
     return false;
   }
+  if (arrival.kind == Arrival::Kind::kTcp && (arrival.tcp_flags & kTcpRst) != 0) {
+    counters_.Add(Counter::kResetsReceived);
+    return false;
+  }
   const uint16_t server = addresses_.NumberOf(net::DestinationOf(arrival.parsed));
   if (server == 0) {
     counters_.Add(Counter::kServerUnknown);
@@ -70,10 +74,6 @@ bool Servers::Answer(net::Packet& packet, const Arrival& arrival, Nanos now) noe
   }
   if (arrival.is_marked && arrival.signature.phase != phase_) {
     counters_.Add(Counter::kLate);
-    return false;
-  }
-  if (arrival.kind == Arrival::Kind::kTcp && (arrival.tcp_flags & kTcpRst) != 0) {
-    counters_.Add(Counter::kResetsReceived);
     return false;
   }
   Flow& flow = flows_[arrival.flow];

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "dataplane/net/packet.h"
@@ -22,6 +23,8 @@ class Wire {
   virtual size_t Send(std::span<net::Packet> packets) noexcept = 0;
   virtual void Release(std::span<net::Packet> packets) noexcept = 0;
   virtual size_t Capacity() const = 0;
+  // How many frames Receive had to drop so far, since they did not fit into one buffer.
+  virtual uint64_t unusable() const { return 0; }
 };
 
 }  // namespace tandem::pktgen

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whole runs, joined in the process and in virtual time, to their results.
+#include "tools/pktgen/generator.h"
+
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "dataplane/base/prng.h"
+#include "tests/support/packet_builder.h"
+#include "tests/unit/pktgen/flag_texts.h"
+#include "tools/pktgen/loop.h"
+#include "tools/pktgen/loopback_wire.h"
+
+namespace tandem::pktgen {
+namespace {
+
+using test::Mac;
+using test::PacketBuilder;
+
+const MacAddress kClientSideMac = Mac("02:00:00:00:00:01");
+const MacAddress kServerSideMac = Mac("02:00:00:00:00:02");
+const MacAddress kDeviceOfRun = Mac("02:00:00:00:00:0d");
+
+Nanos virtual_now = kSecond;
+Nanos Tick() {
+  virtual_now += 2000;
+  return virtual_now;
+}
+
+FlagTexts LoopbackFlags() {
+  FlagTexts flags = GoodFlags();
+  flags.client_port = flags.server_port = "";
+  flags.loopback = true;
+  return flags;
+}
+
+// Between the loop and its port: what it does to a frame on its way, or that it drops it.
+class Tampering : public Wire {
+ public:
+  using Tamper = std::function<bool(net::Packet&)>;
+  Tampering(Wire& wire, Tamper tamper) : wire_(wire), tamper_(std::move(tamper)) {}
+
+  size_t Receive(std::span<net::Packet> packets) noexcept override {
+    const size_t count = wire_.Receive(packets);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; ++i) {
+      if (tamper_(packets[i])) {
+        packets[kept++] = packets[i];
+      } else {
+        wire_.Release(packets.subspan(i, 1));
+      }
+    }
+    return kept;
+  }
+  size_t Allocate(std::span<net::Packet> packets) noexcept override {
+    return wire_.Allocate(packets);
+  }
+  size_t Send(std::span<net::Packet> packets) noexcept override { return wire_.Send(packets); }
+  void Release(std::span<net::Packet> packets) noexcept override { wire_.Release(packets); }
+  size_t Capacity() const override { return wire_.Capacity(); }
+
+ private:
+  Wire& wire_;
+  Tamper tamper_;
+};
+
+Result RunLoopback(
+    const FlagTexts& flags, Tampering::Tamper tamper = [](net::Packet&) { return true; }) {
+  const auto options = OptionsFrom(flags);
+  REQUIRE(options.ok());
+  LoopbackPair pair(4096);
+  Tampering server(pair.server(), std::move(tamper));
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Loop loop(*generator, pair.client(), &server, Tick);
+  generator->Start(virtual_now);
+  for (int turns = 0; !generator->is_done(); ++turns) {
+    REQUIRE(turns < 100'000'000);
+    loop.Turn();
+  }
+  REQUIRE(generator->failure().empty());
+  return generator->result();
+}
+
+TEST_CASE("generator: UDP at a rate, to the request", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.rate_pps = 50000;
+  const Result result = RunLoopback(flags);
+  CHECK(result.measured >= 500 * kMillisecond);
+  CHECK(result.measured < 501 * kMillisecond);
+  CHECK(result.offered == Approx(25000).margin(2));
+  CHECK(result.started == result.offered);
+  CHECK(result.kept_rate());
+  CHECK(result.clients[Counter::kRequestsSent] == result.started);
+  CHECK(result.clients[Counter::kRepliesReceived] == result.started);
+  CHECK(result.lost() == 0);
+  CHECK(result.flows_used == 100);
+  CHECK(result.corrupt() + result.misdelivered() == 0);
+  CHECK(result.loop_gaps.count() > 0);
+}
+
+TEST_CASE("generator: TCP opens all flows, measures and closes them", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.protocol = "tcp";
+  flags.rate_pps = 20000;
+  flags.flows = 500;
+  const Result result = RunLoopback(flags);
+  CHECK(result.opening[Counter::kConnectionsOpened] == 500);
+  CHECK(result.open_flows == 500);
+  CHECK(result.flows_left_open == 0);
+  CHECK(result.clients[Counter::kRequestsSent] == Approx(10000).margin(2));
+  CHECK(result.clients[Counter::kSynSent] == 0);
+  CHECK(result.lost() == 0);
+}
+
+TEST_CASE("generator: so many new connections a second, each closed", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.protocol = GENERATE("tcp", "udp");
+  flags.new_per_second = 4000;
+  flags.requests_per_connection = 3;
+  flags.flows = 10000;
+  const Result result = RunLoopback(flags);
+  CHECK(result.started == Approx(2000).margin(1));
+  CHECK(result.clients[Counter::kConnectionsOpened] == result.started);
+  CHECK(result.clients[Counter::kConnectionsClosed] == result.started);
+  CHECK(result.clients[Counter::kRequestsSent] == 3 * result.started);
+  CHECK(result.lost() == 0);
+}
+
+TEST_CASE("generator: what is lost in the measurement is in the result, by flow", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.rate_pps = 20000;
+  int count = 0;
+  uint64_t dropped = 0;
+  const Result result = RunLoopback(flags, [&](net::Packet&) {
+    const bool is_dropped = ++count > 5000 && count % 100 == 0;
+    if (is_dropped) ++dropped;
+    return !is_dropped;
+  });
+  CHECK(dropped > 50);
+  CHECK(result.lost_to_server == dropped);
+  CHECK(result.lost_to_client == 0);
+  CHECK(result.flows_with_loss > 1);
+  CHECK(result.clients[Counter::kRepliesReceived] + dropped ==
+        result.clients[Counter::kRequestsSent]);
+  CHECK(ToJson(result).find("\"total\": " + std::to_string(dropped)) != std::string::npos);
+}
+
+TEST_CASE("generator: loss before the measurement is not its", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.rate_pps = 20000;
+  int count = 0;
+  const Result result = RunLoopback(flags, [&](net::Packet&) { return ++count > 1000; });
+  CHECK(count > 10000);
+  CHECK(result.lost() == 0);
+}
+
+TEST_CASE("generator: damage is found, and told from loss", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.rate_pps = 20000;
+  int count = 0;
+  const Result result = RunLoopback(flags, [&](net::Packet& packet) {
+    if (++count == 8000) packet.data[50] ^= 0x20;
+    return true;
+  });
+  CHECK(result.corrupt() == 1);
+  CHECK(result.lost_to_server == 1);
+  CHECK(result.misdelivered() == 0);
+}
+
+TEST_CASE("generator: a rate that it cannot keep is admitted", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.rate_pps = 1'000'000'000;
+  const Result result = RunLoopback(flags);
+  CHECK_FALSE(result.kept_rate());
+  CHECK(result.started < result.offered);
+  CHECK(result.clients[Counter::kRequestsSent] == result.started);
+}
+
+TEST_CASE("generator: stopped early, the result is of what was measured", "[pktgen]") {
+  const auto options = OptionsFrom(LoopbackFlags());
+  LoopbackPair pair(4096);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Loop loop(*generator, pair.client(), &pair.server(), Tick);
+  generator->Start(virtual_now);
+  while (!generator->is_measuring())
+    loop.Turn();
+  for (int i = 0; i < 1000; ++i)
+    loop.Turn();
+  generator->Stop(virtual_now);
+  while (!generator->is_done())
+    loop.Turn();
+  REQUIRE(generator->failure().empty());
+  CHECK(generator->result().was_stopped);
+  CHECK(generator->result().measured < 10 * kMillisecond);
+  CHECK(generator->result().lost() == 0);
+  CHECK(generator->result().clients[Counter::kRequestsSent] > 0);
+}
+
+TEST_CASE("generator: says who does not answer", "[pktgen]") {
+  FlagTexts flags = GoodFlags();
+  flags.servers = "10.1.0.11";
+  const auto options = OptionsFrom(flags);
+  LoopbackPair pair(4096);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Loop loop(*generator, pair.client(), &pair.server(), Tick);
+  const Nanos began = virtual_now;
+  generator->Start(began);
+  while (!generator->is_done())
+    loop.Turn();
+  CHECK(virtual_now - began == Approx(2 * kSecond).epsilon(0.01));
+  CHECK(generator->failure().find("192.0.2.100 (ARP) on --client_port within 2000 ms") !=
+        std::string::npos);
+}
+
+TEST_CASE("generator: sends to whoever answers for the virtual server", "[pktgen]") {
+  const auto options = OptionsFrom(GoodFlags());
+  LoopbackPair pair(4096);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Loop loop(*generator, pair.client(), nullptr, Tick);
+  generator->Start(virtual_now);
+  loop.Turn();
+  net::Packet question;
+  REQUIRE(pair.server().Receive({&question, 1}) == 1);
+  const test::Bytes answer =
+      PacketBuilder().ArpReply(kDeviceOfRun, "192.0.2.100", kClientSideMac, "10.0.0.1").Build();
+  std::copy(answer.begin(), answer.end(), question.data);
+  question.length = question.contiguous = static_cast<uint32_t>(answer.size());
+  REQUIRE(pair.server().Send({&question, 1}) == 1);
+  while (pair.server().Receive({&question, 1}) == 0)
+    loop.Turn();
+  CHECK(std::equal(kDeviceOfRun.begin(), kDeviceOfRun.end(), question.data));
+  pair.server().Release({&question, 1});
+}
+
+TEST_CASE("generator: every frame that arrives is counted once", "[pktgen]") {
+  FlagTexts flags = GoodFlags();
+  flags.device_mac = "02:00:00:00:00:0d";
+  flags.protocol = GENERATE("udp", "tcp");
+  const auto options = OptionsFrom(flags);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Nanos now = kSecond;
+  generator->Start(now);
+  Prng prng(5);
+  test::Bytes room(4096);
+  std::vector<test::Bytes> sent;
+  uint64_t answers = 0;
+  const Counters& clients = generator->clients().counters();
+  const Counters& servers = generator->servers().counters();
+  for (int i = 0; i < 30000; ++i) {
+    now += 20'000;
+    generator->Step(now);
+    FrameSlot slot = {room};
+    if (generator->Want(now) > 0 && generator->Fill({&slot, 1}, now) == 1) {
+      sent.emplace_back(room.begin(), room.begin() + static_cast<ptrdiff_t>(slot.length));
+    }
+    if (sent.empty()) continue;
+    test::Bytes frame = sent[prng.Below(static_cast<uint32_t>(sent.size()))];
+    for (uint32_t k = prng.Below(4); k > 0; --k) {
+      frame[prng.Below(static_cast<uint32_t>(frame.size()))] =
+          static_cast<uint8_t>(prng.Next() >> 56);
+    }
+    const auto length = static_cast<uint32_t>(prng.Below(8) == 0 ? prng.Below(80) : frame.size());
+    frame.resize(std::max<size_t>(length, kOriginatedFrameMax));
+    net::Packet packet;
+    packet.data = frame.data();
+    packet.length = packet.contiguous = length;
+    const uint64_t before = servers.Arrivals();
+    const bool is_answer = generator->AtServer(packet, now);
+    REQUIRE(servers.Arrivals() == before + 1);
+    if (is_answer) ++answers;
+    const uint64_t clients_before = clients.Arrivals();
+    generator->AtClient(packet, now);
+    REQUIRE(clients.Arrivals() == clients_before + 1);
+  }
+  CHECK(answers > 100);
+}
+
+}  // namespace
+}  // namespace tandem::pktgen
