@@ -29,6 +29,7 @@ import cases_hostile
 import cases_mirror
 import cases_operation
 import cases_paths
+import cases_pktgen
 import cases_takeover
 import cases_traffic
 import cases_translation
@@ -39,7 +40,7 @@ from world import World
 # Each in the world that it asks for with WORLD, or the ordinary one.
 MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
            cases_mirror, cases_announce, cases_failover, cases_history, cases_faults, cases_takeover,
-           cases_version, cases_config_sync, cases_group, cases_paths, cases_witness)
+           cases_version, cases_config_sync, cases_group, cases_paths, cases_witness, cases_pktgen)
 CASE_SECONDS = 180
 
 

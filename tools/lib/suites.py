@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, WHEN_IDLE, build, give_back
 
 # What the end-to-end cases run.
-PROGRAMS = ('control/tandemd', 'control/tandem-witness', 'tools/tandemctl/tandemctl', 'tests/e2e/tandemd-next')
+PROGRAMS = ('control/tandemd', 'control/tandem-witness', 'tools/tandemctl/tandemctl',
+            'tools/pktgen/tandem-pktgen', 'tests/e2e/tandemd-next')
 
 # The tests that run threads: meson's name of each, and its executable.
 THREADED = {room: f'tests/unit/{room}/{room}_test'
