@@ -4,12 +4,15 @@
 #include <rte_log.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
 #include "dataplane/config/steering.h"
+#include "dataplane/io/clock.h"
 #include "dataplane/io/packet_memory.h"
 
 namespace tandem::pktgen {
@@ -37,9 +40,59 @@ std::string LcoreOn(int core) {
   return absl::StrCat("0@(", absl::StrJoin(io::ReadMachine().cpus, ","), ")");
 }
 
+// While ports are being started, their errors are in the Status.
+std::atomic<bool> tells_errors{false};
+
 void TellErrors(unsigned level, std::string_view line) {
-  if (level > RTE_LOG_ERR) return;
+  if (level > RTE_LOG_ERR || !tells_errors.load(std::memory_order_relaxed)) return;
   std::fprintf(stderr, "DPDK: %.*s\n", static_cast<int>(line.size()), line.data());
+}
+
+constexpr unsigned kPollMicros = 10'000;
+
+// Of the first whose link is down; ok when all are up.
+absl::Status LinkStatus(io::Ports& ports) {
+  for (size_t i = 0; i < ports.size(); ++i) {
+    io::Port& port = ports.port(i);
+    port.PollLink();
+    if (port.link_up()) continue;
+    return absl::UnavailableError(absl::StrCat(port.options().name, " \"", port.options().device,
+                                               "\": its link does not come up"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AwaitLinks(io::Ports& ports, Nanos deadline) {
+  absl::Status status = LinkStatus(ports);
+  while (!status.ok() && io::MonotonicNow() < deadline) {
+    usleep(kPollMicros);
+    status = LinkStatus(ports);
+  }
+  return status;
+}
+
+bool HasMemif(const io::Ports& ports) {
+  for (size_t i = 0; i < ports.size(); ++i) {
+    if (ports.port(i).options().device.compare(0, 9, "net_memif") == 0) return true;
+  }
+  return false;
+}
+
+// A memif of the client's role connects when it is started, and finds nobody, or an end that is still
+// busy with an earlier connection, until the device has opened its end: it is started again then.
+absl::Status BringUp(io::Ports& ports, Nanos within) {
+  const Nanos deadline = io::MonotonicNow() + within;
+  const bool tries_again = HasMemif(ports);
+  for (;;) {
+    absl::Status status = ports.Start(config::Steering(1));
+    if (status.ok()) {
+      const Nanos patience = tries_again ? kSecond : within;
+      status = AwaitLinks(ports, std::min(deadline, io::MonotonicNow() + patience));
+    }
+    if (status.ok() || !tries_again || io::MonotonicNow() >= deadline) return status;
+    ports.Stop();
+    usleep(20 * kPollMicros);
+  }
 }
 
 }  // namespace
@@ -62,32 +115,14 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Start(const Options& options,
   absl::StatusOr<std::unique_ptr<io::Ports>> opened = io::Ports::Open(ports, 1);
   if (!opened.ok()) return opened.status();
   devices->ports_ = *std::move(opened);
-  if (absl::Status status = devices->ports_->Start(config::Steering(1)); !status.ok()) {
+  if (absl::Status status = BringUp(*devices->ports_, options.resolve_within); !status.ok()) {
     return status;
   }
+  tells_errors.store(true, std::memory_order_relaxed);
   const io::WorkerQueues queues = devices->ports_->QueuesOf(0);
   devices->client_.emplace(queues.tx[0].port_id, queues.tx[0].pool);
   if (ports.size() > 1) devices->server_.emplace(queues.tx[1].port_id, queues.tx[1].pool);
   return devices;
-}
-
-bool Devices::AreLinksUp() {
-  bool all = true;
-  for (size_t i = 0; i < ports_->size(); ++i) {
-    ports_->port(i).PollLink();
-    all = all && ports_->port(i).link_up();
-  }
-  return all;
-}
-
-std::string Devices::LinkDown() const {
-  for (size_t i = 0; i < ports_->size(); ++i) {
-    const io::Port& port = ports_->port(i);
-    if (!port.link_up()) {
-      return absl::StrCat(port.options().name, " \"", port.options().device, "\"");
-    }
-  }
-  return {};
 }
 
 }  // namespace tandem::pktgen

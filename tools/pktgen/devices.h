@@ -25,14 +25,10 @@ struct MachineOptions {
 
 class Devices {
  public:
-  // Once a process. The calling thread becomes EAL's main lcore, on the core.
+  // Once a process. The calling thread becomes EAL's main lcore, on the core. Returns when all links are
+  // up; errors when that takes longer than options.resolve_within.
   static absl::StatusOr<std::unique_ptr<Devices>> Start(const Options& options,
                                                         const MachineOptions& machine);
-
-  // Reads the links; whether all are up.
-  bool AreLinksUp();
-  // The name of the first whose link is down.
-  std::string LinkDown() const;
 
   bool has_server() const { return server_.has_value(); }
   EthWire& client() { return *client_; }

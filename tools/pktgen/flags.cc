@@ -46,6 +46,10 @@ DEFINE_uint64(open_per_second, 20000,
               "flows are not");
 DEFINE_uint32(retransmit_ms, 200,
               "after so long without an answer TCP sends again; twice as long each time");
+DEFINE_uint32(
+    catch_up_ms, 1,
+    "a generator that was held up sends what was due in so long at once, 64 at least, and "
+    "gives up the rest");
 DEFINE_double(warm_up_s, 1, "traffic before the measurement");
 DEFINE_double(duration_s, 10, "how long is measured");
 DEFINE_double(resolve_s, 5, "how long to wait for links and for the device's MAC");
@@ -94,6 +98,7 @@ FlagTexts Texts() {
   texts.open_per_second = FLAGS_open_per_second;
   texts.requests_per_connection = FLAGS_requests_per_connection;
   texts.retransmit_ms = FLAGS_retransmit_ms;
+  texts.catch_up_ms = FLAGS_catch_up_ms;
   texts.warm_up_s = FLAGS_warm_up_s;
   texts.duration_s = FLAGS_duration_s;
   texts.resolve_s = FLAGS_resolve_s;

@@ -27,9 +27,8 @@ ClientOptions ClientOptionsOf(const Options& options) {
   return result;
 }
 
-// A generator that was held up sends what is a millisecond's at once at most.
-uint64_t BurstOf(uint64_t per_second) {
-  return std::max<uint64_t>(64, per_second / 1000);
+uint64_t BurstOf(uint64_t per_second, Nanos catch_up) {
+  return std::max<uint64_t>(2 * Generator::kBurst, per_second * (catch_up / kMillisecond) / 1000);
 }
 
 // What was sent and has not come; nothing when more has come than was sent.
@@ -100,7 +99,7 @@ void Generator::EnterWork(Phase phase, uint64_t per_second, Nanos now) {
   clients_.StartPhase(phase_number_);
   servers_.StartPhase(phase_number_);
   clients_.Rewind();
-  pacer_ = Pacer(per_second, BurstOf(per_second));
+  pacer_ = Pacer(per_second, BurstOf(per_second, options_.catch_up));
   granted_ = 0;
   begins_ = true;  // what was done here took its time, which is none of the phase's
   Enter(phase, now);

@@ -85,15 +85,6 @@ int Report(const Generator& generator, const Flags& flags) {
   return result.corrupt() + result.misdelivered() > 0 ? kFoundFaults : 0;
 }
 
-bool AwaitLinks(Devices& devices, Nanos within) {
-  const Nanos deadline = io::MonotonicNow() + within;
-  while (!devices.AreLinksUp()) {
-    if (io::MonotonicNow() > deadline || signals_received.load() > 0) return false;
-    usleep(10'000);
-  }
-  return true;
-}
-
 int Run(const Flags& flags) {
   const Options& options = flags.options;
   std::vector<std::vector<uint8_t>> replay;
@@ -114,9 +105,6 @@ int Run(const Flags& flags) {
   }
   auto devices = Devices::Start(options, flags.machine);
   if (!devices.ok()) return Fail(std::string(devices.status().message()));
-  if (!AwaitLinks(**devices, options.resolve_within)) {
-    return Fail((*devices)->LinkDown() + ": its link does not come up");
-  }
   const auto generator = std::make_unique<Generator>(options, run_id, (*devices)->client_mac(),
                                                      (*devices)->server_mac(), std::move(replay));
   Drive(*generator, (*devices)->client(),

@@ -164,6 +164,10 @@ void ReadRates(const FlagTexts& flags, Options& options, Complaints& complaints)
   options.open_per_second = flags.open_per_second;
   options.requests_per_connection = flags.requests_per_connection;
   options.retransmit_after = flags.retransmit_ms * kMillisecond;
+  options.catch_up = flags.catch_up_ms * kMillisecond;
+  if (flags.catch_up_ms > 1000) {
+    complaints.Add("catch_up_ms", absl::StrCat(flags.catch_up_ms), "from 0 to 1000");
+  }
   options.flows = flags.flows;
   options.seed = flags.seed;
   options.warm_up = NanosFrom("warm_up_s", flags.warm_up_s, 3600, complaints);

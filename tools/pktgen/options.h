@@ -39,6 +39,7 @@ struct FlagTexts {
   uint64_t open_per_second = 0;
   uint32_t requests_per_connection = 0;
   uint32_t retransmit_ms = 0;
+  uint32_t catch_up_ms = 0;
   double warm_up_s = 0;
   double duration_s = 0;
   double resolve_s = 0;
@@ -71,6 +72,7 @@ struct Options {
   uint64_t open_per_second = 0;
   uint32_t requests_per_connection = 1;
   Nanos retransmit_after = 0;
+  Nanos catch_up = 0;  // what a generator that was held up sends at once, at most
   Nanos warm_up = 0;
   Nanos duration = 0;
   Nanos resolve_within = 0;

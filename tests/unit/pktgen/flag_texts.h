@@ -21,6 +21,7 @@ inline FlagTexts GoodFlags() {
   flags.open_per_second = 20000;
   flags.requests_per_connection = 1;
   flags.retransmit_ms = 200;
+  flags.catch_up_ms = 1;
   flags.warm_up_s = 0.1;
   flags.duration_s = 0.5;
   flags.resolve_s = 2;

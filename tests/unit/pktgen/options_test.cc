@@ -84,6 +84,7 @@ TEST_CASE("options: what is wrong is refused, with flag and value", "[pktgen]") 
          f.protocol = "tcp";
        }},
       {"--retransmit_ms \"0\":", [](FlagTexts& f) { f.retransmit_ms = 0; }},
+      {"--catch_up_ms \"1001\":", [](FlagTexts& f) { f.catch_up_ms = 1001; }},
       {"--duration_s \"0\":", [](FlagTexts& f) { f.duration_s = 0; }},
       {"--duration_s \"-1\":", [](FlagTexts& f) { f.duration_s = -1; }},
       {"--warm_up_s \"1e+09\":", [](FlagTexts& f) { f.warm_up_s = 1e9; }},
