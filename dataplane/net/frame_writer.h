@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the frame builders share; nobody else includes this. Each function writes at the given place
+// What the frame builders share, those of tools/pktgen among them; nobody else includes this. Each function writes at the given place
 // and knows that the caller's FrameBuffer is large enough.
 #pragma once
 

@@ -182,10 +182,8 @@ void Generator::StepResolve(Nanos now) {
 }
 
 void Generator::AfterResolve(Nanos now) {
-  net::LinkHeader link;
-  link.source = client_mac_;
-  link.destination = options_.device_mac.value_or(client_side_.found().value_or(server_mac_));
-  clients_.set_link(link);
+  device_mac_ = options_.device_mac.value_or(client_side_.found().value_or(server_mac_));
+  clients_.set_link({device_mac_, client_mac_});
   const bool opens =
       replay_.empty() && !options_.has_connections() && options_.open_per_second != 0;
   if (opens) {
@@ -288,6 +286,14 @@ void Generator::TakeResult() {
 
 // ---- Arrivals.
 
+// When another device takes over it announces the addresses at its own MAC.
+void Generator::FollowDevice() {
+  if (phase_ == Phase::kResolve || !client_side_.found()) return;
+  if (*client_side_.found() == device_mac_) return;
+  device_mac_ = *client_side_.found();
+  clients_.set_link({device_mac_, client_mac_});
+}
+
 bool Generator::AnswerNeighbour(Neighbours& side, Counters& counters, net::Packet& packet,
                                 const Arrival& arrival) {
   counters.Add(Counter::kNeighbourReceived);
@@ -333,7 +339,9 @@ bool Generator::AtClient(net::Packet& packet, Nanos now) noexcept {
     return false;
   }
   if (arrival.kind == Arrival::Kind::kNeighbour) {
-    return AnswerNeighbour(client_side_, clients_.counters(), packet, arrival);
+    const bool is_answer = AnswerNeighbour(client_side_, clients_.counters(), packet, arrival);
+    FollowDevice();
+    return is_answer;
   }
   clients_.Receive(arrival, packet.length, now);
   return false;
@@ -373,7 +381,9 @@ size_t Generator::Fill(std::span<FrameSlot> slots, Nanos now) noexcept {
     if (slots.empty()) return 0;
     slots[0].length =
         client_side_.Ask(now, net::FrameBuffer(slots[0].room.data(), kOriginatedFrameMax));
-    return slots[0].length > 0 ? 1 : 0;
+    if (slots[0].length == 0) return 0;
+    clients_.counters().Add(Counter::kNeighbourSent);
+    return 1;
   }
   const size_t errands = slots.size() - std::min<size_t>(granted_, slots.size());
   size_t filled = clients_.SendErrands(slots.first(errands), now);
@@ -386,7 +396,9 @@ size_t Generator::Fill(std::span<FrameSlot> slots, Nanos now) noexcept {
 
 bool Generator::FillServer(FrameSlot& slot, Nanos now) noexcept {
   slot.length = server_side_.Ask(now, net::FrameBuffer(slot.room.data(), kOriginatedFrameMax));
-  return slot.length > 0;
+  if (slot.length == 0) return false;
+  servers_.counters().Add(Counter::kNeighbourSent);
+  return true;
 }
 
 }  // namespace tandem::pktgen

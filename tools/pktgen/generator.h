@@ -92,8 +92,7 @@ class Generator {
   void AfterOpening(Nanos now);
   void AfterMeasurement(Nanos now);
   void Fail(const std::string& why);
-  bool IsFound() const;
-  void SetLinks();
+  void FollowDevice();
   Work WorkOf() const;
   size_t Replay(std::span<FrameSlot> slots) noexcept;
   bool AnswerNeighbour(Neighbours& side, Counters& counters, net::Packet& packet,
@@ -110,6 +109,7 @@ class Generator {
   Servers servers_;
   Neighbours client_side_;
   Neighbours server_side_;
+  MacAddress device_mac_{};  // clients send to
   Pacer pacer_;
   Phase phase_ = Phase::kResolve;
   Phase next_ = Phase::kDone;  // after kSettle

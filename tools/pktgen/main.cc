@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "dataplane/base/hash.h"
@@ -53,9 +54,10 @@ bool Write(const std::string& path, const std::string& text) {
   return std::fclose(file) == 0 && is_written;
 }
 
-void Drive(Generator& generator, Wire& client, Wire* server, bool is_live) {
+void Drive(Generator& generator, Wire& client, Wire* server, const Flags& flags) {
   Loop loop(generator, client, server, io::MonotonicNow);
-  Live live(isatty(STDOUT_FILENO) == 1);
+  std::FILE* const out = flags.json == "-" ? stderr : stdout;
+  Live live(isatty(fileno(out)) == 1);
   int signals_seen = 0;
   generator.Start(io::MonotonicNow());
   while (!generator.is_done()) {
@@ -63,11 +65,11 @@ void Drive(Generator& generator, Wire& client, Wire* server, bool is_live) {
     const int signals = signals_received.load(std::memory_order_relaxed);
     for (; signals_seen < signals; ++signals_seen)
       generator.Stop(now);
-    if (!is_live) continue;
+    if (!flags.live) continue;
     const std::string text = live.Text(generator, now);
     if (text.empty()) continue;
-    std::fputs(text.c_str(), stdout);
-    std::fflush(stdout);
+    std::fputs(text.c_str(), out);
+    std::fflush(out);
   }
 }
 
@@ -100,7 +102,7 @@ int Run(const Flags& flags) {
     LoopbackPair pair(size_t{options.mtu} + kOriginatedFrameMax);
     const auto generator = std::make_unique<Generator>(options, run_id, kLoopbackClient,
                                                        kLoopbackServer, std::move(replay));
-    Drive(*generator, pair.client(), &pair.server(), flags.live);
+    Drive(*generator, pair.client(), &pair.server(), flags);
     return Report(*generator, flags);
   }
   auto devices = Devices::Start(options, flags.machine);
@@ -108,7 +110,7 @@ int Run(const Flags& flags) {
   const auto generator = std::make_unique<Generator>(options, run_id, (*devices)->client_mac(),
                                                      (*devices)->server_mac(), std::move(replay));
   Drive(*generator, (*devices)->client(),
-        (*devices)->has_server() ? &(*devices)->server() : nullptr, flags.live);
+        (*devices)->has_server() ? &(*devices)->server() : nullptr, flags);
   return Report(*generator, flags);
 }
 
@@ -116,5 +118,9 @@ int Run(const Flags& flags) {
 }  // namespace tandem::pktgen
 
 int main(int argc, char** argv) {
-  return tandem::pktgen::Run(tandem::pktgen::ParseFlags(argc, argv));
+  try {
+    return tandem::pktgen::Run(tandem::pktgen::ParseFlags(argc, argv));
+  } catch (const std::bad_alloc&) {
+    return tandem::pktgen::Fail("not enough memory for so many --flows");
+  }
 }

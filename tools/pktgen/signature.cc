@@ -9,61 +9,80 @@
 namespace tandem::pktgen {
 namespace {
 
-constexpr uint8_t kMagic = 0xa0;
-constexpr uint8_t kMagicMask = 0xf0;
-constexpr uint8_t kReplyBit = 0x08;
-constexpr uint8_t kGenerationMask = 0x07;
-constexpr size_t kFlow = 2;
-constexpr size_t kSequence = 6;
-constexpr size_t kSent = 10;
+// The first 16 bytes are two words, in network byte order:
+//   magic and reply bit and generation 8, phase 8, flow 32, sequence (upper half) 16
+//   sequence (lower half) 16, time sent 48
+constexpr uint64_t kMagic = 0xa;
+constexpr uint64_t kReplyBit = 0x8;
+constexpr uint64_t kGenerationMask = 0x7;
+constexpr uint64_t kTimeMask = (uint64_t{1} << 48) - 1;
 constexpr size_t kCheck = 16;
 constexpr size_t kAnswered = 18;
 
-void Store48(uint8_t* to, uint64_t value) {
-  net::Store16(to, static_cast<uint16_t>(value >> 32));
-  net::Store32(to + 2, static_cast<uint32_t>(value));
+struct Words {
+  uint64_t first = 0;
+  uint64_t second = 0;
+  uint64_t answered = 0;
+};
+
+uint16_t CheckOf(const Words& words, bool is_long, uint64_t key) {
+  const uint64_t hash = HashPair(words.first, words.second, key);
+  return static_cast<uint16_t>(is_long ? MultiplyFold(hash ^ words.answered, key | 1) : hash);
 }
 
-uint64_t Load48(const uint8_t* from) {
-  return uint64_t{net::Load16(from)} << 32 | net::Load32(from + 2);
+uint64_t Load64(const uint8_t* from) {
+  uint64_t value = 0;
+  std::memcpy(&value, from, sizeof(value));
+  return __builtin_bswap64(value);
 }
 
-uint16_t CheckOf(std::span<const uint8_t> payload, uint64_t key) {
-  uint64_t words[3] = {};
-  std::memcpy(words, payload.data(), kCheck);
-  if (payload.size() >= kSignatureLongSize) std::memcpy(words + 2, payload.data() + kAnswered, 6);
-  return static_cast<uint16_t>(HashPair(HashPair(words[0], words[1], key), words[2], key));
+void Store64(uint8_t* to, uint64_t value) {
+  value = __builtin_bswap64(value);
+  std::memcpy(to, &value, sizeof(value));
 }
 
 }  // namespace
 
 void WriteSignature(std::span<uint8_t> payload, const Signature& signature, uint64_t key) noexcept {
   uint8_t* const to = payload.data();
-  to[0] = static_cast<uint8_t>(kMagic | (signature.is_reply ? kReplyBit : 0) |
-                               (signature.generation & kGenerationMask));
-  to[1] = signature.phase;
-  net::Store32(to + kFlow, signature.flow);
-  net::Store32(to + kSequence, signature.sequence);
-  Store48(to + kSent, signature.sent_ns);
-  if (payload.size() >= kSignatureLongSize) Store48(to + kAnswered, signature.answered_ns);
-  net::Store16(to + kCheck, CheckOf(payload, key));
+  const bool is_long = payload.size() >= kSignatureLongSize;
+  const uint64_t magic =
+      kMagic << 4 | (signature.is_reply ? kReplyBit : 0) | (signature.generation & kGenerationMask);
+  Words words;
+  words.first = magic << 56 | uint64_t{signature.phase} << 48 | uint64_t{signature.flow} << 16 |
+                signature.sequence >> 16;
+  words.second = uint64_t{signature.sequence} << 48 | (signature.sent_ns & kTimeMask);
+  words.answered = signature.answered_ns & kTimeMask;
+  Store64(to, words.first);
+  Store64(to + 8, words.second);
+  net::Store16(to + kCheck, CheckOf(words, is_long, key));
+  if (!is_long) return;
+  net::Store16(to + kAnswered, static_cast<uint16_t>(words.answered >> 32));
+  net::Store32(to + kAnswered + 2, static_cast<uint32_t>(words.answered));
 }
 
 SignatureCheck ReadSignature(std::span<const uint8_t> payload, uint64_t key,
                              Signature& signature) noexcept {
   if (payload.size() < kSignatureSize) return SignatureCheck::kForeign;
   const uint8_t* const from = payload.data();
-  if (net::Load16(from + kCheck) != CheckOf(payload, key)) {
-    return (from[0] & kMagicMask) == kMagic ? SignatureCheck::kDamaged : SignatureCheck::kForeign;
+  const bool is_long = payload.size() >= kSignatureLongSize;
+  Words words = {Load64(from), Load64(from + 8), 0};
+  if (is_long) {
+    words.answered =
+        uint64_t{net::Load16(from + kAnswered)} << 32 | net::Load32(from + kAnswered + 2);
   }
-  if ((from[0] & kMagicMask) != kMagic) return SignatureCheck::kForeign;
-  signature.is_reply = (from[0] & kReplyBit) != 0;
-  signature.generation = from[0] & kGenerationMask;
-  signature.phase = from[1];
-  signature.flow = net::Load32(from + kFlow);
-  signature.sequence = net::Load32(from + kSequence);
-  signature.sent_ns = Load48(from + kSent);
-  signature.answered_ns = payload.size() >= kSignatureLongSize ? Load48(from + kAnswered) : 0;
+  const bool is_ours = words.first >> 60 == kMagic;
+  if (net::Load16(from + kCheck) != CheckOf(words, is_long, key)) {
+    return is_ours ? SignatureCheck::kDamaged : SignatureCheck::kForeign;
+  }
+  if (!is_ours) return SignatureCheck::kForeign;
+  signature.is_reply = (words.first >> 56 & kReplyBit) != 0;
+  signature.generation = static_cast<uint8_t>(words.first >> 56 & kGenerationMask);
+  signature.phase = static_cast<uint8_t>(words.first >> 48);
+  signature.flow = static_cast<uint32_t>(words.first >> 16);
+  signature.sequence = static_cast<uint32_t>(words.first << 16 | words.second >> 48);
+  signature.sent_ns = words.second & kTimeMask;
+  signature.answered_ns = words.answered;
   return SignatureCheck::kGood;
 }
 

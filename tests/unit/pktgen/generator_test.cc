@@ -7,8 +7,10 @@
 #include <functional>
 
 #include "dataplane/base/prng.h"
+#include "tests/support/allocation_guard.h"
 #include "tests/support/packet_builder.h"
 #include "tests/unit/pktgen/flag_texts.h"
+#include "tools/pktgen/live.h"
 #include "tools/pktgen/loop.h"
 #include "tools/pktgen/loopback_wire.h"
 
@@ -211,6 +213,86 @@ TEST_CASE("generator: says who does not answer", "[pktgen]") {
   CHECK(virtual_now - began == Approx(2 * kSecond).epsilon(0.01));
   CHECK(generator->failure().find("192.0.2.100 (ARP) on --client_port within 2000 ms") !=
         std::string::npos);
+}
+
+TEST_CASE("generator: allocates nothing while it measures", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.protocol = GENERATE("udp", "tcp");
+  flags.new_per_second = GENERATE(0U, 20000U);
+  flags.popularity = "zipf:1";
+  const auto options = OptionsFrom(flags);
+  LoopbackPair pair(4096);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Loop loop(*generator, pair.client(), &pair.server(), Tick);
+  generator->Start(virtual_now);
+  while (!generator->is_measuring())
+    loop.Turn();
+  test::GuardAllocations(true);
+  for (int i = 0; i < 20000; ++i)
+    loop.Turn();
+  test::GuardAllocations(false);
+  CHECK(test::Allocations() == 0);
+  CHECK(generator->clients().counters()[Counter::kRepliesReceived] > 500);
+}
+
+TEST_CASE("generator: follows the device's address to another MAC", "[pktgen]") {
+  FlagTexts flags = GoodFlags();
+  flags.servers = "10.1.0.11";
+  flags.rate_pps = 1000;
+  const auto options = OptionsFrom(flags);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  test::Bytes room(4096);
+  Nanos now = kSecond;
+  generator->Start(now);
+  const auto next_frame = [&] {
+    for (;;) {
+      now += 100'000;
+      generator->Step(now);
+      FrameSlot slot = {room};
+      if (generator->Want(now) > 0 && generator->Fill({&slot, 1}, now) == 1) return;
+    }
+  };
+  const auto announce = [&](const MacAddress& mac) {
+    test::Bytes frame = PacketBuilder().ArpRequest(mac, "192.0.2.100", "192.0.2.100").Build();
+    frame.resize(kOriginatedFrameMax);
+    net::Packet packet;
+    packet.data = frame.data();
+    packet.length = packet.contiguous = kFrameMin;
+    CHECK_FALSE(generator->AtClient(packet, now));
+  };
+  next_frame();  // the question
+  announce(kDeviceOfRun);
+  next_frame();
+  CHECK(std::equal(kDeviceOfRun.begin(), kDeviceOfRun.end(), room.data()));
+  const MacAddress other = Mac("02:00:00:00:00:0e");
+  announce(other);
+  next_frame();
+  CHECK(std::equal(other.begin(), other.end(), room.data()));
+}
+
+TEST_CASE("live: a line every second, with the rate of that second", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.rate_pps = 5000;
+  flags.duration_s = 3;
+  const auto options = OptionsFrom(flags);
+  LoopbackPair pair(4096);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Loop loop(*generator, pair.client(), &pair.server(), Tick);
+  Live lines(false);
+  Live view(true);
+  generator->Start(virtual_now);
+  std::vector<std::string> said;
+  std::string drawn;
+  while (!generator->is_done()) {
+    const Nanos now = loop.Turn();
+    if (std::string text = lines.Text(*generator, now); !text.empty()) said.push_back(text);
+    drawn += view.Text(*generator, now);
+  }
+  REQUIRE(said.size() >= 3);
+  CHECK(said[1].find("measure") != std::string::npos);
+  CHECK(said[1].find("replies      5000/s") != std::string::npos);
+  CHECK(drawn.find("\x1b[7A") != std::string::npos);
+  CHECK(ToText(generator->result()).find("lost 0 (") != std::string::npos);
 }
 
 TEST_CASE("generator: sends to whoever answers for the virtual server", "[pktgen]") {
