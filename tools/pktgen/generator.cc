@@ -75,6 +75,14 @@ Generator::Generator(const Options& options, uint64_t run_id, const MacAddress& 
           [this](const IpAddress& address) { return servers_.addresses().Contains(address); }),
       pacer_(0, 0) {}
 
+uint64_t Generator::MemoryNeeded(const Options& options) {
+  constexpr uint64_t kTimer = 4;
+  constexpr uint64_t kZipf = 16;  // the table, and what it is made of
+  const uint64_t each = sizeof(ClientFlow) + Servers::kBytesPerFlow + kTimer +
+                        (options.zipf_exponent > 0 ? kZipf : 0);
+  return each * options.flows;
+}
+
 // ---- Phases.
 
 void Generator::Start(Nanos now) {

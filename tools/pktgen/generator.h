@@ -38,6 +38,9 @@ class Generator {
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
 
+  // Bytes for the flows' state.
+  static uint64_t MemoryNeeded(const Options& options);
+
   void Start(Nanos now);
   // Moves on to the next phase when it is time.
   void Step(Nanos now);

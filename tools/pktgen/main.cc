@@ -2,11 +2,13 @@
 //
 // tandem-pktgen: one run. Exit status 0: it ran; 1: it could not; 2: wrong command line; 3: it ran, and
 // found corrupt or misdelivered packets.
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <string>
@@ -87,8 +89,34 @@ int Report(const Generator& generator, const Flags& flags) {
   return result.corrupt() + result.misdelivered() > 0 ? kFoundFaults : 0;
 }
 
+// What EAL does otherwise.
+bool PinTo(int core) {
+  if (core < 0) return true;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<size_t>(core), &set);
+  return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
+// What the kernel could give without killing somebody; the largest number when it does not say.
+uint64_t MemoryAvailable() {
+  std::ifstream file("/proc/meminfo");
+  std::string name;
+  uint64_t kib = 0;
+  std::string unit;
+  while (file >> name >> kib >> unit) {
+    if (name == "MemAvailable:") return kib * 1024;
+  }
+  return UINT64_MAX;
+}
+
 int Run(const Flags& flags) {
   const Options& options = flags.options;
+  const uint64_t needed = Generator::MemoryNeeded(options);
+  if (needed > MemoryAvailable()) {
+    return Fail("--flows \"" + std::to_string(options.flows) + "\": needs " +
+                std::to_string(needed >> 20) + " MiB, more than there is");
+  }
   std::vector<std::vector<uint8_t>> replay;
   if (!options.pcap.empty()) {
     constexpr size_t kLinkSize = 18;  // Ethernet header and a tag
@@ -99,6 +127,9 @@ int Run(const Flags& flags) {
   TakeSignals();
   const uint64_t run_id = HashPair(io::MonotonicNow(), static_cast<uint64_t>(getpid()), 1);
   if (options.loopback) {
+    if (!PinTo(flags.machine.core)) {
+      return Fail("--core \"" + std::to_string(flags.machine.core) + "\": cannot run there");
+    }
     LoopbackPair pair(size_t{options.mtu} + kOriginatedFrameMax);
     const auto generator = std::make_unique<Generator>(options, run_id, kLoopbackClient,
                                                        kLoopbackServer, std::move(replay));

@@ -35,6 +35,21 @@ std::string CounterLines(const char* side, const Counters& counters) {
   return text;
 }
 
+// Why fewer were sent than were offered.
+std::string ShortfallLines(const Result& result) {
+  if (result.kept_rate()) return {};
+  std::string text = absl::StrFormat("did not keep the rate: %d of %d offered were sent\n",
+                                     result.started, result.offered);
+  if (const uint64_t busy = result.clients[Counter::kFlowBusy]; busy > 0) {
+    absl::StrAppendFormat(&text, "  %d not, since flows had too many requests under way\n", busy);
+  }
+  if (const uint64_t busy = result.clients[Counter::kTupleBusy]; busy > 0) {
+    absl::StrAppendFormat(&text, "  %d not, since the next tuples were in use: more --flows\n",
+                          busy);
+  }
+  return text;
+}
+
 std::string LossLines(const Result& result) {
   std::string text =
       absl::StrFormat("lost %d (%d on the way to servers, %d to clients) in %d of %d flows\n",
@@ -73,11 +88,7 @@ double Result::PerSecond(uint64_t count) const {
 std::string ToText(const Result& result) {
   std::string text = absl::StrFormat("measured %.3f s%s\n", Micros(result.measured) / 1e6,
                                      result.was_stopped ? ", stopped early" : "");
-  if (!result.kept_rate()) {
-    absl::StrAppendFormat(&text,
-                          "the generator could not keep the rate: %d of %d offered were sent\n",
-                          result.started, result.offered);
-  }
+  text += ShortfallLines(result);
   const Counters& clients = result.clients;
   if (!result.options.pcap.empty()) {
     text += RateLine(result, "frames replayed", clients[Counter::kReplayed]);

@@ -40,6 +40,8 @@ class ServerAddresses {
 
 class Servers {
  public:
+  static constexpr size_t kBytesPerFlow = 24;
+
   Servers(std::vector<IpAddress> addresses, const RunKey& run);
 
   // A frame that Inspect took for UDP or TCP. True: it is an answer now, of the same length, with its
@@ -63,6 +65,8 @@ class Servers {
     uint16_t server = 0;            // 0: not seen yet
     uint8_t generation = 0;
   };
+
+  static_assert(sizeof(Flow) == kBytesPerFlow);
 
   bool NoteRequest(Flow& flow, const Arrival& arrival, uint16_t server, Nanos now);
   bool AnswerTcp(net::Packet& packet, const Arrival& arrival, Flow& flow, uint16_t server,
