@@ -169,35 +169,32 @@ size_t Clients::SendErrands(std::span<FrameSlot> slots, Nanos now) noexcept {
 }
 
 size_t Clients::SendWork(Work work, std::span<FrameSlot> slots, Nanos now) noexcept {
-  constexpr size_t kDraws = 32;
-  std::array<uint32_t, kDraws> drawn;
+  if (work == Work::kRequests) return SendRequests(slots, now);
   size_t filled = 0;
   for (size_t i = 0; i < slots.size(); ++i) {
     FrameSlot& slot = slots[filled];
-    bool is_filled = false;
-    switch (work) {
-      case Work::kOpen:
-        is_filled = SendOpen(slot, now);
-        break;
-      case Work::kClose:
-        is_filled = SendClose(slot, now);
-        break;
-      case Work::kConnections:
-        is_filled = SendConnection(slot, now);
-        break;
-      case Work::kRequests:
-        // All of a burst's flows are fetched before the first is looked at.
-        if (i % kDraws == 0) {
-          const size_t draws = std::min(kDraws, slots.size() - i);
-          for (size_t k = 0; k < draws; ++k) {
-            drawn[k] = popularity_.Draw(prng_);
-            __builtin_prefetch(&flows_[drawn[k]], 1);
-          }
-        }
-        is_filled = SendRequest(drawn[i % kDraws], slot, now);
-        break;
-    }
+    const bool is_filled = work == Work::kOpen    ? SendOpen(slot, now)
+                           : work == Work::kClose ? SendClose(slot, now)
+                                                  : SendConnection(slot, now);
     if (is_filled) ++filled;
+  }
+  return filled;
+}
+
+// All of a burst's flows are fetched before the first is looked at.
+size_t Clients::SendRequests(std::span<FrameSlot> slots, Nanos now) {
+  constexpr size_t kDraws = 32;
+  std::array<uint32_t, kDraws> drawn{};
+  size_t filled = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (i % kDraws == 0) {
+      const size_t draws = std::min(kDraws, slots.size() - i);
+      for (size_t k = 0; k < draws; ++k) {
+        drawn[k] = popularity_.Draw(prng_);
+        __builtin_prefetch(&flows_[drawn[k]], 1);
+      }
+    }
+    if (SendRequest(drawn[i % kDraws], slots[filled], now)) ++filled;
   }
   return filled;
 }

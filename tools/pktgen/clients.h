@@ -106,6 +106,7 @@ class Clients {
   void Account(FrameSlot& slot, size_t length, Counter counter);
   // Each is given one slot; false: left empty.
   bool SendErrand(const Errand& errand, FrameSlot& slot, Nanos now);
+  size_t SendRequests(std::span<FrameSlot> slots, Nanos now);
   bool SendOpen(FrameSlot& slot, Nanos now);
   bool SendRequest(uint32_t drawn, FrameSlot& slot, Nanos now);
   bool SendConnection(FrameSlot& slot, Nanos now);

@@ -20,6 +20,8 @@ class Loop {
   // `server` may be the client's own wire's peer, or nullptr: nobody there.
   Loop(Generator& generator, Wire& client, Wire* server, Clock clock)
       : generator_(generator), client_(client), server_(server), clock_(clock) {}
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
   ~Loop();
 
   // Returns the time at its beginning.
