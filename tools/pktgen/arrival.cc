@@ -138,6 +138,9 @@ Counter Inspect(const net::Packet& packet, Side side, const RunKey& run,
     case net::Kind::kIcmpError:
       return Counter::kIcmpErrors;
     case net::Kind::kIcmpQuery:
+      if ((arrival.parsed.flags & net::kIcmpReply) != 0) return Counter::kOther;
+      arrival.kind = Arrival::Kind::kEcho;
+      return Counter::kNone;
     case net::Kind::kIcmpOther:
     case net::Kind::kIpOther:
       break;

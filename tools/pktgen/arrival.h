@@ -27,7 +27,7 @@ struct RunKey {
 };
 
 struct Arrival {
-  enum class Kind : uint8_t { kNeighbour, kUdp, kTcp };
+  enum class Kind : uint8_t { kNeighbour, kEcho, kUdp, kTcp };  // kEcho: a request
 
   Kind kind = Kind::kNeighbour;
   net::Parsed parsed;

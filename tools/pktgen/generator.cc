@@ -313,6 +313,17 @@ bool Generator::AnswerNeighbour(Neighbours& side, Counters& counters, net::Packe
   return true;
 }
 
+// Devices ask so whether their neighbours live.
+bool Generator::AnswerEcho(const Neighbours& side, const MacAddress& mac, Counters& counters,
+                           net::Packet& packet, const Arrival& arrival) {
+  counters.Add(Counter::kEchoReceived);
+  if (!side.owns(net::DestinationOf(arrival.parsed))) return false;
+  net::EchoReplyInPlace(packet, arrival.parsed);
+  std::copy_n(packet.data + 6, 6, packet.data);
+  std::copy_n(mac.data(), 6, packet.data + 6);
+  return true;
+}
+
 bool Generator::AtServer(net::Packet& packet, Nanos now) noexcept {
   if (!replay_.empty()) {
     servers_.counters().Add(Counter::kReplayReceived);
@@ -324,6 +335,9 @@ bool Generator::AtServer(net::Packet& packet, Nanos now) noexcept {
   if (verdict != Counter::kNone) {
     servers_.counters().Add(verdict);
     return false;
+  }
+  if (arrival.kind == Arrival::Kind::kEcho) {
+    return AnswerEcho(server_side_, server_mac_, servers_.counters(), packet, arrival);
   }
   if (arrival.kind == Arrival::Kind::kNeighbour) {
     return AnswerNeighbour(server_side_, servers_.counters(), packet, arrival);
@@ -345,6 +359,9 @@ bool Generator::AtClient(net::Packet& packet, Nanos now) noexcept {
   if (verdict != Counter::kNone) {
     clients_.counters().Add(verdict);
     return false;
+  }
+  if (arrival.kind == Arrival::Kind::kEcho) {
+    return AnswerEcho(client_side_, client_mac_, clients_.counters(), packet, arrival);
   }
   if (arrival.kind == Arrival::Kind::kNeighbour) {
     const bool is_answer = AnswerNeighbour(client_side_, clients_.counters(), packet, arrival);

@@ -98,6 +98,8 @@ class Generator {
   void FollowDevice();
   Work WorkOf() const;
   size_t Replay(std::span<FrameSlot> slots) noexcept;
+  bool AnswerEcho(const Neighbours& side, const MacAddress& mac, Counters& counters,
+                  net::Packet& packet, const Arrival& arrival);
   bool AnswerNeighbour(Neighbours& side, Counters& counters, net::Packet& packet,
                        const Arrival& arrival);
   void TakeResult();

@@ -23,6 +23,8 @@ class Neighbours {
   // `out`, 0 when there is none.
   size_t Answer(const net::Packet& packet, const net::Parsed& parsed, net::FrameBuffer out);
 
+  bool owns(const IpAddress& address) const { return owns_(address); }
+
   // Look for `target`; questions come from `source`, one of our own. Both of one family.
   void LookFor(const IpAddress& target, const IpAddress& source);
   // The length of the next question, 0 when it is not time for one, or none is needed.

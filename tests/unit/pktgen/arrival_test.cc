@@ -95,7 +95,9 @@ TEST_CASE("arrival: other people's packets", "[pktgen]") {
   CHECK(InspectBytes(ip().Udp(1, 2).Build(), arrival) == Counter::kForeign);
   CHECK(InspectBytes(ip().Tcp(1, 2, test::kSyn).Build(), arrival) == Counter::kForeign);
   CHECK(InspectBytes(ip().Tcp(1, 2, test::kRst).Build(), arrival) == Counter::kNone);
-  CHECK(InspectBytes(ip().EchoRequest(1).Build(), arrival) == Counter::kOther);
+  CHECK(InspectBytes(ip().EchoRequest(1).Build(), arrival) == Counter::kNone);
+  CHECK(arrival.kind == Arrival::Kind::kEcho);
+  CHECK(InspectBytes(ip().EchoReply(1).Build(), arrival) == Counter::kOther);
   CHECK(InspectBytes(ip().Udp(1, 2).Payload(100).BadL4Checksum().Build(), arrival) ==
         Counter::kL4ChecksumBad);
   CHECK(InspectBytes(ip().Udp(1, 2).Payload(9).BadIpChecksum().Build(), arrival) ==

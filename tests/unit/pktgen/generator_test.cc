@@ -270,6 +270,33 @@ TEST_CASE("generator: follows the device's address to another MAC", "[pktgen]") 
   CHECK(std::equal(other.begin(), other.end(), room.data()));
 }
 
+TEST_CASE("generator: answers echo requests to its servers, and to nobody else", "[pktgen]") {
+  FlagTexts flags = GoodFlags();
+  flags.servers = "10.1.0.11";
+  const auto options = OptionsFrom(flags);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  generator->Start(kSecond);
+  const auto ping = [&](const char* to) {
+    return PacketBuilder()
+        .Ethernet(kDeviceOfRun, kServerSideMac)
+        .Ipv4("10.1.0.1", to)
+        .EchoRequest(7)
+        .Payload(20)
+        .BuildPacket();
+  };
+  test::TestPacket packet = ping("10.1.0.11");
+  REQUIRE(generator->AtServer(packet.packet(), kSecond));
+  CHECK(packet.bytes() == PacketBuilder()
+                              .Ethernet(kServerSideMac, kDeviceOfRun)
+                              .Ipv4("10.1.0.11", "10.1.0.1")
+                              .EchoReply(7)
+                              .Payload(20)
+                              .Build());
+  test::TestPacket stranger = ping("10.1.0.12");
+  CHECK_FALSE(generator->AtServer(stranger.packet(), kSecond));
+  CHECK(generator->servers().counters()[Counter::kEchoReceived] == 2);
+}
+
 TEST_CASE("live: a line every second, with the rate of that second", "[pktgen]") {
   FlagTexts flags = LoopbackFlags();
   flags.rate_pps = 5000;
