@@ -53,6 +53,10 @@ self_ip {{ name: "servers" vlan: "servers" address: "10.1.0.1/16" }}
 self_ip {{ name: "servers-6" vlan: "servers" address: "2001:db8:1::1/64" }}
 {pools}{virtuals}{extra}'''
 
+    def rate(self, divisor=1):
+        """A second, well within what any machine does."""
+        return (500 if self.sanitized else 2000) // divisor
+
     def generate(self, *flags, port=80, ipv6=False, status=0):
         """A run of tandem-pktgen; its result, or what it says when `status` is not 0."""
         path = self.directory / 'pktgen.json'
@@ -82,7 +86,7 @@ def case_udp(world):
     """Pktgen: UDP by Zipf's law through the device, IPv4 and IPv6, with and without SNAT: nothing lost, nothing astray"""
     for port in (80, 81):
         for ipv6 in (False, True):
-            result = world.generate('--rate_pps', '2000', '--flows', '500', '--popularity', 'zipf:1.1',
+            result = world.generate('--rate_pps', world.rate(), '--flows', '500', '--popularity', 'zipf:1.1',
                                     '--frame_size', 'imix', port=port, ipv6=ipv6)
             check_clean(result)
             check(result['round_trip_ns']['count'] == result['clients']['replies_received'], result)
@@ -91,7 +95,7 @@ def case_udp(world):
 def case_tcp(world):
     """Pktgen: TCP connections open, carry data and close through the device"""
     for port, ipv6 in ((80, False), (81, False), (81, True)):
-        result = world.generate('--protocol', 'tcp', '--rate_pps', '2000', '--flows', '200', port=port, ipv6=ipv6)
+        result = world.generate('--protocol', 'tcp', '--rate_pps', world.rate(), '--flows', '200', port=port, ipv6=ipv6)
         check_clean(result)
         check(result['opening']['open_flows'] == 200 and result['opening']['left_open'] == 0,
               result['opening'])
@@ -99,11 +103,11 @@ def case_tcp(world):
 
 def case_new_connections(world):
     """Pktgen: new connections at a rate, each with two requests, all closed"""
-    result = world.generate('--protocol', 'tcp', '--new_per_second', '500', '--requests_per_connection', '2',
+    result = world.generate('--protocol', 'tcp', '--new_per_second', world.rate(4), '--requests_per_connection', '2',
                             '--flows', '20000', port=81)
     check_clean(result)
     clients = result['clients']
-    check(clients['connections_started'] == clients['connections_closed'] >= 400, clients)
+    check(clients['connections_started'] == clients['connections_closed'] > 50, clients)
     check(clients['requests_sent'] == 2 * clients['connections_closed'], clients)
 
 

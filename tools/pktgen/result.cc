@@ -88,6 +88,12 @@ double Result::PerSecond(uint64_t count) const {
 std::string ToText(const Result& result) {
   std::string text = absl::StrFormat("measured %.3f s%s\n", Micros(result.measured) / 1e6,
                                      result.was_stopped ? ", stopped early" : "");
+  const Options& options = result.options;
+  const bool stays = options.is_tcp && !options.has_connections() && options.pcap.empty();
+  if (stays && result.open_flows < options.flows) {
+    absl::StrAppendFormat(&text, "only %d of %d flows could be opened before\n", result.open_flows,
+                          options.flows);
+  }
   text += ShortfallLines(result);
   const Counters& clients = result.clients;
   if (!result.options.pcap.empty()) {

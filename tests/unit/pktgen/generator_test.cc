@@ -157,6 +157,19 @@ TEST_CASE("generator: loss before the measurement is not its", "[pktgen]") {
   CHECK(result.lost() == 0);
 }
 
+TEST_CASE("generator: goes on with the TCP flows that could be opened, and says so", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.protocol = "tcp";
+  flags.rate_pps = 1000;
+  flags.client_ports = "1000-1009";
+  flags.clients = "10.0.0.0/28";
+  const Result result =
+      RunLoopback(flags, [](net::Packet& packet) { return net::Load16(packet.data + 34) != 1000; });
+  CHECK(result.open_flows == 86);
+  CHECK(ToText(result).find("only 86 of 100 flows could be opened before") != std::string::npos);
+  CHECK(result.lost_to_server + result.lost_to_client == 0);
+}
+
 TEST_CASE("generator: damage is found, and told from loss", "[pktgen]") {
   FlagTexts flags = LoopbackFlags();
   flags.rate_pps = 20000;
