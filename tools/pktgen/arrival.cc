@@ -42,7 +42,7 @@ bool ReadTcp(const net::Packet& packet, const RunKey& run, Arrival& arrival, Sid
   arrival.sequence = net::Load32(tcp + 4);
   arrival.acknowledgement = net::Load32(tcp + 8);
   const size_t at = FindTimestamps(tcp, header_size);
-  if (at == 0) return false;
+  if (at == 0 || net::Load16(tcp + 14) != kWindow) return false;
   arrival.timestamps_offset = arrival.parsed.l4_offset + at;
   arrival.flow = run.FlowOf(net::Load32(tcp + at + (side == Side::kServer ? 0 : 4)));
   return arrival.flow < run.flows;
@@ -53,13 +53,12 @@ Counter ReadMark(const net::Packet& packet, const RunKey& run, bool is_filler_ze
                  Arrival& arrival) {
   const std::span<const uint8_t> payload(packet.data + arrival.payload_offset,
                                          arrival.payload_size);
-  switch (ReadSignature(payload, run.key, arrival.signature)) {
-    case SignatureCheck::kForeign:
-      return has_flow ? Counter::kPayloadBad : Counter::kForeign;
-    case SignatureCheck::kDamaged:
-      return Counter::kPayloadBad;
-    case SignatureCheck::kGood:
-      break;
+  const SignatureCheck check = ReadSignature(payload, run.key, arrival.signature);
+  if (check != SignatureCheck::kGood) {
+    // Somebody else's payload may begin like a mark, but hardly names a flow of ours.
+    const bool is_ours =
+        has_flow || (check == SignatureCheck::kDamaged && arrival.signature.flow < run.flows);
+    return is_ours ? Counter::kPayloadBad : Counter::kForeign;
   }
   if (!is_filler_zero) return Counter::kPayloadBad;
   if (arrival.signature.flow >= run.flows) return Counter::kFlowUnknown;

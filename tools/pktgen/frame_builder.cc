@@ -10,8 +10,6 @@
 namespace tandem::pktgen {
 namespace {
 
-constexpr uint16_t kWindow = 65535;
-
 void WriteTcp(uint8_t* to, const Segment& segment, uint16_t source_port, uint16_t target_port,
               uint16_t mss) {
   rte_tcp_hdr tcp = {};

@@ -71,11 +71,7 @@ SignatureCheck ReadSignature(std::span<const uint8_t> payload, uint64_t key,
     words.answered =
         uint64_t{net::Load16(from + kAnswered)} << 32 | net::Load32(from + kAnswered + 2);
   }
-  const bool is_ours = words.first >> 60 == kMagic;
-  if (net::Load16(from + kCheck) != CheckOf(words, is_long, key)) {
-    return is_ours ? SignatureCheck::kDamaged : SignatureCheck::kForeign;
-  }
-  if (!is_ours) return SignatureCheck::kForeign;
+  if (words.first >> 60 != kMagic) return SignatureCheck::kForeign;
   signature.is_reply = (words.first >> 56 & kReplyBit) != 0;
   signature.generation = static_cast<uint8_t>(words.first >> 56 & kGenerationMask);
   signature.phase = static_cast<uint8_t>(words.first >> 48);
@@ -83,7 +79,8 @@ SignatureCheck ReadSignature(std::span<const uint8_t> payload, uint64_t key,
   signature.sequence = static_cast<uint32_t>(words.first << 16 | words.second >> 48);
   signature.sent_ns = words.second & kTimeMask;
   signature.answered_ns = words.answered;
-  return SignatureCheck::kGood;
+  const bool is_good = net::Load16(from + kCheck) == CheckOf(words, is_long, key);
+  return is_good ? SignatureCheck::kGood : SignatureCheck::kDamaged;
 }
 
 }  // namespace tandem::pktgen

@@ -48,8 +48,9 @@ void WriteSignature(std::span<uint8_t> payload, const Signature& signature, uint
 enum class SignatureCheck : uint8_t {
   kGood,
   kForeign,  // no mark of ours
-  kDamaged,  // a mark of ours that is not as it was written
+  kDamaged,  // looks like one of ours, and is not as it was written
 };
+// `signature` is what stands there, unless it is kForeign.
 SignatureCheck ReadSignature(std::span<const uint8_t> payload, uint64_t key,
                              Signature& signature) noexcept;
 

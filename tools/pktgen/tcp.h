@@ -29,6 +29,10 @@ inline constexpr size_t kMssSize = 4;
 inline constexpr size_t kTcpHeaderSize = net::kTcpSize + kTimestampsSize;
 inline constexpr size_t kSynHeaderSize = kTcpHeaderSize + kMssSize;
 
+// The window of all our segments, which no stack chooses: 32 bits of a stranger's option may well be a flow
+// number of ours.
+inline constexpr uint16_t kWindow = 65525;
+
 // What the servers' end of every connection has in TSval.
 inline constexpr uint32_t kServerTimestamp = 0x54414e44;
 

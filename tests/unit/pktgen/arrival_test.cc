@@ -84,7 +84,7 @@ TEST_CASE("arrival: damage that a right checksum covers is found by the payload"
   CHECK(InspectBytes(bytes, arrival) == Counter::kPayloadBad);
   bytes[payload + 30] ^= 0x01;
   CHECK(InspectBytes(bytes, arrival) == Counter::kNone);
-  bytes[payload + 3] ^= 0x01;
+  bytes[payload + 7] ^= 0x01;
   CHECK(InspectBytes(bytes, arrival) == Counter::kPayloadBad);
 }
 
@@ -92,9 +92,18 @@ TEST_CASE("arrival: other people's packets", "[pktgen]") {
   Arrival arrival;
   const auto ip = [] { return PacketBuilder().Ipv4("10.0.0.1", "10.1.0.1"); };
   CHECK(InspectBytes(ip().Udp(1, 2).Payload(100).Build(), arrival) == Counter::kForeign);
+  CHECK(InspectBytes(ip().Udp(1, 2).Payload(test::Bytes(40, 0xaa)).Build(), arrival) ==
+        Counter::kForeign);
   CHECK(InspectBytes(ip().Udp(1, 2).Build(), arrival) == Counter::kForeign);
   CHECK(InspectBytes(ip().Tcp(1, 2, test::kSyn).Build(), arrival) == Counter::kForeign);
   CHECK(InspectBytes(ip().Tcp(1, 2, test::kRst).Build(), arrival) == Counter::kNone);
+  // A SYN whose timestamp happens to be a flow's; and one of ours.
+  test::Bytes options = {1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0};
+  net::Store32(options.data() + 4, kSomeRun.TimestampOf(5));
+  const auto syn = [&] { return ip().Tcp(1, 2, test::kSyn).TcpOptions(options); };
+  CHECK(InspectBytes(syn().Window(64240).Build(), arrival) == Counter::kForeign);
+  CHECK(InspectBytes(syn().Window(kWindow).Build(), arrival) == Counter::kNone);
+  CHECK(arrival.flow == 5);
   CHECK(InspectBytes(ip().EchoRequest(1).Build(), arrival) == Counter::kNone);
   CHECK(arrival.kind == Arrival::Kind::kEcho);
   CHECK(InspectBytes(ip().EchoReply(1).Build(), arrival) == Counter::kOther);
