@@ -5,6 +5,7 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
+#include <absl/strings/strip.h>
 
 #include "control/command_line.h"
 
@@ -56,6 +57,10 @@ DEFINE_double(resolve_s, 5, "how long to wait for links and for the device's MAC
 DEFINE_uint32(mtu, 1500, "of both ports");
 DEFINE_uint64(seed, 1, "the same one gives the same flows, sizes and order");
 DEFINE_string(json, "", "write the result to this file; -: to stdout, instead of text");
+DEFINE_bool(
+    serve, false,
+    "make a run for each line of flags on stdin, in which those given before still hold; answer "
+    "with its JSON and an empty line. The ports, and what the device knows, stay as they are");
 DEFINE_bool(live, false, "show rates, loss and latency every second");
 DEFINE_int32(core, -1, "the CPU to run on; -1: any");
 DEFINE_bool(hugepages, true, "use hugepages if there are enough");
@@ -132,7 +137,25 @@ Flags ParseFlags(int argc, char** argv) {
   flags.machine = Machine();
   flags.json = FLAGS_json;
   flags.live = FLAGS_live;
+  flags.serve = FLAGS_serve;
+  if (flags.serve && (flags.options.loopback || !flags.options.pcap.empty()))
+    control::RefuseCommandLine("--serve: goes with neither --loopback nor --pcap");
   return flags;
+}
+
+absl::StatusOr<Options> NextOptions(const std::string& line) {
+  for (const std::string& word :
+       std::vector<std::string>(absl::StrSplit(line, ' ', absl::SkipEmpty()))) {
+    const std::pair<std::string, std::string> flag = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    const std::string name(absl::StripPrefix(flag.first, "--"));
+    const bool is_of_ports = name == "client_port" || name == "server_port" || name == "mtu";
+    if (name == flag.first || is_of_ports ||
+        gflags::SetCommandLineOption(name.c_str(), flag.second.c_str()).empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", word, "\": no flag of a run, or no value for it"));
+    }
+  }
+  return OptionsFrom(Texts());
 }
 
 }  // namespace tandem::pktgen

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// tandem-pktgen: one run. Exit status 0: it ran; 1: it could not; 2: wrong command line; 3: it ran, and
+// tandem-pktgen: one run, or with --serve as many as are asked for. Exit status 0: it ran; 1: it could not; 2: wrong command line; 3: it ran, and
 // found corrupt or misdelivered packets.
 #include <sched.h>
 #include <unistd.h>
@@ -9,9 +9,11 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "dataplane/base/hash.h"
 #include "dataplane/io/clock.h"
@@ -110,13 +112,44 @@ uint64_t MemoryAvailable() {
   return UINT64_MAX;
 }
 
+std::string NoMemoryFor(const Options& options) {
+  const uint64_t needed = Generator::MemoryNeeded(options);
+  if (needed <= MemoryAvailable()) return "";
+  return "--flows \"" + std::to_string(options.flows) + "\": needs " +
+         std::to_string(needed >> 20) + " MiB, more than there is";
+}
+
+uint64_t NewRunId() {
+  return HashPair(io::MonotonicNow(), static_cast<uint64_t>(getpid()), 1);
+}
+
+// What one line of --serve comes to, as JSON.
+std::string ServeOne(Devices& devices, const Flags& flags, const std::string& line) {
+  const absl::StatusOr<Options> options = NextOptions(line);
+  if (!options.ok()) return ErrorJson(std::string(options.status().message()));
+  const std::string refusal = NoMemoryFor(*options);
+  if (!refusal.empty()) return ErrorJson(refusal);
+  const auto generator =
+      std::make_unique<Generator>(*options, NewRunId(), devices.client_mac(), devices.server_mac(),
+                                  std::vector<std::vector<uint8_t>>());
+  Drive(*generator, devices.client(), devices.has_server() ? &devices.server() : nullptr, flags);
+  return generator->failure().empty() ? ToJson(generator->result())
+                                      : ErrorJson(generator->failure());
+}
+
+int Serve(Devices& devices, const Flags& flags) {
+  std::string line;
+  while (signals_received.load(std::memory_order_relaxed) == 0 && std::getline(std::cin, line)) {
+    std::fputs((ServeOne(devices, flags, line) + "\n").c_str(), stdout);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
 int Run(const Flags& flags) {
   const Options& options = flags.options;
-  const uint64_t needed = Generator::MemoryNeeded(options);
-  if (needed > MemoryAvailable()) {
-    return Fail("--flows \"" + std::to_string(options.flows) + "\": needs " +
-                std::to_string(needed >> 20) + " MiB, more than there is");
-  }
+  const std::string refusal = NoMemoryFor(options);
+  if (!refusal.empty()) return Fail(refusal);
   std::vector<std::vector<uint8_t>> replay;
   if (!options.pcap.empty()) {
     constexpr size_t kLinkSize = 18;  // Ethernet header and a tag
@@ -125,7 +158,7 @@ int Run(const Flags& flags) {
     replay = *std::move(frames);
   }
   TakeSignals();
-  const uint64_t run_id = HashPair(io::MonotonicNow(), static_cast<uint64_t>(getpid()), 1);
+  const uint64_t run_id = NewRunId();
   if (options.loopback) {
     if (!PinTo(flags.machine.core)) {
       return Fail("--core \"" + std::to_string(flags.machine.core) + "\": cannot run there");
@@ -138,6 +171,7 @@ int Run(const Flags& flags) {
   }
   auto devices = Devices::Start(options, flags.machine);
   if (!devices.ok()) return Fail(std::string(devices.status().message()));
+  if (flags.serve) return Serve(**devices, flags);
   const auto generator = std::make_unique<Generator>(options, run_id, (*devices)->client_mac(),
                                                      (*devices)->server_mac(), std::move(replay));
   Drive(*generator, (*devices)->client(),

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "tools/pktgen/counters.h"
 #include "tools/pktgen/histogram.h"
@@ -52,6 +53,8 @@ struct Result {
 };
 
 std::string ToJson(const Result& result);
+// Of a run that could not be made: its only member is "error".
+std::string ErrorJson(std::string_view why);
 std::string ToText(const Result& result);
 
 }  // namespace tandem::pktgen

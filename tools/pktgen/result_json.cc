@@ -126,6 +126,12 @@ std::string OpeningJson(const Result& result, int depth) {
 
 }  // namespace
 
+std::string ErrorJson(std::string_view why) {
+  Object object(0);
+  object.Text("error", why);
+  return object.Done() + "\n";
+}
+
 std::string ToJson(const Result& result) {
   Object object(0);
   object.Raw("options", OptionsJson(result.options, 1));
