@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of tools/bench/run as one page, its plots drawn in it: nothing is fetched from anywhere."""
+
+from html import escape
+from itertools import groupby
+
+COLOURS = ('#0b6e4f', '#b04a2f', '#3b5b92', '#8a6d1f', '#6a4c93')
+STYLE = '''
+body { font: 15px/1.5 system-ui, sans-serif; color: #1d2429; background: #fff; max-width: 60em; margin: 2em auto;
+       padding: 0 1em }
+h1 { font-weight: 600; margin-bottom: 0 } h2 { font-weight: 600; margin-top: 2em }
+p.lead { color: #55616b; margin-top: .2em }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e2e6e9; vertical-align: top }
+th { font-weight: 600; color: #55616b } td.n, th.n { text-align: right } td.no { color: #a33 }
+pre { background: #f5f7f8; padding: .8em; overflow-x: auto; font-size: 12px }
+svg text { font: 12px system-ui, sans-serif; fill: #1d2429 } svg .faint { fill: #7a858e }
+'''
+TITLES = {'flows': 'Throughput without loss, by number of flows',
+          'translation': 'Throughput without loss, by translation',
+          'frame size': 'Throughput without loss, by frame size',
+          'popularity': 'Throughput without loss, some flows busier than others',
+          'new connections': 'New connections'}
+
+
+def millions(value):
+    return f'{value / 1e6:.3f}' if value else '–'
+
+
+def bars(rows):
+    """A bar a row, grouped by point; the whisker is the lowest and highest confirming trial."""
+    most = max((row['value'] or 0 for row in rows), default=0)
+    if not most:
+        return ''
+    systems = list(dict.fromkeys(row['system'] for row in rows))
+    left, width, height, gap = 170, 560, 18, 10
+    y, parts = 4, []
+    for point, of_it in groupby(sorted(rows, key=lambda row: [r['point'] for r in rows].index(row['point'])),
+                                key=lambda row: row['point']):
+        of_it = list(of_it)
+        parts.append(f'<text x="0" y="{y + height * len(of_it) / 2 + 4}">{escape(point)}</text>')
+        for row in of_it:
+            value = row['value'] or 0
+            long = width * value / most
+            colour = COLOURS[systems.index(row['system']) % len(COLOURS)]
+            parts.append(f'<rect x="{left}" y="{y}" width="{long:.1f}" height="{height - 3}" fill="{colour}"/>')
+            if row['spread']:
+                low, high = (left + width * end / most for end in row['spread'])
+                middle = y + (height - 3) / 2
+                parts.append(f'<path d="M{low:.1f} {middle}H{high:.1f}" stroke="#1d2429" stroke-width="2"/>')
+            label = millions(value) if value else escape(row['why'][:70] or 'not measured')
+            parts.append(f'<text class="faint" x="{left + long + 8:.1f}" y="{y + height - 6}">{label}</text>')
+            y += height
+        y += gap
+    key = ''.join(f'<rect x="{left + 150 * i}" y="{y}" width="12" height="12" fill="{COLOURS[i % len(COLOURS)]}"/>'
+                  f'<text x="{left + 150 * i + 18}" y="{y + 11}">{escape(name)}</text>'
+                  for i, name in enumerate(systems))
+    return (f'<svg viewBox="0 0 {left + width + 120} {y + 20}" width="100%" role="img">{"".join(parts)}{key}</svg>')
+
+
+def table(rows):
+    lines = []
+    for row in rows:
+        spread = f'{millions(row["spread"][0])} to {millions(row["spread"][1])}' if row['spread'] else ''
+        value = (f'<td class="n">{millions(row["value"])}</td>' if row['value']
+                 else f'<td class="no">{escape(row["why"] or "not measured")}</td>')
+        lines.append(f'<tr><td>{escape(row["system"])}</td><td>{escape(row["kind"])}</td><td>{escape(row["point"])}</td>'
+                     f'{value}<td class="n">{spread}</td><td>M {escape(row["unit"])}</td>'
+                     f'<td>{escape(row["limited_by"])}</td><td class="n">{len(row["trials"])}</td></tr>')
+    return ('<table><tr><th>system</th><th>does</th><th>with</th><th class="n">median</th><th class="n">spread</th>'
+            '<th></th><th>limited by</th><th class="n">trials</th></tr>' + ''.join(lines) + '</table>')
+
+
+def latencies(rows):
+    lines = []
+    for row in rows:
+        for load, found in row['latency_us'].items():
+            cells = ''.join(f'<td class="n">{found[name]:.1f}</td>' for name in ('p50', 'p90', 'p99', 'p99_9', 'max'))
+            lines.append(f'<tr><td>{escape(row["system"])}</td><td>{escape(row["point"])} flows</td>'
+                         f'<td class="n">{load} %</td>{cells}</tr>')
+    if not lines:
+        return ''
+    return ('<h2>Round trip, in microseconds</h2><p>At a share of what the system holds without loss; the generator '
+            'is in it.</p><table><tr><th>system</th><th>with</th><th class="n">load</th><th class="n">50 %</th>'
+            '<th class="n">90 %</th><th class="n">99 %</th><th class="n">99.9 %</th><th class="n">most</th></tr>'
+            + ''.join(lines) + '</table>')
+
+
+def to_html(report):
+    """`report`: what report.json holds."""
+    its = report['machine']
+    sections = []
+    plots = list(dict.fromkeys(row['plot'] for row in report['rows']))
+    for plot in plots:
+        rows = [row for row in report['rows'] if row['plot'] == plot]
+        sections.append(f'<h2>{escape(TITLES[plot])}</h2>{bars(rows)}{table(rows)}')
+    systems = ''.join(f'<h3>{escape(one["title"])}</h3><p>{escape(one["version"] or one.get("failed", ""))}</p>'
+                      f'<pre>{escape(one["configuration"])}</pre>' for one in report['systems'])
+    return f'''<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Tandem: benchmark</title><style>{STYLE}</style>
+<h1>Tandem {escape(its['tandem'])}</h1>
+<p class="lead">{escape(its['when'])} · {escape(its['cpu'])}, {its['cpus']} CPUs, {its['memory_gib']} GiB · Linux
+{escape(its['kernel'])} · {its['hugepages_2m']} hugepages of 2 MiB · the host took {report['host_took_percent']} % of
+the CPU time away</p>
+<p>Requests a second that a system carries without losing one, each a packet to a server and one back; found by
+halving with trials of {report['trial_seconds']} s. A rate counts as lost when both of two trials lost; the median and
+the spread are of the trials that confirmed it. Generator and system have one core each and are joined by memif.
+“Limited by” says who was at its end just above: the generator, when its loop had no idle turn.</p>
+{''.join(sections)}{latencies(report['rows'])}
+<h2>What was measured</h2>{systems}
+</html>
+'''

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tools/bench/run measures, row by row, and how."""
+
+from dataclasses import dataclass, field
+
+from run_generator import Search
+from run_systems import FiveTupleSwap, MacSwap, Tandem
+
+LOADS = (10, 50, 90)  # per cent of the throughput, at which latency is looked at
+OPEN_PER_SECOND = 200_000
+NEW_AT_FIRST = 1_000_000  # more than any system here opens
+
+
+@dataclass
+class Row:
+    """One figure of one system. `point` is where it stands in its plot."""
+
+    plot: str
+    system: type
+    kind: str
+    point: str
+    flags: dict
+    is_quick: bool = True
+    # What was found; None: not measured, and `why` says why.
+    value: float | None = None
+    unit: str = 'requests/s'
+    spread: tuple = ()
+    limited_by: str = ''
+    latency_us: dict = field(default_factory=dict)  # by load
+    trials: list = field(default_factory=list)
+    why: str = ''
+
+
+def short(number):
+    for limit, letter in ((1_000_000, 'M'), (1000, 'k')):
+        if number >= limit and number % limit == 0:
+            return f'{number // limit} {letter}'
+    return str(number)
+
+
+def rows():
+    """All, those of one system together."""
+    made = []
+
+    def add(plot, system, kind, point, is_quick=True, **flags):
+        made.append(Row(plot, system, kind, point, flags, is_quick))
+
+    for system, kind in ((Tandem, 'full NAT'), (FiveTupleSwap, 'wire'), (MacSwap, 'wire')):
+        for flows in (1, 1000, 100_000, 1_000_000, 4_000_000):
+            is_quick = (flows == 1000 or (flows == 1_000_000 and system is not MacSwap)
+                        or (flows == 100_000 and system is Tandem))
+            add('flows', system, kind, short(flows), is_quick, flows=flows)
+    for kind in ('DNAT', 'full NAT, IPv6'):
+        add('translation', Tandem, kind, kind, flows=100_000)
+    for size in (128, 512, 1518, 'imix'):
+        for system, kind in ((Tandem, 'full NAT'), (FiveTupleSwap, 'wire')):
+            add('frame size', system, kind, str(size), size == 'imix' and system is Tandem, flows=1000,
+                frame_size=size)
+    add('popularity', Tandem, 'full NAT', 'zipf 1.1', False, flows=1_000_000, popularity='zipf:1.1')
+    for protocol in ('udp', 'tcp'):
+        add('new connections', Tandem, 'new, full NAT', protocol, flows=4_000_000, protocol=protocol, new_per_second=0)
+    order = {Tandem: 0, FiveTupleSwap: 1, MacSwap: 2}
+    return sorted(made, key=lambda row: order[row.system])
+
+
+def measure(row, system, generator, tried):
+    """Fills the row in."""
+    flags = dict(row.flags)
+    is_new = flags.pop('new_per_second', None) is not None
+    row.unit = 'connections/s' if is_new else 'requests/s'
+    if is_new:
+        first = generator.trial(row.kind, new_per_second=NEW_AT_FIRST, **flags)
+        tried(first)
+        found = Search(generator, row.kind, 'new_per_second', tried, **flags).run(first.achieved * 1.5)
+    else:
+        # Flows are made once; the device keeps them from trial to trial.
+        opens = OPEN_PER_SECOND if isinstance(system, Tandem) else 0
+        first = generator.trial(row.kind, rate_pps=0, open_per_second=opens, **flags)
+        tried(first)
+        found = Search(generator, row.kind, 'rate_pps', tried, **flags).run(first.achieved * 1.2)
+    row.value = found.rate
+    row.spread = (min(found.confirmed), max(found.confirmed)) if found.confirmed else ()
+    row.limited_by = found.limited_by
+    row.trials = found.trials
+    if found.rate == 0:
+        row.value, row.why = None, 'no rate was found at which nothing is lost'
+    elif row.plot == 'flows' and row.is_quick:
+        for load in LOADS:
+            trial = generator.trial(row.kind, rate_pps=int(found.rate * load / 100), **flags)
+            tried(trial)
+            row.latency_us[load] = trial.latency_us
