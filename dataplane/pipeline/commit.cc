@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/commit.h"
 
+#include <rte_tcp.h>
+
 #include "dataplane/mirror/worker.h"
 #include "dataplane/pipeline/context.h"
 
@@ -83,11 +85,15 @@ bool MayGo(Context& context, Entry& entry) {
   return true;
 }
 
-// The server's first packet on a flow of a virtual with commit.
+// The server's first packet on a flow of a virtual with commit. A SYN-ACK that comes again is the first to a
+// client that began anew from its port; and who acknowledged the flow may be another run than the peer now.
 template <class Hot>
-bool RevealsFlow(const Context& context, const flow::FlowCommon& common, flow::FlowRef ref,
-                 config::TrafficGroupId group) {
-  if (ref.side != flow::Side::kServer || common.state != flow::State::kOpening) return false;
+bool RevealsFlow(const Context& context, const Work& work, const flow::FlowCommon& common,
+                 flow::FlowRef ref, config::TrafficGroupId group) {
+  if (ref.side != flow::Side::kServer) return false;
+  const bool is_again =
+      common.state == flow::State::kSynAcked && (work.parsed.tcp_flags & RTE_TCP_SYN_FLAG) != 0;
+  if (common.state != flow::State::kOpening && !is_again) return false;
   if ((common.flags & flow::kMirrored) == 0) return false;
   const config::Virtual* virtual_server = VirtualOf(context, common);
   return virtual_server != nullptr && virtual_server->mirror_commit != MirrorCommit::kAsync &&
@@ -115,7 +121,7 @@ bool HoldForCommit(Context& context, const Work& work, flow::FlowRef ref) noexce
   const flow::FlowCommon& common = table.hot(ref.slot).common;
   const bool behind =
       ref.side == flow::Side::kServer && context.commit.Holds(ref.slot, Hot::kIsIpv6);
-  if (!behind && !RevealsFlow<Hot>(context, common, ref, table.pages().GroupOf(ref.slot))) {
+  if (!behind && !RevealsFlow<Hot>(context, work, common, ref, table.pages().GroupOf(ref.slot))) {
     return false;
   }
   if (!context.commit.HasRoom()) {

@@ -31,7 +31,8 @@ class GroupWorld(FailoverWorld):
             return (group['state'] == 'active' and group['mirror'] == 'in-sync'
                     and group['next_active'] == f'device-{heir}' and self.state(heir, name) == 'standby')
         wait_until(is_so, lambda: f'{name}: ' + ', '.join(
-            f'{which}: {self.group(which, name)}' for which in self.members if self.runs(which)), seconds)
+            f'{which}: {self.group(which, name)}' for which in self.members if self.runs(which))
+            + f'; {active} mirrors {self.pair.mirror(active)}, {heir} {self.pair.mirror(heir)}', seconds)
         if name == GROUP:
             self.device = self.devices[active]
 

@@ -2,6 +2,7 @@
 //
 // Output commit: what reveals a flow to its client waits until the peer has it.
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
@@ -169,8 +170,16 @@ TEST_CASE("commit strict: what an earlier run of the peer was told does not coun
     network.Syn(port, false);
   network.pair.Advance(100 * kMillisecond);
   REQUIRE(network.ShadowFlows() == kLast - kFirst + 1);
+  // These answers leave now, and come again later: a client that begins anew from its port takes one for the
+  // first.
+  constexpr std::array<unsigned, 2> kAnswered = {kFirst + 1, kLast - 1};
   size_t released = 0;
   network.CheckAnswers(released);
+  for (const unsigned port : kAnswered)
+    network.FromServer(port, kSynAck, false);
+  network.pair.Advance(20 * kMillisecond);
+  REQUIRE(released == kAnswered.size());
+  released = 0;
   const uint64_t before = network.Sender().counters().session.Get();
   network.RestartPeer(kStrict);
   const auto is_new = [&] {
@@ -182,13 +191,13 @@ TEST_CASE("commit strict: what an earlier run of the peer was told does not coun
   REQUIRE(network.Sender().state() == mirror::StreamState::kSyncing);
   // The first pass is not through, and nothing more of it arrives.
   last_to_pass = network.Sender().next_frame() - 1;
-  for (const unsigned port : {kFirst, kLast})
+  for (const unsigned port : {kFirst, kLast, kAnswered[0], kAnswered[1]})
     network.FromServer(port, kSynAck, false);
   network.pair.Advance(20 * kMillisecond);
   CHECK(released == 0);
   last_to_pass = UINT64_MAX;
   network.pair.Advance(kSecond);
-  CHECK(released == 2);
+  CHECK(released == 4);
 }
 
 TEST_CASE("row 18: what follows a held packet stays behind it", "[unit]") {
