@@ -98,9 +98,11 @@ void CommitWatch::CheckAnswer(const Lan::Conversation& one, PairDevice& active, 
   ++checked_;
   flow::FlowTable<Hot>& there = standby.tables(worker).Of<Hot>();
   const uint32_t shadow = there.FindOne(key, one.service->protocol).slot;
+  // The answer itself may have used up the flow's versions: the peer has it by the birth before.
+  const bool is_renamed = flow::VersionOf(here.register_of(slot)) == 0;
   const bool is_there = shadow != flow::kNoSlot && there.pages().GroupOf(shadow) == id &&
                         (there.hot(shadow).common.flags & flow::kShadow) != 0 &&
-                        flow::BirthOf(there.register_of(shadow)) == birth;
+                        (is_renamed || flow::BirthOf(there.register_of(shadow)) == birth);
   if (!is_there) {
     Violate("I6: conversation %u of %s was told that it is established, the peer lacks it",
             one.number, one.service->name.c_str());
