@@ -26,10 +26,9 @@ EndpointOptions Checked(EndpointOptions options) {
 
 }  // namespace
 
-Endpoint::Impl::Impl(EndpointOptions given, Link& link_in, config::Publisher& publisher_in,
-                     const config::Roles& roles_in, EndpointPorts ports_in)
+Endpoint::Impl::Impl(EndpointOptions given, Link& link_in, const config::Roles& roles_in,
+                     EndpointPorts ports_in)
     : options(Checked(std::move(given))),
-      publisher(publisher_in),
       roles(roles_in),
       ports(std::move(ports_in)),
       link(link_in),
@@ -67,16 +66,16 @@ void Endpoint::Impl::TakeRoles() {
       const auto group = static_cast<config::TrafficGroupId>(number);
       parts[number] = {roles.Of(group), roles.MirrorTo(group) != options.peer};
     }
-    grace = publisher.StartGrace();
+    waits_for_workers = true;
   }
-  if (grace && publisher.GraceOver(*grace)) {
-    grace.reset();
+  if (waits_for_workers && (!ports.are_roles_taken || ports.are_roles_taken())) {
+    waits_for_workers = false;
     evaluate = true;
   }
 }
 
 void Endpoint::Impl::Evaluate() {
-  if (!evaluate || grace) return;
+  if (!evaluate || waits_for_workers) return;
   evaluate = false;
   status_changed = judge = true;
   if (sessions.Evaluate({.snapshot = snapshot,
@@ -184,9 +183,9 @@ bool Endpoint::Impl::EndTurn(Nanos now, FrameSink& sink) {
   return busy;
 }
 
-Endpoint::Endpoint(const EndpointOptions& options, Link& link, config::Publisher& publisher,
-                   const config::Roles& roles, EndpointPorts ports)
-    : impl_(std::make_unique<Impl>(options, link, publisher, roles, std::move(ports))) {}
+Endpoint::Endpoint(const EndpointOptions& options, Link& link, const config::Roles& roles,
+                   EndpointPorts ports)
+    : impl_(std::make_unique<Impl>(options, link, roles, std::move(ports))) {}
 
 Endpoint::~Endpoint() = default;
 

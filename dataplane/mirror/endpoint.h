@@ -154,6 +154,8 @@ struct EndpointPorts {
   // How many copies of records this device did not keep because its configuration lacked something
   // that they name; counts up. Not set: none ever.
   std::function<uint64_t()> records_missed;
+  // Whether every worker acts by the roles as they are: it is told of sessions only then. Not set: they always do.
+  std::function<bool()> are_roles_taken;
   // A heartbeat of the peer came, within Receive: on path 0, the mirroring port, or one beside it.
   std::function<void(std::string_view bytes, unsigned path)> heartbeat;
   std::vector<SidePath*> beside;  // path 1 and on; outlive the endpoint
@@ -164,8 +166,8 @@ class ConfigExchange;
 class Endpoint {
  public:
   // `link` is shared by the endpoints of all peers, and outlives them.
-  Endpoint(const EndpointOptions& options, Link& link, config::Publisher& publisher,
-           const config::Roles& roles, EndpointPorts ports);
+  Endpoint(const EndpointOptions& options, Link& link, const config::Roles& roles,
+           EndpointPorts ports);
   ~Endpoint();
 
   // A turn. `snapshot` is good until its end.

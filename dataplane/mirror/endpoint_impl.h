@@ -28,8 +28,7 @@ struct Endpoint::Impl {
   static constexpr Nanos kJudgeEvery = 10 * kMillisecond;
   static constexpr Nanos kStreamSilence = 3 * kSecond;
 
-  Impl(EndpointOptions given, Link& link, config::Publisher& publisher, const config::Roles& roles,
-       EndpointPorts ports);
+  Impl(EndpointOptions given, Link& link, const config::Roles& roles, EndpointPorts ports);
 
   void BeginTurn(const config::Snapshot& current, Nanos now);
   void Receive(const Link::Datagram& datagram, Nanos now, FrameSink& sink);
@@ -91,7 +90,6 @@ struct Endpoint::Impl {
   bool SendFrame(size_t worker, FrameSlot& slot, Nanos now, FrameSink& sink);
 
   const EndpointOptions options;
-  config::Publisher& publisher;
   const config::Roles& roles;
   const EndpointPorts ports;
   EndpointCounters counters;
@@ -108,8 +106,7 @@ struct Endpoint::Impl {
   uint32_t keys_seen = 0;                      // KeyRing::changes
   uint32_t roles_seen = 0;
   bool roles_taken = false;
-  // Workers act on a role when they have begun a turn with it, and are told of sessions only then.
-  std::optional<uint64_t> grace;
+  bool waits_for_workers = false;  // to act by them
   Sessions::PartList parts{};
   bool evaluate = true;
   bool busy = false;

@@ -52,10 +52,10 @@ Peers::Peers(const EndpointOptions& options, config::Publisher& publisher,
     };
     if (ports_.records_missed)
       its_ports.records_missed = [this, peer] { return ports_.records_missed(peer); };
+    its_ports.are_roles_taken = ports_.are_roles_taken;
     its_ports.heartbeat = ports_.heartbeat;
     its_ports.beside = ports_.beside;
-    endpoints_.push_back(
-        std::make_unique<Endpoint>(its, link_, publisher, roles, std::move(its_ports)));
+    endpoints_.push_back(std::make_unique<Endpoint>(its, link_, roles, std::move(its_ports)));
   }
 }
 

@@ -32,6 +32,7 @@ struct PeersPorts {
   std::function<void(config::PeerIndex, std::unique_ptr<const Translation>)> publish_translation;
   std::function<SyncState(config::TrafficGroupId, uint32_t session, uint64_t generation)> state;
   std::function<uint64_t(config::PeerIndex)> records_missed;
+  std::function<bool()> are_roles_taken;
   std::function<void(std::string_view bytes, unsigned path)> heartbeat;
   std::vector<SidePath*> beside;  // path 1 and on; outlive this
 };

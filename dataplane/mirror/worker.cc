@@ -73,10 +73,8 @@ bool WorkerMirror::Turn(const Snapshot& snapshot, const Translations& translatio
   may_read_ = may_read;
   bool busy = Receive(snapshot, translations, now, ShareOf(kFramesInMax, budget));
   const TrafficGroupId end = groups_end_.load(std::memory_order_acquire);
-  for (TrafficGroupId group = 1; group < end; ++group) {
-    OpenEarly(group, now);
+  for (TrafficGroupId group = 1; group < end; ++group)
     senders_[group]->OnClock(now);
-  }
   for (const auto& sender : persist_senders_)
     sender->OnClock(now);
   busy = Tidy(snapshot, translations, ShareOf(kSlotsMax, budget)) || busy;
@@ -98,13 +96,6 @@ bool WorkerMirror::Receive(const Snapshot& snapshot, const Translations& transla
     inbound_.Pop();
   }
   return taken > 0;
-}
-
-// A worker that still drops what had waited in its queues acts a little later than it was told.
-void WorkerMirror::OpenEarly(TrafficGroupId group, Nanos now) noexcept {
-  if (!early_[group] || !roles_.IsActive(group)) return;
-  senders_[group]->Open(*early_[group], now);
-  early_[group].reset();
 }
 
 // False: not now.
@@ -130,14 +121,11 @@ bool WorkerMirror::Take(const FrameSlot& slot, const Snapshot& snapshot,
       break;
     case Cargo::kOpenSender:
       writes_to_[group] = slot.peer;
-      early_[group] = slot.terms;
-      OpenEarly(group, now);
+      if (is_active) senders_[group]->Open(slot.terms, now);
       break;
     case Cargo::kCloseSender:
       // With another peer it goes on.
-      if (writes_to_[group] != slot.peer) break;
-      senders_[group]->Close();
-      early_[group].reset();
+      if (writes_to_[group] == slot.peer) senders_[group]->Close();
       break;
     case Cargo::kOpenReceiver:
       reads_from_[group] = slot.peer;

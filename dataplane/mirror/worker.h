@@ -22,7 +22,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "dataplane/base/counter_list.h"
@@ -116,7 +115,6 @@ class WorkerMirror {
  private:
   bool Receive(const config::Snapshot& snapshot, const Translations& translations, Nanos now,
                unsigned frames) noexcept;
-  void OpenEarly(config::TrafficGroupId group, Nanos now) noexcept;
   [[nodiscard]] bool Take(const FrameSlot& slot, const config::Snapshot& snapshot,
                           const Translation* translation, Nanos now) noexcept;
   void TakeFrame(const FrameSlot& slot, const config::Snapshot& snapshot,
@@ -150,8 +148,6 @@ class WorkerMirror {
   std::array<std::unique_ptr<FlowReceiver>, kTrafficGroupsMax + 1> receivers_;
   std::array<config::PeerIndex, kTrafficGroupsMax + 1> writes_to_{};  // of streams that were opened
   std::array<config::PeerIndex, kTrafficGroupsMax + 1> reads_from_{};
-  // Sessions to write that were opened before this worker acts for their group.
-  std::array<std::optional<SessionTerms>, kTrafficGroupsMax + 1> early_{};
   std::array<AtomicSyncClaim, kTrafficGroupsMax + 1> claims_{};
   std::array<std::atomic<uint32_t>, kTrafficGroupsMax + 1> drained_{};
   std::atomic<config::TrafficGroupId> groups_end_{1};  // streams from 1 on below it are there

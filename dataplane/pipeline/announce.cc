@@ -10,14 +10,6 @@ namespace {
 // A worker that takes longer than this to take over a role is not waited for.
 constexpr Nanos kPatience = 10 * kMillisecond;
 
-bool HasEveryWorkerTaken(const Shared& shared) {
-  const uint32_t changes = shared.roles.changes();
-  for (unsigned worker = 0; worker < shared.exchange.workers(); ++worker) {
-    if (shared.roles_taken[worker].load(std::memory_order_acquire) != changes) return false;
-  }
-  return true;
-}
-
 size_t Build(net::FrameBuffer out, net::LinkHeader link, const IpAddress& address) {
   link.destination = net::kBroadcastMac;
   if (address.is_unset()) return net::BuildRarp(out, link);
@@ -49,7 +41,7 @@ void Announce(Context& context) noexcept {
   neighbour::Announcer& announcer = *context.announcer;
   announcer.Follow(*context.snapshot, context.roles, context.now);
   if (!announcer.IsDue(context.now)) return;
-  if (!HasEveryWorkerTaken(context.shared) && context.now < context.roles_changed + kPatience) {
+  if (!context.shared.AreRolesTaken() && context.now < context.roles_changed + kPatience) {
     return;
   }
   announcer.Advance(*context.snapshot, context.now,

@@ -4,6 +4,7 @@
 // turn they are in. Steps are free functions over a Context; the order they run in is worker.cc.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bitset>
@@ -65,6 +66,14 @@ struct Shared {
   alignas(64) config::Roles roles;
   // Of each worker: Roles::changes() that it has taken over in full.
   std::array<std::atomic<uint32_t>, kWorkersMax> roles_taken{};
+  // Whether every worker has taken over all there is to take. Any thread.
+  bool AreRolesTaken() const noexcept {
+    const uint32_t changes = roles.changes();
+    return std::all_of(roles_taken.begin(), roles_taken.begin() + exchange.workers(),
+                       [changes](const std::atomic<uint32_t>& taken) {
+                         return taken.load(std::memory_order_acquire) == changes;
+                       });
+  }
   Exchange exchange;
   Successors successors;
   // By number of Mirroring::failover_paths, of those that there were when the workers began.

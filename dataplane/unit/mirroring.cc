@@ -16,6 +16,7 @@ mirror::WorkerMirror& Mirroring::AddWorker(mirror::Tables tables, config::LiveCo
 }
 
 void Mirroring::Start(mirror::EndpointOptions options, unsigned reader, config::Roles& roles,
+                      std::function<bool()> are_roles_taken,
                       std::function<void(std::string_view, unsigned)> heartbeat,
                       std::vector<mirror::SidePath*> beside) {
   options.mirroring = publisher_.Latest().mirroring;
@@ -37,6 +38,7 @@ void Mirroring::Start(mirror::EndpointOptions options, unsigned reader, config::
     return StateIn(group, session, generation);
   };
   ports.records_missed = [this](config::PeerIndex peer) { return RecordsMissed(peer); };
+  ports.are_roles_taken = std::move(are_roles_taken);
   ports.heartbeat = std::move(heartbeat);
   ports.beside = std::move(beside);
   publisher_.Online(reader);

@@ -36,9 +36,10 @@ class Mirroring {
                                   persist::Table& records, const config::Roles& roles);
 
   // Then once, when the first snapshot is published. `reader` is the mirror thread's of the publisher.
-  // `heartbeat` and `beside`: see mirror::PeersPorts. With several peers no group is mirrored to one until
-  // that is said (config::Roles::SetMirrorTo).
+  // `are_roles_taken`, `heartbeat` and `beside`: see mirror::PeersPorts. With several peers no group is
+  // mirrored to one until that is said (config::Roles::SetMirrorTo).
   void Start(mirror::EndpointOptions options, unsigned reader, config::Roles& roles,
+             std::function<bool()> are_roles_taken,
              std::function<void(std::string_view, unsigned)> heartbeat,
              std::vector<mirror::SidePath*> beside);
 

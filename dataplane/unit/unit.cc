@@ -90,6 +90,7 @@ struct Unit::Impl {
     }
     mirroring->Start(
         *options.mirror, static_cast<unsigned>(workers.size()), shared.roles,
+        [this] { return shared.AreRolesTaken(); },
         [this](std::string_view bytes, unsigned path) {
           if (takeover != nullptr) takeover->OnHeartbeat(bytes, path, mirror_now);
         },

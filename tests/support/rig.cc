@@ -439,9 +439,13 @@ void Rig::CheckHandles() const {
 }
 
 bool Rig::IsQuiet() const {
-  return std::all_of(queues_.begin(), queues_.end(), [](const auto& q) { return q.empty(); }) &&
-         Total(&pipeline::WorkerCounters::handed_off) ==
-             Total(&pipeline::WorkerCounters::handed_in);
+  for (unsigned worker = 0; worker < queues_.size(); ++worker) {
+    const auto stalled = stalled_.find(worker);
+    const bool stands_still = stalled != stalled_.end() && stalled->second;
+    if (!stands_still && !queues_[worker].empty()) return false;
+  }
+  return Total(&pipeline::WorkerCounters::handed_off) ==
+         Total(&pipeline::WorkerCounters::handed_in);
 }
 
 std::vector<Sent> Rig::TurnAll() {

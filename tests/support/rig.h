@@ -133,7 +133,8 @@ class Rig {
   void Skip(Nanos span) { now_ += span; }
   // From now on nothing can be sent by `port`: counted under `reason`, as io would. kNone: it can.
   void SetUnsent(uint16_t port, DropReason reason) { unsent_[port] = reason; }
-  // Run and Advance leave this worker out: its thread stands still. REQUIRES: nothing comes to it.
+  // Run and Advance leave this worker out: its thread stands still, and its queue waits. REQUIRES: no other
+  // worker hands it anything.
   void SetStalled(unsigned worker, bool stalled) { stalled_[worker] = stalled; }
   // What io does when the device stops: takes back what is inside. No turn after it.
   void Stop();

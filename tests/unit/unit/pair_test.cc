@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/unit/mirroring.h"
+#include "tests/support/packet_text.h"
 #include "tests/unit/unit/pair_network.h"
 
 namespace tandem::test {
@@ -60,6 +61,27 @@ TEST_CASE("pair: whoever becomes active goes on with every flow", "[unit]") {
   network.pair.SwapRoles("tg");
   CheckGoesOn(network, 0, all);
   CheckGoesOn(network, 0, more);
+}
+
+TEST_CASE("pair: every worker mirrors, however late it takes its role", "[unit]") {
+  PairNetwork network;
+  REQUIRE(network.pair.Synchronise());
+  Rig& next = network.pair.rig(1);
+  // One worker has much to drop when it becomes active, and the other one nothing.
+  const auto packet = PacketFromText("udp 192.0.2.10:9 > 192.0.2.100:80",
+                                     Hosts::LinkOf(next, *network.hosts.Find("client")));
+  REQUIRE(packet.ok());
+  for (size_t i = 0; i < 8 * kBurstMax; ++i)
+    next.Inject(next.PortNamed("1.1"), 0, packet->frame, packet->arrival);
+  network.pair.rig(0).unit().SetRole(network.pair.rig(0).GroupNamed("tg"), config::Role::kStandby);
+  next.unit().SetRole(next.GroupNamed("tg"), config::Role::kActive);
+  // It stands still in the midst of that, while the devices agree on a session.
+  next.SetStalled(0, true);
+  network.pair.Advance(kMillisecond);
+  next.Turn(0);
+  network.pair.Advance(kSecond);
+  next.SetStalled(0, false);
+  CHECK(network.pair.Synchronise());
 }
 
 TEST_CASE("row 4: a shadow does not age; what was taken over has one whole timeout", "[unit]") {
