@@ -33,7 +33,8 @@ std::optional<FieldShare> ListedShare(std::string_view field);
 
 // What other devices may see of it.
 config::v1::Config SharedPart(const config::v1::Config& config);
-// The same as text. What ParseConfigText makes of such text of another device has whatever else stood in it.
+// The same as text. What ParseConfigText makes of such text of another device has whatever else stood in
+// it.
 std::string PrintShared(const config::v1::Config& config);
 
 // `own` with the shared part of `other`. A traffic group keeps this device's ha_group where it has one.

@@ -32,8 +32,8 @@ struct ManagementAddresses {
 };
 ManagementAddresses ManagementAddressesOf(const config::v1::Config& config);
 
-// Of the paths that heartbeats go over, by their numbers: the mirroring port, the management network if it is
-// one, traffic VLANs.
+// Of the paths that heartbeats go over, by their numbers: the mirroring port, the management network if
+// it is one, traffic VLANs.
 std::vector<std::string> PathNamesOf(const config::v1::Config& config);
 
 // The port of the witness there; unset: there is none.

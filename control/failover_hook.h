@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs the operator's program at transitions, one at a time and in order, each with a timeout. Nothing waits
-// for it: a program that takes long delays those after it, and when too many wait, the oldest are left out.
+// Runs the operator's program at transitions, one at a time and in order, each with a timeout. Nothing
+// waits for it: a program that takes long delays those after it, and when too many wait, the oldest are
+// left out.
 //
 // Thread safety: control thread.
 #pragma once

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// FNV-1a, 64 bits: the same in every release and on every machine. It tells damaged or different from equal;
-// who prepares collisions finds them.
+// FNV-1a, 64 bits: the same in every release and on every machine. It tells damaged or different from
+// equal; who prepares collisions finds them.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A token bucket for answers to strangers (RST, ICMP errors; tm.maxrejectrate), so that a flood is not echoed.
-// Holds one second's worth.
+// A token bucket for answers to strangers (RST, ICMP errors; tm.maxrejectrate), so that a flood is not
+// echoed. Holds one second's worth.
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A ring of slots between two threads, without copying: the producer fills the next free slot where it lies,
-// the consumer reads it there.
+// A ring of slots between two threads, without copying: the producer fills the next free slot where it
+// lies, the consumer reads it there.
 //
 // Thread safety: one producer thread and one consumer thread.
 #pragma once

@@ -99,7 +99,8 @@ class Roles {
   Nanos fence() const noexcept { return fence_.load(std::memory_order_acquire); }
   bool IsFenced(Nanos now) const noexcept { return now > fence(); }
 
-  // Another number after every change of a role, of what is frozen or paused, or whom a group is mirrored to.
+  // Another number after every change of a role, of what is frozen or paused, or whom a group is
+  // mirrored to.
   uint32_t changes() const noexcept { return changes_.load(std::memory_order_acquire); }
 
  private:

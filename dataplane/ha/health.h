@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Whether this device itself is fit to have its traffic groups. What is looked at are pulses: workers,
-// ports, VLANs and gateways that show now and again that they are well. Rules make faults of those that have
-// been silent for too long (events.h, FaultSays), scores count those that are not (ScoreSays).
+// ports, VLANs and gateways that show now and again that they are well. Rules make faults of those that
+// have been silent for too long (events.h, FaultSays), scores count those that are not (ScoreSays).
 //
 // Time counts only as far as the caller was there to look: a look that comes late counts for kStepMax. So
 // a thread, or a process, that stood still does not take its own absence for somebody else's fault.

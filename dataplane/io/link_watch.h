@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads the links of all ports, every few milliseconds, in a thread of its own: some drivers take their time
-// over it, and neither packets nor heartbeats nor control should wait for them.
+// Reads the links of all ports, every few milliseconds, in a thread of its own: some drivers take their
+// time over it, and neither packets nor heartbeats nor control should wait for them.
 //
 // Thread safety: Start and destruction by one thread.
 #pragma once

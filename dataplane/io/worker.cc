@@ -161,7 +161,8 @@ void Worker::SendBatch(const TxQueue& queue, Batch& batch) noexcept {
   Unsent(batch, sent, DropReason::kTransmitFull);
 }
 
-// The process, or this thread alone, may have been stopped since the turn began; others may have taken over.
+// The process, or this thread alone, may have been stopped since the turn began; others may have taken
+// over.
 bool Worker::IsStale() const noexcept {
   const Nanos now = MonotonicNow();
   return now > turn_began_ + kTurnMax || unit_.IsFenced(index_, now);

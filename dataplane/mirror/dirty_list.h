@@ -4,8 +4,9 @@
 // of soon, oldest first, LaterList those that may wait for more to happen to them. What a lost frame spoke
 // of goes to the front, for it is older than the rest.
 //
-// The first kNear slots of a DirtyList are in an array: their flows changed a moment ago and are mostly near.
-// Those behind are linked through FlowCold::mirror_link, which takes no memory however many they are.
+// The first kNear slots of a DirtyList are in an array: their flows changed a moment ago and are mostly
+// near. Those behind are linked through FlowCold::mirror_link, which takes no memory however many they
+// are.
 //
 // Thread safety: none; one worker.
 #pragma once

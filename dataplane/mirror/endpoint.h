@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A device's end of the mirroring association with one peer: finds the peer, agrees with it on keys, platform,
-// dictionary, path MTU and sessions, and carries the workers' frames, sealed, over the link. The
-// workers' streams know nothing of it but what comes through their rings (exchange.h).
+// A device's end of the mirroring association with one peer: finds the peer, agrees with it on keys,
+// platform, dictionary, path MTU and sessions, and carries the workers' frames, sealed, over the link.
+// The workers' streams know nothing of it but what comes through their rings (exchange.h).
 //
 // States, per device: Down -> Hello (seen each other) -> Up (nonces echoed both ways). Up, streams of
 // persistence always run; those of flows only when the platforms' fingerprints are equal. A mismatch
@@ -154,7 +154,8 @@ struct EndpointPorts {
   // How many copies of records this device did not keep because its configuration lacked something
   // that they name; counts up. Not set: none ever.
   std::function<uint64_t()> records_missed;
-  // Whether every worker acts by the roles as they are: it is told of sessions only then. Not set: they always do.
+  // Whether every worker acts by the roles as they are: it is told of sessions only then. Not set: they
+  // always do.
   std::function<bool()> are_roles_taken;
   // A heartbeat of the peer came, within Receive: on path 0, the mirroring port, or one beside it.
   std::function<void(std::string_view bytes, unsigned path)> heartbeat;

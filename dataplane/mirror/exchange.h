@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Frames between a worker and the mirror lcore: one ring each way and worker. Bodies are in the clear: sealing
-// and opening is the mirror lcore's work.
+// Frames between a worker and the mirror lcore: one ring each way and worker. Bodies are in the clear:
+// sealing and opening is the mirror lcore's work.
 //
 // Thread safety: as of SlotRing.
 #pragma once

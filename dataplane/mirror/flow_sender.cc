@@ -49,8 +49,8 @@ inline void FlowSender::Impl::MarkLater(uint32_t slot) noexcept {
   family.Keep(slot);
 }
 
-// Of those that began at `until` or before. How late they are is reckoned from when their wait was over, which
-// may be long ago if the worker stood still.
+// Of those that began at `until` or before. How late they are is reckoned from when their wait was over,
+// which may be long ago if the worker stood still.
 template <class Hot>
 void FlowSender::Impl::EndWaits(Nanos until) noexcept {
   Family<Hot>& family = Of<Hot>();

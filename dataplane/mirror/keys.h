@@ -40,9 +40,9 @@ struct StreamSecret {
 StreamSecret ControlSecret(const PresharedKey& psk, uint8_t sender_unit, uint8_t receiver_unit,
                            uint64_t incarnation) noexcept;
 
-// The nonces are those of the two devices, of the lower unit first. `sender_unit`: who sends the frames that
-// its keys seal. Of `stream` its type, group, worker and session count: data and acknowledgements are
-// different types and so have different keys. The other fields are authenticated with every frame.
+// The nonces are those of the two devices, of the lower unit first. `sender_unit`: who sends the frames
+// that its keys seal. Of `stream` its type, group, worker and session count: data and acknowledgements
+// are different types and so have different keys. The other fields are authenticated with every frame.
 StreamSecret SecretOfStream(const PresharedKey& psk, const Nonce& lower_nonce,
                             const Nonce& higher_nonce, uint8_t sender_unit,
                             const FrameHeader& stream) noexcept;

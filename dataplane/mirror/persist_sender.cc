@@ -75,7 +75,8 @@ struct PersistSender::Impl {
   SendWindow window;
   std::vector<uint8_t> buckets;  // BucketFlag; of buckets that are not ours without meaning
   std::vector<Impl*> siblings;
-  // Buckets that siblings took off the table's list, each once, oldest first: a ring. Without siblings empty.
+  // Buckets that siblings took off the table's list, each once, oldest first: a ring. Without siblings
+  // empty.
   std::vector<uint32_t> waiting;
   uint32_t first_waiting = 0;
   uint32_t waiting_count = 0;

@@ -2,8 +2,9 @@
 //
 // Mirrors persistence records. Worker w's sender speaks for shard w of the table, the buckets whose
 // number is w modulo workers, and, where the peer has fewer workers, for the shards w + streams and so
-// on (SessionTerms::streams); then the workers above have no session. Records are named by their key, so the peer's table may have any size
-// and the peer any number of workers; that is why this works where mirroring flows does not.
+// on (SessionTerms::streams); then the workers above have no session. Records are named by their key, so
+// the peer's table may have any size and the peer any number of workers; that is why this works where
+// mirroring flows does not.
 //
 // A record is told when it is made, changed, or gone, and when its use would otherwise let the peer's
 // copy run out. Instead of versions, order: a frame is applied only when its number is higher than
@@ -21,15 +22,16 @@
 // gives it; their frames are told apart by the header's worker. Copies that a session did not confirm
 // are dropped when its stream says for the first time that it is in sync: they were removed while
 // nobody listened. So are, when all its streams do, records that this device made while it was active
-// for their group, or had of another peer, if this one is now: what it has counts, tables are never merged. Therefore a
-// device begins a new session when the peer has become active for a group. Copies age by
-// themselves, later than the writer's (twice the timeout), so that a peer alone for ever does not keep
-// them for ever.
+// for their group, or had of another peer, if this one is now: what it has counts, tables are never
+// merged. Therefore a device begins a new session when the peer has become active for a group. Copies
+// age by themselves, later than the writer's (twice the timeout), so that a peer alone for ever does not
+// keep them for ever.
 //
 // Several peers have a sender and a receiver each. A group's records go to the peer that the group is
 // mirrored to, and only its sender touches their marks; buckets that change are looked at by all of them.
-// What the peer that is active now does not have goes, whichever of the others told of it: of copies, if it has
-// told of the group last. A device that gave the group up may say only after that that its session is in sync.
+// What the peer that is active now does not have goes, whichever of the others told of it: of copies, if
+// it has told of the group last. A device that gave the group up may say only after that that its
+// session is in sync.
 //
 // Records belong to the traffic group of the virtual they were made through. Those of groups where this
 // device is standby, and of no group (which never moves), are not told; those of groups where it is

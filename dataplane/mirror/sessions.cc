@@ -148,8 +148,8 @@ bool Sessions::IsPeers(const Group& group) const {
          peer->says.role == Role::kActive && !peer->says.is_elsewhere;
 }
 
-// When the writer says that another device has all of it: what this one had is of no use any more, and grows
-// old. Once, until it is not so any more: something may have been told to this device then.
+// When the writer says that another device has all of it: what this one had is of no use any more, and
+// grows old. Once, until it is not so any more: something may have been told to this device then.
 void Sessions::DropWhatIsElsewhere(Group& group, const GroupSays& peer) {
   const bool is_so = group.role == Role::kStandby && peer.role == Role::kActive &&
                      peer.is_elsewhere && peer.epoch == group.highest &&

@@ -5,8 +5,9 @@
 // Theory of operation. A group's streams run from the device that is active to the one that is
 // standby. The standby chooses the session's number, for the epoch that the active said last; the
 // active opens the session that the standby wants for its epoch, and no number twice, because a number
-// names a key; so it says which one it has closed, and the standby chooses another. What workers are told is not a list of orders but a state: what each end of each stream
-// ought to be, and what the worker was told last. So a full ring delays, and loses nothing.
+// names a key; so it says which one it has closed, and the standby chooses another. What workers are
+// told is not a list of orders but a state: what each end of each stream ought to be, and what the
+// worker was told last. So a full ring delays, and loses nothing.
 //
 // Who is active, and in which epoch, is told: by roles that the configuration fixes, and then each time
 // with the next epoch (SetDuty is never called), or by the takeover machine (dataplane/ha), and then with

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Another way to the peers than the mirroring port, for Hellos and heartbeats alone: the management network, a
-// traffic VLAN. Carries sealed frames; what comes of it is no more trusted than the port.
+// Another way to the peers than the mirroring port, for Hellos and heartbeats alone: the management
+// network, a traffic VLAN. Carries sealed frames; what comes of it is no more trusted than the port.
 //
 // Thread safety: the mirror lcore.
 #pragma once

@@ -85,8 +85,9 @@ bool MayGo(Context& context, Entry& entry) {
   return true;
 }
 
-// The server's first packet on a flow of a virtual with commit. A SYN-ACK that comes again is the first to a
-// client that began anew from its port; and who acknowledged the flow may be another run than the peer now.
+// The server's first packet on a flow of a virtual with commit. A SYN-ACK that comes again is the first
+// to a client that began anew from its port; and who acknowledged the flow may be another run than the
+// peer now.
 template <class Hot>
 bool RevealsFlow(const Context& context, const Work& work, const flow::FlowCommon& common,
                  flow::FlowRef ref, config::TrafficGroupId group) {

@@ -2,8 +2,8 @@
 //
 // A traffic VLAN as one more path for Hellos and heartbeats (mirror::SidePath): UDP port 1028 between the
 // devices' self IPs there, directly, with TTL 255 (RFC 5082). The mirror thread makes and judges what goes
-// over it; worker 0 sends it, asking for the peers' MAC addresses as for any neighbour's, and whichever worker
-// receives it hands it up. So the path shows that this device's ports, VLAN and workers work.
+// over it; worker 0 sends it, asking for the peers' MAC addresses as for any neighbour's, and whichever
+// worker receives it hands it up. So the path shows that this device's ports, VLAN and workers work.
 //
 // What finds no room, or no neighbour yet, is lost, as on any network.
 //

@@ -20,10 +20,10 @@ namespace tandem::pipeline {
 // Snapshot::mirror_generation changed.
 void TakeRoles(Context& context) noexcept;
 
-// Behind the turn's packets: takes over an active role, or the end of a pause, once nothing is left in the worker's queues
-// that was there when the role changed. On a standby that polls this is the next turn; on one that
-// was stopped for a while a queue may be full of packets that somebody else has forwarded since.
-// `more_waiting`: a queue may hold more than this turn took from it.
+// Behind the turn's packets: takes over an active role, or the end of a pause, once nothing is left in
+// the worker's queues that was there when the role changed. On a standby that polls this is the next
+// turn; on one that was stopped for a while a queue may be full of packets that somebody else has
+// forwarded since. `more_waiting`: a queue may hold more than this turn took from it.
 void TakePromotions(Context& context, bool more_waiting) noexcept;
 
 // One piece of the walk.

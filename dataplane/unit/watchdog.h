@@ -4,8 +4,8 @@
 // takeover machine: a traffic group moves though the device, and its heartbeats, live.
 //
 // A worker's pulse are its turns; a link's, that io says it is up (SetLinkUp); a VLAN's, the stamps of what
-// its workers receive there; a gateway's, the stamp of its neighbour entry. Who has to be asked for a sign of
-// life is asked by worker 0, for ARP and neighbour discovery are its business.
+// its workers receive there; a gateway's, the stamp of its neighbour entry. Who has to be asked for a
+// sign of life is asked by worker 0, for ARP and neighbour discovery are its business.
 //
 // Thread safety: Turn by the mirror thread, before Takeover::Turn; SetLinkUp by any; the rest by control.
 #pragma once

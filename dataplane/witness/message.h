@@ -19,8 +19,8 @@
 // | 32     | 8    | group     | hash of the traffic group's name; hello: 0 | that of the question           |
 // | 40     | 8    | session   | as the witness said last; 0: it has not  | for the questions to come        |
 //
-// To the rules of leases (ha/lease.h) a question's run is the device's incarnation, and its number the ticket:
-// both go on though groups come, go and have each other's numbers.
+// To the rules of leases (ha/lease.h) a question's run is the device's incarnation, and its number the
+// ticket: both go on though groups come, go and have each other's numbers.
 //
 // Sessions keep recordings out: the witness makes up a new one for each run of a device, and takes each
 // number of a session once. A question of any other session is answered (`unknown session`) and means

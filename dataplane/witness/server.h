@@ -4,9 +4,9 @@
 // which lease is LeaseWitness's to say (ha/lease.h); here is who asks, and whether it was asked just now.
 //
 // A device's session: the witness keeps one number ready for each device, and tells it to whoever asks with
-// another one. The first question that has it begins the session with that run of the device, and the number
-// is used up. So a question that was recorded is of a session that is over, or has a number that was taken;
-// all it brings about is an answer of its own size.
+// another one. The first question that has it begins the session with that run of the device, and the
+// number is used up. So a question that was recorded is of a session that is over, or has a number that
+// was taken; all it brings about is an answer of its own size.
 //
 // Bounded: one datagram, one answer, at most; devices and groups by limits.h; answers to questions of other
 // sessions kUnknownPerSecond.

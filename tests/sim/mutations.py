@@ -4,10 +4,11 @@
 
 A build with the option `mutation` can make mistakes that others shipped, or that takeover has rules against
 (dataplane/base/mutation.h), one at a time. The simulator has to notice each within the fixed seeds that it
-runs anyway, or a unit test of dataplane/ha or dataplane/unit. A mistake that survives, or that nobody makes in the code,
-fails the gate.
+runs anyway, or a unit test of dataplane/ha or dataplane/unit. A mistake that survives, or that nobody
+makes in the code, fails the gate.
 
-    tests/sim/mutations.py [NAME...] --programs build-asan/tests/{sim/sim_test,sim/ha_sim_test,unit/ha/ha_test,unit/unit/pair_test}
+    tests/sim/mutations.py [NAME...] --programs \\
+        build-asan/tests/{sim/sim_test,sim/ha_sim_test,unit/ha/ha_test,unit/unit/pair_test}
 
 Each mistake is tried where it is known to show soon; when it does not show there, in all tests of the
 programs, and then a line says that the table below is out of date.

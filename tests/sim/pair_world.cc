@@ -354,7 +354,8 @@ void PairWorld::ProbeAll(unsigned group, const std::vector<Promise>& promises) {
   const bool was_paused = std::max(paused.all, std::ranges::max(paused.worker)) > now_;
   CalmDown();
   SetTraffic(false);
-  // What a worker finds in its queue when it wakes in another role is dropped, with all that comes until then.
+  // What a worker finds in its queue when it wakes in another role is dropped, with all that comes until
+  // then.
   if (was_paused) Steps(5, kMillisecond);
   // What the device now active has, by the client's end.
   std::map<std::tuple<uint8_t, test::Endpoint, test::Endpoint>, bool> there;

@@ -5,9 +5,9 @@
 //   PacketBuilder().Ipv4("10.0.0.1", "10.0.0.2").Tcp(1234, 80, kSyn).Payload(10).Build()
 //
 // Name the IP header before what it carries. Vlan and the extension headers nest in the order of
-// their calls; everything else is named once. Lengths and checksums are computed by Build() with code of its own,
-// so that they check the dataplane's; Override and Bad calls put a wrong value in the right one's
-// place. Ports, sequence numbers and lengths are in host byte order.
+// their calls; everything else is named once. Lengths and checksums are computed by Build() with code of
+// its own, so that they check the dataplane's; Override and Bad calls put a wrong value in the right
+// one's place. Ports, sequence numbers and lengths are in host byte order.
 #pragma once
 
 #include <cstdint>

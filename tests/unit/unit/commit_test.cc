@@ -170,8 +170,8 @@ TEST_CASE("commit strict: what an earlier run of the peer was told does not coun
     network.Syn(port, false);
   network.pair.Advance(100 * kMillisecond);
   REQUIRE(network.ShadowFlows() == kLast - kFirst + 1);
-  // These answers leave now, and come again later: a client that begins anew from its port takes one for the
-  // first.
+  // These answers leave now, and come again later: a client that begins anew from its port takes one for
+  // the first.
   constexpr std::array<unsigned, 2> kAnswered = {kFirst + 1, kLast - 1};
   size_t released = 0;
   network.CheckAnswers(released);

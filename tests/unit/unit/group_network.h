@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Three whole devices in a device group, between a client and two servers, on one mirroring network whose links
-// can be cut, and lose frames, deliver them twice or late; each has a control thread whose disk works, can be killed
-// and started again, and takes another configuration.
+// Three whole devices in a device group, between a client and two servers, on one mirroring network
+// whose links can be cut, and lose frames, deliver them twice or late; each has a control thread whose
+// disk works, can be killed and started again, and takes another configuration.
 #pragma once
 
 #include <array>

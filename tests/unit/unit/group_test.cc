@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A device group of three whole devices through random lives, from a seed: whoever is killed, cut off or told to
-// hand over, established connections and records go on; afterwards one device acts, its next-active has the same
-// tables, and nobody else has any.
+// A device group of three whole devices through random lives, from a seed: whoever is killed, cut off or
+// told to hand over, established connections and records go on; afterwards one device acts, its
+// next-active has the same tables, and nobody else has any.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
