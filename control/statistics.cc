@@ -18,10 +18,10 @@ ObjectTotals Minus(const ObjectTotals& now, const ObjectTotals& before) {
 }
 
 void Add(const pipeline::ObjectCounters& counters, ObjectTotals& sum) {
-  sum.packets_in += counters.packets_in.Get();
-  sum.bytes_in += counters.bytes_in.Get();
-  sum.packets_out += counters.packets_out.Get();
-  sum.bytes_out += counters.bytes_out.Get();
+  sum.packets_in += counters.in().packets.Get();
+  sum.bytes_in += counters.in().bytes.Get();
+  sum.packets_out += counters.out().packets.Get();
+  sum.bytes_out += counters.out().bytes.Get();
   sum.connections += counters.connections.Get();
 }
 

@@ -82,12 +82,10 @@ void FillPool(Pool& pool, const std::vector<Member>& members) {
 }
 
 void FillVlanMap(Snapshot& snapshot) {
-  snapshot.vlan_map.assign(snapshot.ports.size(), {});
+  snapshot.vlan_map.assign(snapshot.ports.size() * Snapshot::kVlansPerPort, 0);
   for (const Interface& interface : snapshot.interfaces) {
     if (interface.id == 0) continue;
-    auto& map = snapshot.vlan_map[interface.port];
-    if (map.size() <= interface.vlan) map.resize(size_t{interface.vlan} + 1);
-    map[interface.vlan] = interface.id;
+    snapshot.vlan_map[interface.port * Snapshot::kVlansPerPort + interface.vlan] = interface.id;
   }
 }
 

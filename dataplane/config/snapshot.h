@@ -4,6 +4,7 @@
 // burst sees exactly one. Built by control/compile, or by hand in tests through Finish.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -63,7 +64,8 @@ struct Snapshot {
   bool mirrors_embryonic = false;
   bool mirrors_after = false;
   bool commits = false;
-  std::vector<std::vector<InterfaceId>> vlan_map;  // [port][vlan id or 0] -> interface, 0 = none
+  std::vector<InterfaceId>
+      vlan_map;  // [port * kVlansPerPort + vlan id or 0] -> interface, 0 = none
 
   // Builds everything derived, including each pool's available list, ratio ring and address index.
   // Maglev tables are filled in before by lb::FillMaglev. Call once, before publishing. `previous`:
@@ -75,23 +77,17 @@ struct Snapshot {
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
+  static constexpr size_t kVlansPerPort = 4096;
+  // `port` is one of `ports`, `vlan` below kVlansPerPort.
   InterfaceId InterfaceOf(uint16_t port, uint16_t vlan) const {
-    const auto& map = vlan_map[port];
-    return vlan < map.size() ? map[vlan] : InterfaceId{0};
+    return vlan_map[port * kVlansPerPort + vlan];
   }
   // nullptr when there is none of that id.
-  const Virtual* FindVirtual(VirtualId id) const {
-    return id < virtuals.size() && virtuals[id].id != 0 ? &virtuals[id] : nullptr;
-  }
-  const Member* FindMember(MemberId id) const {
-    return id < members.size() && members[id].id != 0 ? &members[id] : nullptr;
-  }
-  const Pool* FindPool(PoolId id) const {
-    return id < pools.size() && pools[id].id != 0 ? &pools[id] : nullptr;
-  }
-  const Persistence* FindPersistence(PersistenceId id) const {
-    return id < persistences.size() && persistences[id].id != 0 ? &persistences[id] : nullptr;
-  }
+  const Interface* FindInterface(InterfaceId id) const { return Find(interfaces, id); }
+  const Virtual* FindVirtual(VirtualId id) const { return Find(virtuals, id); }
+  const Member* FindMember(MemberId id) const { return Find(members, id); }
+  const Pool* FindPool(PoolId id) const { return Find(pools, id); }
+  const Persistence* FindPersistence(PersistenceId id) const { return Find(persistences, id); }
   // `port` in host byte order.
   ServerRank ServerRankOf(const IpAddress& address, uint16_t port) const;
   // The MAC a floating address of `group` uses on `interface`.
@@ -102,6 +98,16 @@ struct Snapshot {
   }
 
  private:
+  // Bounds are compared in bytes: to count objects of an odd size is a division.
+  template <class T>
+  static const T* Find(const std::vector<T>& objects, size_t id) {
+    const auto* const begin = reinterpret_cast<const std::byte*>(std::to_address(objects.begin()));
+    const auto* const end = reinterpret_cast<const std::byte*>(std::to_address(objects.end()));
+    const size_t at = id * sizeof(T);
+    if (at >= static_cast<size_t>(end - begin)) return nullptr;
+    const T& object = objects.data()[id];
+    return object.id != 0 ? &object : nullptr;
+  }
   void FindMirrored();
 };
 

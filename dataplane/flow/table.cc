@@ -2,33 +2,12 @@
 #include "dataplane/flow/table.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstddef>
-#include <cstring>
-#include <type_traits>
 
 #include "dataplane/base/assert.h"
-#include "dataplane/base/hash.h"
+#include "dataplane/flow/table_find.h"
 
 namespace tandem::flow {
 namespace {
-
-constexpr Index::Reference ReferenceOf(uint32_t slot, Side side) {
-  return slot << 1 | static_cast<uint32_t>(side);
-}
-constexpr uint32_t SlotOf(Index::Reference reference) {
-  return reference >> 1;
-}
-constexpr Side SideOf(Index::Reference reference) {
-  return static_cast<Side>(reference & 1);
-}
-
-static_assert(ReferenceOf(kFlowsPerWorkerMax - 1, Side::kServer) < Index::kReferenceMax);
-
-FlowRef FlowRefOf(Index::Reference reference) {
-  if (reference == Index::kNone) return {};
-  return {SlotOf(reference), SideOf(reference)};
-}
 
 // The steps of splitmix64, which spread a seed over as many words as one likes.
 constexpr uint64_t NextSecret(uint64_t& state) {
@@ -36,37 +15,6 @@ constexpr uint64_t NextSecret(uint64_t& state) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return z ^ (z >> 31);
-}
-
-uint64_t Word(const uint8_t* bytes) {
-  uint64_t result = 0;
-  std::memcpy(&result, bytes, sizeof(result));
-  return result;
-}
-
-// Every factor holds a secret: with a known one, a key that makes it zero would make all its
-// companions collide.
-using Secrets = std::array<uint64_t, 4>;
-
-uint64_t Tail(uint64_t addresses, uint16_t source_port, uint16_t destination_port, uint8_t protocol,
-              const Secrets& secrets) {
-  const uint64_t rest = source_port | uint64_t{destination_port} << 16 | uint64_t{protocol} << 32;
-  return MultiplyFold(MultiplyFold(addresses ^ secrets[0], rest ^ secrets[1]) ^ secrets[2],
-                      0xe7037ed1a0b428db);
-}
-
-uint64_t HashKey(const net::FlowKey4& key, uint8_t protocol, const Secrets& secrets) {
-  const uint64_t addresses = key.source | uint64_t{key.destination} << 32;
-  return Tail(addresses, key.source_port, key.destination_port, protocol, secrets);
-}
-
-uint64_t HashKey(const net::FlowKey6& key, uint8_t protocol, const Secrets& secrets) {
-  const uint8_t* const source = key.source.bytes;
-  const uint8_t* const destination = key.destination.bytes;
-  const uint64_t from = MultiplyFold(Word(source) ^ secrets[2], Word(source + 8) ^ secrets[3]);
-  const uint64_t to =
-      MultiplyFold(Word(destination) ^ secrets[3], Word(destination + 8) ^ secrets[1]);
-  return Tail(from ^ std::rotl(to, 32), key.source_port, key.destination_port, protocol, secrets);
 }
 
 }  // namespace
@@ -112,31 +60,6 @@ FlowTable<Hot>::FlowTable(const Memory& memory, uint32_t capacity, uint64_t seed
 }
 
 template <class Hot>
-uint64_t FlowTable<Hot>::Hash(const Key& key, uint8_t protocol) const noexcept {
-  return HashKey(key, protocol, secrets_);
-}
-
-// Compares bytes: which key they are of is arithmetic then, not a branch that half of all packets
-// would mispredict.
-template <class Hot>
-bool FlowTable<Hot>::Matches(Index::Reference reference, const Key& key,
-                             uint8_t protocol) const noexcept {
-  static_assert(std::has_unique_object_representations_v<Key>);
-  static_assert(offsetof(Hot, client) == 0 && offsetof(Hot, server) == sizeof(Key));
-  const Hot& flow = hot_[SlotOf(reference)];
-  const auto* const bytes = reinterpret_cast<const std::byte*>(&flow);
-  return std::memcmp(bytes + (reference & 1) * sizeof(Key), &key, sizeof(Key)) == 0 &&
-         flow.common.protocol == protocol;
-}
-
-template <class Hot>
-void FlowTable<Hot>::PrefetchFlow(Index::Reference reference) const noexcept {
-  const Hot* const flow = &hot_[SlotOf(reference)];
-  __builtin_prefetch(flow);
-  if constexpr (sizeof(Hot) > 64) __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64);
-}
-
-template <class Hot>
 FlowRef FlowTable<Hot>::FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept {
   return FlowRefOf(index_.Find(
       hash, [&](Index::Reference reference) { return Matches(reference, key, protocol); }));
@@ -153,45 +76,7 @@ void FlowTable<Hot>::Find(std::span<Lookup<Hot>> batch) noexcept {
     StartFind(lookup);
   ProbeFind(batch);
   for (Lookup<Hot>& lookup : batch)
-    FinishFind(lookup);
-}
-
-template <class Hot>
-void FlowTable<Hot>::StartFind(Lookup<Hot>& lookup) const noexcept {
-  lookup.hash = Hash(*lookup.key, lookup.protocol);
-  index_.Prefetch(lookup.hash);
-}
-
-template <class Hot>
-void FlowTable<Hot>::ProbeFind(std::span<Lookup<Hot>> batch) const noexcept {
-  TANDEM_ASSERT(batch.size() <= kBurstMax);
-  // Their only hope is the alternate bucket. Just the first `displaced_count` are ever written.
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
-  std::array<Lookup<Hot>*, kBurstMax> displaced;
-  size_t displaced_count = 0;
-  for (Lookup<Hot>& lookup : batch) {
-    lookup.likely = index_.InPrimary(lookup.hash).FrontOrNone();
-    if (lookup.likely != Index::kNone) {
-      PrefetchFlow(lookup.likely);
-    } else if (index_.HasDisplaced(lookup.hash)) {
-      index_.PrefetchAlternate(lookup.hash);
-      displaced[displaced_count++] = &lookup;
-    }
-  }
-  for (size_t i = 0; i < displaced_count; ++i) {
-    Lookup<Hot>& lookup = *displaced[i];
-    lookup.likely = index_.InAlternate(lookup.hash).FrontOrNone();
-    if (lookup.likely != Index::kNone) PrefetchFlow(lookup.likely);
-  }
-}
-
-template <class Hot>
-void FlowTable<Hot>::FinishFind(Lookup<Hot>& lookup) const noexcept {
-  if (lookup.likely == Index::kNone || Matches(lookup.likely, *lookup.key, lookup.protocol)) {
-    lookup.found = FlowRefOf(lookup.likely);
-  } else {
-    lookup.found = FindHashed(lookup.hash, *lookup.key, lookup.protocol);
-  }
+    lookup.found = FinishFind(lookup);
 }
 
 template <class Hot>

@@ -26,6 +26,7 @@
 
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/index.h"
+#include "dataplane/flow/key_hash.h"
 #include "dataplane/flow/memory_carver.h"
 #include "dataplane/flow/register.h"
 #include "dataplane/flow/slot_pages.h"
@@ -72,6 +73,11 @@ class FlowTable {
   uint64_t Hash(const Key& key, uint8_t protocol) const noexcept;
   void Find(std::span<Lookup<Hot>> batch) noexcept;  // at most kBurstMax
   FlowRef FindOne(const Key& key, uint8_t protocol) noexcept;
+  // The steps of Find (table_find.h): hashes and fetches the line of the index; compares tags and fetches
+  // flows; compares keys. Nothing may begin or end between the last two, or FindOne has to find it.
+  void StartFind(Lookup<Hot>& lookup) const noexcept;
+  void ProbeFind(std::span<Lookup<Hot>> batch) const noexcept;
+  FlowRef FinishFind(const Lookup<Hot>& lookup) const noexcept;
   // Brings the index line of a hash near; for callers that insert in stages.
   void PrefetchIndex(uint64_t hash) const noexcept;
   void PrefetchFreeSlot(
@@ -142,10 +148,6 @@ class FlowTable {
   InsertResult Put(const NewFlow& flow, uint32_t slot) noexcept;
 
   bool Matches(Index::Reference reference, const Key& key, uint8_t protocol) const noexcept;
-  // The steps of Find: hash and fetch the index; compare tags and fetch the flows; compare keys.
-  void StartFind(Lookup<Hot>& lookup) const noexcept;
-  void ProbeFind(std::span<Lookup<Hot>> batch) const noexcept;
-  void FinishFind(Lookup<Hot>& lookup) const noexcept;
   void PrefetchFlow(Index::Reference reference) const noexcept;
   FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
 
@@ -155,7 +157,7 @@ class FlowTable {
   Birth last_birth_ = 0;
   SlotPages pages_;
   Index index_;
-  std::array<uint64_t, 4> secrets_ = {};  // key the hash
+  Secrets secrets_ = {};
 };
 
 extern template class FlowTable<FlowHot4>;

@@ -118,17 +118,17 @@ int AnswerVirtuals(const Context& context, std::string_view parameter, rte_tel_d
   pipeline::ObjectCounters sum;
   for (unsigned worker = 0; worker < context.unit->workers(); ++worker) {
     const pipeline::ObjectCounters& part = context.unit->counters(worker).virtuals[found->second];
-    sum.packets_in.Add(part.packets_in.Get());
-    sum.bytes_in.Add(part.bytes_in.Get());
-    sum.packets_out.Add(part.packets_out.Get());
-    sum.bytes_out.Add(part.bytes_out.Get());
+    sum.in().packets.Add(part.in().packets.Get());
+    sum.in().bytes.Add(part.in().bytes.Get());
+    sum.out().packets.Add(part.out().packets.Get());
+    sum.out().bytes.Add(part.out().bytes.Get());
     sum.connections.Add(part.connections.Get());
   }
   rte_tel_data_start_dict(data);
-  rte_tel_data_add_dict_u64(data, "packets_in", sum.packets_in.Get());
-  rte_tel_data_add_dict_u64(data, "bytes_in", sum.bytes_in.Get());
-  rte_tel_data_add_dict_u64(data, "packets_out", sum.packets_out.Get());
-  rte_tel_data_add_dict_u64(data, "bytes_out", sum.bytes_out.Get());
+  rte_tel_data_add_dict_u64(data, "packets_in", sum.in().packets.Get());
+  rte_tel_data_add_dict_u64(data, "bytes_in", sum.in().bytes.Get());
+  rte_tel_data_add_dict_u64(data, "packets_out", sum.out().packets.Get());
+  rte_tel_data_add_dict_u64(data, "bytes_out", sum.out().bytes.Get());
   rte_tel_data_add_dict_u64(data, "connections", sum.connections.Get());
   return rte_tel_data_add_dict_u64(data, "connections_now",
                                    context.unit->live_counts().OfVirtual(found->second));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -44,12 +45,17 @@ inline uint64_t Replace(uint8_t* bytes, uint32_t after) {
   return uint64_t{~before} + after;
 }
 
+// Carries into 33 bits what does not fit 64, so that several changes can be added up.
+inline uint64_t Replace(uint8_t* bytes, uint64_t after) {
+  const uint64_t gone = ~Load<uint64_t>(bytes);
+  std::memcpy(bytes, &after, sizeof(after));
+  const uint64_t sum = gone + after;
+  return (sum & 0xffffffff) + (sum >> 32) + (sum < gone ? 1 : 0);
+}
+
 inline uint64_t Replace(uint8_t* bytes, const net::Ipv6Bytes& after) {
-  uint64_t change = 0;
-  for (size_t i = 0; i < sizeof(after.bytes); i += 4) {
-    change += Replace(bytes + i, Load<uint32_t>(after.bytes + i));
-  }
-  return change;
+  return Replace(bytes, Load<uint64_t>(after.bytes)) +
+         Replace(bytes + 8, Load<uint64_t>(after.bytes + 8));
 }
 
 // Both addresses of an IP header, `source` pointing at the first; returns the change.
@@ -63,6 +69,22 @@ uint64_t ReplaceAddresses(uint8_t* source, const Address& new_source,
 inline uint64_t ReplacePorts(uint8_t* l4, uint16_t source_port, uint16_t destination_port) {
   static_assert(std::endian::native == std::endian::little);
   return Replace(l4, source_port | uint32_t{destination_port} << 16);
+}
+
+// The same out of the key that the answer will arrive with, which has both ends the other way round.
+inline uint64_t TurnAddresses(uint8_t* source, const net::FlowKey4& answer) {
+  static_assert(offsetof(net::FlowKey4, source) == 0 && offsetof(net::FlowKey4, destination) == 4);
+  const auto* const ends = reinterpret_cast<const uint8_t*>(&answer);
+  return Replace(source, std::rotl(Load<uint64_t>(ends), 32));
+}
+inline uint64_t TurnAddresses(uint8_t* source, const net::FlowKey6& answer) {
+  return ReplaceAddresses(source, answer.destination, answer.source);
+}
+template <class Key>
+uint64_t TurnPorts(uint8_t* l4, const Key& answer) {
+  static_assert(offsetof(Key, destination_port) == offsetof(Key, source_port) + 2);
+  const auto* const ports = reinterpret_cast<const uint8_t*>(&answer) + offsetof(Key, source_port);
+  return Replace(l4, std::rotl(Load<uint32_t>(ports), 16));
 }
 
 // Carries `change` into the checksum at `bytes`; returns what that changes in turn.
@@ -81,13 +103,6 @@ inline uint64_t FixUdpChecksum(uint8_t* bytes, uint64_t change) {
 
 constexpr flow::Side Opposite(flow::Side side) {
   return side == flow::Side::kClient ? flow::Side::kServer : flow::Side::kClient;
-}
-
-// What stands in a packet that came in on `side` when it leaves: the other side's key, turned round.
-template <class Hot>
-typename Hot::Key LeavingKey(const Hot& flow, flow::Side side) {
-  const auto& other = KeyOf(flow, Opposite(side));
-  return {other.destination, other.source, other.destination_port, other.source_port};
 }
 
 }  // namespace tandem::nat

@@ -4,6 +4,7 @@
 // the packet, that is in network byte order; the arithmetic does not care.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,12 +15,13 @@ namespace tandem::net {
 // Unfolded one's complement sum of `length` bytes, on top of `sum`; an odd last byte is padded.
 uint64_t ChecksumAdd(const uint8_t* bytes, size_t length, uint64_t sum = 0) noexcept;
 
+// Adds the halves of a word to each other, both ways round: what carries out of the lower one comes into
+// the upper one, which is then their one's complement sum.
 constexpr uint16_t ChecksumFold(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
+  sum += std::rotl(sum, 32);
+  auto half = static_cast<uint32_t>(sum >> 32);
+  half += std::rotl(half, 16);
+  return static_cast<uint16_t>(half >> 16);
 }
 
 // Accumulates old and new values of the fields a rewrite changes, then applies them to as many

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writing frames: the link-layer header of a packet that leaves, and the small frames Tandem sends
-// of its own: ARP (RFC 826), neighbour discovery (RFC 4861), TCP RST (RFC 9293 section 3.5.2), ICMP
-// errors (RFC 1812 section 4.3.2, RFC 4443 section 2.4), echo replies; and UDP to a mirroring peer.
+// Writing the small frames that Tandem sends of its own: ARP (RFC 826), neighbour discovery (RFC 4861),
+// TCP RST (RFC 9293 section 3.5.2), ICMP errors (RFC 1812 section 4.3.2, RFC 4443 section 2.4), echo
+// replies; and UDP to a mirroring peer.
 //
 // Builders write into a caller's buffer of kOriginatedFrameMax bytes and return the frame length, or
 // 0 when no such frame may be sent (RST to a RST; ICMP error about an ICMP error, a fragment that is
@@ -29,11 +29,6 @@ struct LinkHeader {
 inline constexpr MacAddress kBroadcastMac = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 using FrameBuffer = std::span<uint8_t, kOriginatedFrameMax>;
-
-// Replaces the Ethernet header and tag of `packet` by `link`, moving `data` by 4 bytes when a tag
-// comes or goes; the IP header stays where it is. `parsed.l3_offset` locates it and is updated, as
-// is l4_offset. False (and nothing written) when a tag needs headroom that is not there.
-[[nodiscard]] bool SetLink(Packet& packet, Parsed& parsed, const LinkHeader& link) noexcept;
 
 struct ArpPacket {
   bool is_request = false;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ethernet, ARP and IPv4. An Ethernet [VLAN] IPv4 TCP or UDP frame runs through here without a call.
+// Ethernet, ARP and IPv4, in the order of the checks; frames as nearly all are go by parse_common.h.
 #include "dataplane/net/parse.h"
 
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/parse_common.h"
 #include "dataplane/net/parse_internal.h"
 
 namespace tandem::net {
@@ -181,11 +182,16 @@ inline DropReason ParseFrame(const Packet& packet, Parsed& parsed) {
 
 }  // namespace
 
-void Parse(const Packet& packet, Parsed& parsed) noexcept {
-  internal::Reset(parsed);
+void internal::ParseAny(const Packet& packet, Parsed& parsed) noexcept {
+  Reset(parsed);
   parsed.drop = ParseFrame(packet, parsed);
   if (parsed.drop != DropReason::kNone) [[unlikely]]
     parsed.kind = Kind::kNone;
+}
+
+void Parse(const Packet& packet, Parsed& parsed) noexcept {
+  if (!internal::ParseCommon(packet, parsed)) [[unlikely]]
+    internal::ParseAny(packet, parsed);
 }
 
 }  // namespace tandem::net

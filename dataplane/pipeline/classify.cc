@@ -13,8 +13,8 @@
 namespace tandem::pipeline {
 namespace {
 
-// Whether a unicast MAC is ours. A standby's masquerade MAC is the active's; what a switch still brings here
-// that was handed over a moment ago is looked at, and sent there.
+// Whether a unicast MAC is ours. A standby's masquerade MAC is the active's; what a switch still brings
+// here that was handed over a moment ago is looked at, and sent there.
 DropReason CheckMac(const Context& context, const config::Interface& interface,
                     const uint8_t* mac) {
   if (std::memcmp(mac, interface.mac.data(), 6) == 0) return DropReason::kNone;
@@ -38,37 +38,15 @@ bool IsForGroup(const net::Parsed& parsed) {
   return first >= 0xe0;
 }
 
-// What heartbeats of other devices are sent to.
+// What heartbeats of other devices are sent to. REQUIRES: parsed.kind == kUdp.
 bool IsControlPort(const net::Parsed& parsed) {
   constexpr uint16_t kPort = RTE_BE16(mirror::kControlPort);
-  if (parsed.kind != net::Kind::kUdp) return false;
   return kPort == (parsed.is_ipv6() ? parsed.key6.destination_port : parsed.key4.destination_port);
 }
 
-}  // namespace
-
-Business Classify(Context& context, Work& work) noexcept {
+// What is neither TCP nor UDP.
+Business ClassifyOther(Context& context, Work& work) {
   const net::Parsed& parsed = work.parsed;
-  if (parsed.drop != DropReason::kNone) {
-    Drop(context, work.packet, parsed.drop);
-    return Business::kDone;
-  }
-  const config::InterfaceId id = context.snapshot->InterfaceOf(work.packet.port, parsed.vlan);
-  if (id == 0) {
-    Drop(context, work.packet, DropReason::kVlanUnknown);
-    return Business::kDone;
-  }
-  work.interface = &context.snapshot->interfaces[id];
-  if (work.interface->is_watched) [[unlikely]] {
-    context.counters.heard_at[id].Set(context.now);
-  }
-  if ((parsed.flags & net::kGroupMac) == 0) {
-    const DropReason reason = CheckMac(context, *work.interface, work.packet.data);
-    if (reason != DropReason::kNone) {
-      Drop(context, work.packet, reason);
-      return Business::kDone;
-    }
-  }
   if (parsed.kind == net::Kind::kArp) {
     HandleArp(context, work);
     return Business::kDone;
@@ -81,7 +59,6 @@ Business Classify(Context& context, Work& work) noexcept {
     Drop(context, work.packet, DropReason::kMulticast);
     return Business::kDone;
   }
-  if (IsControlPort(parsed) && TakeFailoverFrame(context, work)) return Business::kDone;
   if (parsed.kind == net::Kind::kIcmpError) return Business::kIcmpError;
   if (parsed.kind == net::Kind::kIcmpQuery && AnswerEcho(context, work)) return Business::kDone;
   if (parsed.kind == net::Kind::kIcmpOther &&
@@ -89,6 +66,40 @@ Business Classify(Context& context, Work& work) noexcept {
     Drop(context, work.packet, DropReason::kIcmpUnknown);
     return Business::kDone;
   }
+  return Business::kTraffic;
+}
+
+}  // namespace
+
+Business Classify(Context& context, Work& work) noexcept {
+  const net::Parsed& parsed = work.parsed;
+  if (parsed.drop != DropReason::kNone) [[unlikely]] {
+    Drop(context, work.packet, parsed.drop);
+    return Business::kDone;
+  }
+  const config::InterfaceId id = context.snapshot->InterfaceOf(work.packet.port, parsed.vlan);
+  if (id == 0) [[unlikely]] {
+    Drop(context, work.packet, DropReason::kVlanUnknown);
+    return Business::kDone;
+  }
+  work.interface = &context.snapshot->interfaces[id];
+  if (work.interface->is_watched) [[unlikely]] {
+    context.counters.heard_at[id].Set(context.now);
+  }
+  if ((parsed.flags & net::kGroupMac) == 0) {
+    const DropReason reason = CheckMac(context, *work.interface, work.packet.data);
+    if (reason != DropReason::kNone) [[unlikely]] {
+      Drop(context, work.packet, reason);
+      return Business::kDone;
+    }
+  }
+  const bool is_udp = parsed.kind == net::Kind::kUdp;
+  if (!is_udp && parsed.kind != net::Kind::kTcp) return ClassifyOther(context, work);
+  if (IsForGroup(parsed)) [[unlikely]] {
+    Drop(context, work.packet, DropReason::kMulticast);
+    return Business::kDone;
+  }
+  if (is_udp && IsControlPort(parsed) && TakeFailoverFrame(context, work)) return Business::kDone;
   return Business::kTraffic;
 }
 

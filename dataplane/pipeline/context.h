@@ -82,7 +82,7 @@ struct Shared {
 };
 
 // A packet in the pipeline.
-struct Work {
+struct alignas(64) Work {
   net::Packet packet;
   net::Parsed parsed;
   const config::Interface* interface = nullptr;  // it arrived on
@@ -97,8 +97,8 @@ struct ReconcileWalk {
   uint32_t next_slot = 0;
 };
 
-// Groups that this device has become active for, or is again after a pause, but this worker not yet: what its receive queues
-// hold came before, and others may have forwarded it (shadow.h).
+// Groups that this device has become active for, or is again after a pause, but this worker not yet:
+// what its receive queues hold came before, and others may have forwarded it (shadow.h).
 struct Promotion {
   std::bitset<kTrafficGroupsMax + 1> groups;
   unsigned turns_left = 0;  // in which a queue that never runs empty gives all that it held
@@ -151,6 +151,9 @@ struct Context {
   const config::Snapshot* snapshot = nullptr;
   Nanos now = 0;
   Tick tick = 0;
+  // No role, hand-over or wait for the peer asks anything of flows in this burst, but of shadow flows.
+  bool is_ordinary = false;
+  bool flows_changed = false;             // a flow began or ended since the burst's were found
   Nanos fence = config::Roles::kNoFence;  // as it was before the roles were looked at
   Output* out = nullptr;
 

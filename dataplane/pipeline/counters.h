@@ -57,13 +57,21 @@ struct PortCounters {
   Counter received_bytes;
 };
 
-// Of a virtual server or a member. "In" is from the client side, "out" from the server side.
+// Of a virtual server or a member.
 struct alignas(64) ObjectCounters {
-  Counter packets_in;
-  Counter bytes_in;
-  Counter packets_out;
-  Counter bytes_out;
-  Counter connections;  // begun so far
+  struct Way {
+    Counter packets;
+    Counter bytes;
+  };
+
+  std::array<Way, 2> ways;  // by flow::Side that packets came in on
+  Counter connections;      // begun so far
+
+  // From the client side, and from the server side.
+  Way& in() { return ways[0]; }
+  Way& out() { return ways[1]; }
+  const Way& in() const { return ways[0]; }
+  const Way& out() const { return ways[1]; }
 };
 
 struct WorkerCounters {

@@ -5,8 +5,11 @@
 #include <netinet/in.h>
 #include <rte_tcp.h>
 
+#include <optional>
+
 #include "dataplane/nat/rewrite.h"
 #include "dataplane/net/frame.h"
+#include "dataplane/net/link.h"
 #include "dataplane/pipeline/lifecycle.h"
 #include "dataplane/pipeline/notes.h"
 #include "dataplane/pipeline/refuse.h"
@@ -21,12 +24,10 @@ using flow::State;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
 
 // Flows without states are established by the first packet back.
-template <class Hot>
-void TrackStateless(Context& context, uint32_t slot, Side side) {
-  flow::FlowCommon& common = context.flows<Hot>().table.hot(slot).common;
-  if (common.state != State::kOpening || side != Side::kServer) return;
-  common.state = State::kEstablished;
-  StateChanged<Hot>(context, slot);
+flow::TcpVerdict TrackStateless(flow::FlowCommon& common, Side side) {
+  const bool is_answered = common.state == State::kOpening && side == Side::kServer;
+  if (is_answered) common.state = State::kEstablished;
+  return {.state_changed = is_answered};
 }
 
 // The virtual's say on when a flow ends early. Read only when the state has changed.
@@ -42,23 +43,17 @@ bool EndsNow(const Context& context, const flow::FlowCommon& common) {
 
 template <class Hot>
 void CountOnObjects(Context& context, const Hot& flow, Side side, uint32_t bytes) {
-  ObjectCounters& virtual_counters = context.counters.virtuals[flow.common.virtual_id];
-  ObjectCounters& member_counters = context.counters.members[flow.common.member_id];
-  if (side == Side::kClient) {
-    virtual_counters.packets_in.Add(1);
-    virtual_counters.bytes_in.Add(bytes);
-    member_counters.packets_in.Add(1);
-    member_counters.bytes_in.Add(bytes);
-  } else {
-    virtual_counters.packets_out.Add(1);
-    virtual_counters.bytes_out.Add(bytes);
-    member_counters.packets_out.Add(1);
-    member_counters.bytes_out.Add(bytes);
-  }
+  const auto way = static_cast<size_t>(side);
+  ObjectCounters::Way& by_virtual = context.counters.virtuals[flow.common.virtual_id].ways[way];
+  ObjectCounters::Way& by_member = context.counters.members[flow.common.member_id].ways[way];
+  by_virtual.packets.Add(1);
+  by_virtual.bytes.Add(bytes);
+  by_member.packets.Add(1);
+  by_member.bytes.Add(bytes);
 }
 
-const MacAddress& SourceMac(const Context& context, const config::Interface& egress,
-                            config::VirtualId virtual_id) {
+inline const MacAddress& SourceMac(const Context& context, const config::Interface& egress,
+                                   config::VirtualId virtual_id) {
   if (!context.snapshot->has_masquerade_mac) return egress.mac;
   const config::Virtual* virtual_server = context.snapshot->FindVirtual(virtual_id);
   return virtual_server == nullptr ? egress.mac
@@ -86,6 +81,21 @@ void Translate(Work& work, const Hot& flow, Side side) {
   }
 }
 
+// Emit, in line: nearly every packet goes through it.
+template <class Hot>
+[[gnu::always_inline]] inline void EmitHere(Context& context, Work& work, const Hot& flow,
+                                            Side side, const Egress& egress) noexcept {
+  Translate(work, flow, side);
+  const MacAddress& source = SourceMac(context, *egress.interface, flow.common.virtual_id);
+  if (!net::SetLink(work.packet, work.parsed, egress.mac, source, egress.interface->vlan)) {
+    Drop(context, work.packet, DropReason::kHeaderSplit);
+    return;
+  }
+  CountOnObjects(context, flow, side, work.packet.length);
+  context.counters.forwarded.Add(1);
+  context.out->Transmit(work.packet).port = egress.interface->port;
+}
+
 }  // namespace
 
 flow::TcpSegment SegmentOf(const Work& work) noexcept {
@@ -105,16 +115,12 @@ flow::TcpSegment SegmentOf(const Work& work) noexcept {
   return segment;
 }
 
-bool FitsThrough(Context& context, const Work& work, const config::Interface& egress) noexcept {
+void RefuseUnfit(Context& context, const Work& work, const config::Interface& egress) noexcept {
   if (work.parsed.ttl <= 1) {
     DropWithIcmp(context, work, DropReason::kTtlExpired, net::IcmpErrorKind::kTimeExceeded);
-    return false;
-  }
-  if (work.parsed.ip_length > egress.mtu) {
+  } else {
     DropWithIcmp(context, work, DropReason::kMtuExceeded, net::IcmpErrorKind::kTooBig, egress.mtu);
-    return false;
   }
-  return true;
 }
 
 bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noexcept {
@@ -138,42 +144,55 @@ bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noex
   return false;
 }
 
+// What roles, the hand-over and the wait for the peer make of a packet. nullopt: it goes on.
 template <class Hot>
-void Emit(Context& context, Work& work, const Hot& flow, Side side, const Egress& egress) noexcept {
-  Translate(work, flow, side);
-  const net::LinkHeader link{egress.mac,
-                             SourceMac(context, *egress.interface, flow.common.virtual_id),
-                             egress.interface->vlan};
-  if (!net::SetLink(work.packet, work.parsed, link)) {
-    Drop(context, work.packet, DropReason::kHeaderSplit);
-    return;
+[[gnu::noinline]] std::optional<HitResult> Hinder(Context& context, Work& work, flow::FlowRef ref) {
+  FlowSet<Hot>& flows = context.flows<Hot>();
+  const config::TrafficGroupId group = flows.table.pages().GroupOf(ref.slot);
+  switch (StandingOf<Hot>(context, ref.slot)) {
+    case Standing::kOurs:
+      break;
+    case Standing::kSilent:
+      if (!TakeStray(context, work, group))
+        Drop(context, work.packet, SilentReason(context, group));
+      return HitResult::kDone;
+    case Standing::kEnded:
+      return HitResult::kEnded;
   }
-  CountOnObjects(context, flow, side, work.packet.length);
-  context.counters.forwarded.Add(1);
-  context.out->Transmit(work.packet).port = egress.interface->port;
+  if (context.roles.any_frozen() && HoldFrozen<Hot>(context, work, ref)) return HitResult::kDone;
+  const bool may_reveal =
+      (context.snapshot->commits && flow::IsEmbryonic(flows.table.hot(ref.slot).common.state)) ||
+      context.commit.size() != 0;
+  if (may_reveal && !context.committing && HoldForCommit<Hot>(context, work, ref)) {
+    return HitResult::kDone;
+  }
+  return std::nullopt;
+}
+
+// What a packet that was forwarded did to its flow, carried out.
+template <class Hot>
+void Conclude(Context& context, uint32_t slot, const flow::TcpVerdict& verdict, bool has_lasted) {
+  if (verdict.action == flow::TcpAction::kClose) {
+    EndFlow<Hot>(context, slot, EndReason::kReset);
+  } else if (verdict.state_changed) {
+    if (EndsNow<Hot>(context, context.flows<Hot>().table.hot(slot).common)) {
+      EndFlow<Hot>(context, slot, EndReason::kClosed);
+    } else {
+      StateChanged<Hot>(context, slot);
+    }
+  } else if (verdict.flags_changed) {
+    NoteState<Hot>(context, slot);
+  } else if (has_lasted) {
+    NoteUse<Hot>(context, slot);
+  }
 }
 
 template <class Hot>
 HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   Hot& hot = flows.table.hot(ref.slot);
-  switch (StandingOf<Hot>(context, ref.slot)) {
-    case Standing::kOurs:
-      break;
-    case Standing::kSilent:
-      if (TakeStray(context, work, flows.table.pages().GroupOf(ref.slot))) {
-        return HitResult::kDone;
-      }
-      Drop(context, work.packet, SilentReason(context, flows.table.pages().GroupOf(ref.slot)));
-      return HitResult::kDone;
-    case Standing::kEnded:
-      return HitResult::kEnded;
-  }
-  if (context.roles.any_frozen() && HoldFrozen<Hot>(context, work, ref)) return HitResult::kDone;
-  if (((context.snapshot->commits && flow::IsEmbryonic(hot.common.state)) ||
-       context.commit.size() != 0) &&
-      !context.committing && HoldForCommit<Hot>(context, work, ref)) {
-    return HitResult::kDone;
+  if (!context.is_ordinary || (hot.common.flags & flow::kShadow) != 0) [[unlikely]] {
+    if (const auto result = Hinder<Hot>(context, work, ref)) return *result;
   }
   Egress egress;
   if (!RememberedEgress(context, hot.common, ref.side, egress) &&
@@ -184,38 +203,28 @@ HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
 
   hot.common.last_seen = context.tick;
   const bool has_lasted = hot.common.packets_awaited != 0 && --hot.common.packets_awaited == 0;
-  if (work.parsed.kind != net::Kind::kTcp) {
-    TrackStateless<Hot>(context, ref.slot, ref.side);
-    if (has_lasted) NoteUse<Hot>(context, ref.slot);
-    Emit(context, work, hot, ref.side, egress);
-    return HitResult::kDone;
-  }
-
-  const flow::TcpVerdict verdict =
-      flow::TrackTcp(hot.common, flows.table.cold(ref.slot), ref.side, SegmentOf(work));
-  if (verdict.action == flow::TcpAction::kReopen) {
-    EndFlow<Hot>(context, ref.slot, EndReason::kReopened);
-    return HitResult::kEnded;
-  }
-  if (verdict.action == flow::TcpAction::kDrop) {
-    Drop(context, work.packet, DropReason::kTcpInvalid);
-    return HitResult::kDone;
-  }
-  Emit(context, work, hot, ref.side, egress);
-  if (verdict.action == flow::TcpAction::kClose) {
-    EndFlow<Hot>(context, ref.slot, EndReason::kReset);
-  } else if (verdict.state_changed) {
-    if (EndsNow<Hot>(context, hot.common)) {
-      EndFlow<Hot>(context, ref.slot, EndReason::kClosed);
-    } else {
-      StateChanged<Hot>(context, ref.slot);
+  flow::TcpVerdict verdict;
+  if (work.parsed.kind == net::Kind::kTcp) {
+    verdict = flow::TrackTcp(hot.common, flows.table.cold(ref.slot), ref.side, SegmentOf(work));
+    if (verdict.action == flow::TcpAction::kReopen) {
+      EndFlow<Hot>(context, ref.slot, EndReason::kReopened);
+      return HitResult::kEnded;
     }
-  } else if (verdict.flags_changed) {
-    NoteState<Hot>(context, ref.slot);
-  } else if (has_lasted) {
-    NoteUse<Hot>(context, ref.slot);
+    if (verdict.action == flow::TcpAction::kDrop) {
+      Drop(context, work.packet, DropReason::kTcpInvalid);
+      return HitResult::kDone;
+    }
+  } else {
+    verdict = TrackStateless(hot.common, ref.side);
   }
+  EmitHere(context, work, hot, ref.side, egress);
+  Conclude<Hot>(context, ref.slot, verdict, has_lasted);
   return HitResult::kDone;
+}
+
+template <class Hot>
+void Emit(Context& context, Work& work, const Hot& flow, Side side, const Egress& egress) noexcept {
+  EmitHere(context, work, flow, side, egress);
 }
 
 template void Emit(Context&, Work&, const flow::FlowHot4&, Side, const Egress&) noexcept;

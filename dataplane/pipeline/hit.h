@@ -18,9 +18,17 @@ enum class HitResult : uint8_t {
 template <class Hot>
 HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept;
 
+// Of a packet that does not fit: drops it, and tells its sender.
+void RefuseUnfit(Context& context, const Work& work, const config::Interface& egress) noexcept;
+
 // TTL and egress MTU. False: the packet is dropped, its sender told.
-[[nodiscard]] bool FitsThrough(Context& context, const Work& work,
-                               const config::Interface& egress) noexcept;
+[[nodiscard]] inline bool FitsThrough(Context& context, const Work& work,
+                                      const config::Interface& egress) noexcept {
+  if (work.parsed.ttl > 1 && work.parsed.ip_length <= egress.mtu) [[likely]]
+    return true;
+  RefuseUnfit(context, work, egress);
+  return false;
+}
 
 // False: the packet is held until the neighbour answers, or dropped.
 [[nodiscard]] bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noexcept;

@@ -3,6 +3,7 @@
 
 #include "dataplane/nat/rewrite.h"
 #include "dataplane/net/frame.h"
+#include "dataplane/net/link.h"
 #include "dataplane/pipeline/hit.h"
 #include "dataplane/pipeline/shadow.h"
 #include "dataplane/pipeline/steer.h"

@@ -150,6 +150,7 @@ void EndFlow(Context& context, uint32_t slot, EndReason reason) noexcept {
   flows.timers.Disarm(slot);
   flows.timers.RemoveEmbryonic(slot);
   flows.table.Erase(slot);
+  context.flows_changed = true;
   context.counters.ends[static_cast<size_t>(reason)].Add(1);
 }
 

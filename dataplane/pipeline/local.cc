@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dataplane/net/frame.h"
+#include "dataplane/net/link.h"
 
 namespace tandem::pipeline {
 

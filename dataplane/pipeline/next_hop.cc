@@ -36,7 +36,7 @@ NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept {
   NextHop hop;
   const config::Route* route = context.snapshot->routes->Lookup(destination);
   if (route == nullptr) return hop;
-  hop.interface = InterfaceAt(context, route->interface);
+  hop.interface = context.snapshot->FindInterface(route->interface);
   if (hop.interface == nullptr) return hop;
   hop.address = route->gateway.is_unset() ? destination : route->gateway;
   hop.neighbour = context.shared.neighbours.Find(route->interface, hop.address);
@@ -63,7 +63,7 @@ bool UseRemembered(Context& context, const flow::FlowCommon& flow, NextHop& hop)
   if (known.index == 0 || flow.route_generation != context.snapshot->route_generation) return false;
   const neighbour::View view = context.shared.neighbours.Read(known);
   if (!view.usable()) return false;
-  hop.interface = InterfaceAt(context, context.shared.neighbours.InterfaceOf(known));
+  hop.interface = context.snapshot->FindInterface(context.shared.neighbours.InterfaceOf(known));
   if (hop.interface == nullptr) return false;
   context.shared.neighbours.MarkUsed(known);
   hop.status = NextHop::Status::kReady;

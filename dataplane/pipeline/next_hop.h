@@ -43,18 +43,13 @@ NextHop NextHopToServer(Context& context, const Hot& flow) noexcept;
 template <class Hot>
 NextHop NextHopToClient(Context& context, const Hot& flow) noexcept;
 
-inline const config::Interface* InterfaceAt(const Context& context, config::InterfaceId id) {
-  const auto& interfaces = context.snapshot->interfaces;
-  return id < interfaces.size() && interfaces[id].id != 0 ? &interfaces[id] : nullptr;
-}
-
 // What the flow remembers of the way of a packet that came in on `side`. False when it is out of
 // date, or the flow does not remember: NextHopToServer and NextHopToClient find out.
-inline bool RememberedEgress(Context& context, const flow::FlowCommon& flow, flow::Side side,
-                             Egress& egress) {
+[[gnu::always_inline]] inline bool RememberedEgress(Context& context, const flow::FlowCommon& flow,
+                                                    flow::Side side, Egress& egress) {
   if (side == flow::Side::kServer) {
     if ((flow.flags & flow::kClientByRoute) != 0) return false;
-    egress.interface = InterfaceAt(context, flow.client_interface);
+    egress.interface = context.snapshot->FindInterface(flow.client_interface);
     egress.mac = flow.client_mac;
     return egress.interface != nullptr;
   }
@@ -63,7 +58,7 @@ inline bool RememberedEgress(Context& context, const flow::FlowCommon& flow, flo
   const neighbour::View view = neighbours.Read(flow.server_neighbour);
   if (!view.usable()) return false;
   neighbours.MarkUsed(flow.server_neighbour);
-  egress.interface = InterfaceAt(context, neighbours.InterfaceOf(flow.server_neighbour));
+  egress.interface = context.snapshot->FindInterface(neighbours.InterfaceOf(flow.server_neighbour));
   egress.mac = view.mac;
   return egress.interface != nullptr;
 }

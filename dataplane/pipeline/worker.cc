@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/worker.h"
 
+#include "dataplane/flow/table_find.h"
 #include "dataplane/pipeline/admit.h"
 #include "dataplane/pipeline/announce.h"
 #include "dataplane/pipeline/classify.h"
@@ -20,14 +21,81 @@ constexpr unsigned kNeighbourBudget = 32;  // neighbour entries looked at, a tic
 
 }  // namespace
 
+// A loop over the burst for each step: each stays small, and what one asks of memory is on its way while
+// the next packets go through it.
 void Worker::ProcessBurst(std::span<const net::Packet> packets, Origin origin) noexcept {
-  const size_t traffic = ParseAndClassify(packets, origin);
-  Find(traffic);
-  inserted_ = false;
+  CountArrivals(packets, origin);
+  Parse(packets);
+  const size_t traffic = Classify(packets.size());
+  context_.flows4.table.ProbeFind({batch4_.lookups.data(), batch4_.count});
+  context_.flows6.table.ProbeFind({batch6_.lookups.data(), batch6_.count});
+  SettleAll(traffic);
+}
+
+void Worker::CountArrivals(std::span<const net::Packet> packets, Origin origin) noexcept {
+  WorkerCounters& counters = context_.counters;
+  if (origin == Origin::kOtherWorker) counters.handed_in.Add(packets.size());
+  if (origin == Origin::kHeld) counters.held.Subtract(packets.size());
+  if (origin != Origin::kWire) return;
+  counters.received.Add(packets.size());
+  for (const net::Packet& packet : packets) {
+    PortCounters& port = counters.ports[packet.port];
+    port.received_packets.Add(1);
+    port.received_bytes.Add(packet.length);
+  }
+}
+
+void Worker::Parse(std::span<const net::Packet> packets) noexcept {
+  for (size_t i = 0; i < packets.size(); ++i) {
+    if (i + 2 < packets.size()) __builtin_prefetch(packets[i + 2].data);
+    works_[i].packet = packets[i];
+    net::Parse(works_[i].packet, works_[i].parsed);
+  }
+}
+
+// Returns how many packets, of traffic_[0..], have a flow to be found. The others have ended.
+size_t Worker::Classify(size_t count) noexcept {
+  batch4_.count = batch6_.count = 0;
+  size_t traffic = 0;
+  for (size_t i = 0; i < count; ++i) {
+    Work& work = works_[i];
+    switch (pipeline::Classify(context_, work)) {
+      case Business::kDone:
+        break;
+      case Business::kIcmpError:
+        ProcessIcmpError(context_, work);
+        break;
+      case Business::kTraffic:
+        StartFind(work.parsed);
+        traffic_[traffic++] = &work;
+        break;
+    }
+  }
+  return traffic;
+}
+
+void Worker::StartFind(const net::Parsed& parsed) noexcept {
+  if (parsed.is_ipv6()) {
+    flow::Lookup<flow::FlowHot6>& lookup = batch6_.lookups[batch6_.count++];
+    lookup.key = &parsed.key6;
+    lookup.protocol = parsed.protocol;
+    context_.flows6.table.StartFind(lookup);
+  } else {
+    flow::Lookup<flow::FlowHot4>& lookup = batch4_.lookups[batch4_.count++];
+    lookup.key = &parsed.key4;
+    lookup.protocol = parsed.protocol;
+    context_.flows4.table.StartFind(lookup);
+  }
+}
+
+void Worker::SettleAll(size_t traffic) noexcept {
+  context_.is_ordinary = !context_.roles.any_silent() && !context_.roles.any_frozen() &&
+                         !context_.snapshot->commits && context_.commit.size() == 0;
+  context_.flows_changed = false;
   size_t next4 = 0;
   size_t next6 = 0;
   for (size_t i = 0; i < traffic; ++i) {
-    Work& work = works_[i];
+    Work& work = *traffic_[i];
     if (work.parsed.is_ipv6()) {
       Settle(work, batch6_.lookups[next6++]);
     } else {
@@ -36,83 +104,20 @@ void Worker::ProcessBurst(std::span<const net::Packet> packets, Origin origin) n
   }
 }
 
-void Worker::CountArrival(const net::Packet& packet, Origin origin) noexcept {
-  switch (origin) {
-    case Origin::kWire: {
-      context_.counters.received.Add(1);
-      PortCounters& port = context_.counters.ports[packet.port];
-      port.received_packets.Add(1);
-      port.received_bytes.Add(packet.length);
-      break;
-    }
-    case Origin::kOtherWorker:
-      context_.counters.handed_in.Add(1);
-      break;
-    case Origin::kHeld:
-      context_.counters.held.Subtract(1);
-      break;
-  }
-}
-
-// Returns how many packets, in works_[0..], have a flow to be found. The others have ended.
-size_t Worker::ParseAndClassify(std::span<const net::Packet> packets, Origin origin) noexcept {
-  size_t traffic = 0;
-  for (size_t i = 0; i < packets.size(); ++i) {
-    if (i + 2 < packets.size()) __builtin_prefetch(packets[i + 2].data);
-    CountArrival(packets[i], origin);
-    Work& work = works_[traffic];
-    work.packet = packets[i];
-    net::Parse(work.packet, work.parsed);
-    switch (Classify(context_, work)) {
-      case Business::kDone:
-        break;
-      case Business::kIcmpError:
-        ProcessIcmpError(context_, work);
-        break;
-      case Business::kTraffic:
-        ++traffic;
-        break;
-    }
-  }
-  return traffic;
-}
-
-void Worker::Find(size_t count) noexcept {
-  batch4_.count = 0;
-  batch6_.count = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const net::Parsed& parsed = works_[i].parsed;
-    if (parsed.is_ipv6()) {
-      flow::Lookup<flow::FlowHot6>& lookup = batch6_.lookups[batch6_.count++];
-      lookup.key = &parsed.key6;
-      lookup.protocol = parsed.protocol;
-    } else {
-      flow::Lookup<flow::FlowHot4>& lookup = batch4_.lookups[batch4_.count++];
-      lookup.key = &parsed.key4;
-      lookup.protocol = parsed.protocol;
-    }
-  }
-  context_.flows4.table.Find({batch4_.lookups.data(), batch4_.count});
-  context_.flows6.table.Find({batch6_.lookups.data(), batch6_.count});
-}
-
 template <class Hot>
 void Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
   flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
-  flow::FlowRef ref = lookup.found;
   // Earlier packets of this burst may have begun the flow, or ended it.
-  if (inserted_) ref = table.FindOne(*lookup.key, lookup.protocol);
+  const flow::FlowRef ref = context_.flows_changed ? table.FindOne(*lookup.key, lookup.protocol)
+                                                   : table.FinishFind(lookup);
   if (ref) {
-    const uint64_t ended_before = table.size();
-    const HitResult result = ProcessHit<Hot>(context_, work, ref);
-    inserted_ = inserted_ || table.size() != ended_before;
-    if (result == HitResult::kDone) return;
+    if (ProcessHit<Hot>(context_, work, ref) == HitResult::kDone) return;
   } else if (HandOff(context_, work,
                      OwnerOf(*context_.snapshot, *work.interface, *lookup.key, lookup.protocol))) {
     return;
   }
   Admit<Hot>(context_, work);
-  inserted_ = true;
+  context_.flows_changed = true;
 }
 
 void Worker::Tidy() noexcept {

@@ -33,9 +33,11 @@ class Worker {
     size_t count = 0;
   };
 
-  void CountArrival(const net::Packet& packet, Origin origin) noexcept;
-  size_t ParseAndClassify(std::span<const net::Packet> packets, Origin origin) noexcept;
-  void Find(size_t count) noexcept;
+  void CountArrivals(std::span<const net::Packet> packets, Origin origin) noexcept;
+  void Parse(std::span<const net::Packet> packets) noexcept;
+  size_t Classify(size_t count) noexcept;
+  void StartFind(const net::Parsed& parsed) noexcept;
+  void SettleAll(size_t traffic) noexcept;
   template <class Hot>
   void Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
   void ReleaseHeld() noexcept;
@@ -44,9 +46,9 @@ class Worker {
 
   Context& context_;
   std::array<Work, kBurstMax> works_;
+  std::array<Work*, kBurstMax> traffic_ = {};  // of works_, those whose flow is to be found
   Batch<flow::FlowHot4> batch4_;
   Batch<flow::FlowHot6> batch6_;
-  bool inserted_ = false;  // a flow began since Find: a miss may be a hit by now
   Tick tidied_ = 0;
 };
 

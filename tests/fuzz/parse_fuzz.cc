@@ -10,9 +10,12 @@
 #include "dataplane/base/assert.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/link.h"
 #include "dataplane/net/parse.h"
+#include "dataplane/net/parse_common.h"
 #include "tests/support/frame_check.h"
 #include "tests/support/packet_builder.h"
+#include "tests/support/parsed_check.h"
 #include "tests/support/test_packet.h"
 
 namespace {
@@ -81,6 +84,15 @@ void CheckRepeatable(const Packet& packet, const Parsed& parsed) {
   if (parsed.kind == Kind::kNone || parsed.kind == Kind::kArp) return;
   TANDEM_ASSERT(again.l4_offset == parsed.l4_offset && again.tcp_flags == parsed.tcp_flags);
   TANDEM_ASSERT(SameKey(again, parsed));
+}
+
+// The short way through the parser says the same as the long one.
+void CheckCommon(const Packet& packet) {
+  Parsed common;
+  if (!internal::ParseCommon(packet, common)) return;
+  Parsed any;
+  internal::ParseAny(packet, any);
+  TANDEM_ASSERT(test::IsSame(common, any));
 }
 
 // A frame of our own: whole, right, and one that Parse takes (or finds to be a land packet, when the
@@ -210,6 +222,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Parse(packet, parsed);
   CheckOffsets(packet, parsed);
   CheckRepeatable(packet, parsed);
+  CheckCommon(packet);
   if (parsed.kind == Kind::kNone) return 0;
   if (parsed.kind == Kind::kTcp) {
     TANDEM_ASSERT(ParseTcpSynOptions(packet, parsed).window_scale <= 14);

@@ -7,10 +7,10 @@ namespace tandem::test {
 namespace {
 
 void AddObject(const pipeline::ObjectCounters& object, std::map<std::string, uint64_t>& values) {
-  values["packets_in"] += object.packets_in.Get();
-  values["bytes_in"] += object.bytes_in.Get();
-  values["packets_out"] += object.packets_out.Get();
-  values["bytes_out"] += object.bytes_out.Get();
+  values["packets_in"] += object.in().packets.Get();
+  values["bytes_in"] += object.in().bytes.Get();
+  values["packets_out"] += object.out().packets.Get();
+  values["bytes_out"] += object.out().bytes.Get();
   values["connections"] += object.connections.Get();
 }
 

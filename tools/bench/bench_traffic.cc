@@ -121,12 +121,13 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol) {
   return snapshot;
 }
 
-FrameRing::FrameRing() : buffer_(kFrames * kStride), packets_(kFrames) {}
+FrameRing::FrameRing() : buffers_(kFrames), packets_(kFrames) {}
 
 uint8_t* FrameRing::Reset(size_t index, uint16_t port) {
   net::Packet& packet = packets_[index];
-  packet = {.data = buffer_.data() + index * kStride + kHeadroom,
-            .handle = buffer_.data() + index * kStride,
+  uint8_t* const bytes = buffers_[index].bytes;
+  packet = {.data = bytes + kHeadroom,
+            .handle = bytes,
             .length = kFrameSize,
             .contiguous = kFrameSize,
             .headroom = kHeadroom,

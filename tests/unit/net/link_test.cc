@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The link header of a packet that leaves, and the echo reply that goes back in its request's frame.
+#include "dataplane/net/link.h"
 #include "tests/unit/net/frame_test_util.h"
 #include "tests/unit/net/good_frames.h"
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The steps of FlowTable::Find, for callers that have work of their own to put between them while the
+// lines are on their way. In order: StartFind of each, ProbeFind of all, FinishFind of each.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+
+#include "dataplane/base/assert.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/flow/table.h"
+
+namespace tandem::flow {
+
+constexpr Index::Reference ReferenceOf(uint32_t slot, Side side) {
+  return slot << 1 | static_cast<uint32_t>(side);
+}
+constexpr uint32_t SlotOf(Index::Reference reference) {
+  return reference >> 1;
+}
+constexpr Side SideOf(Index::Reference reference) {
+  return static_cast<Side>(reference & 1);
+}
+
+static_assert(ReferenceOf(kFlowsPerWorkerMax - 1, Side::kServer) < Index::kReferenceMax);
+
+inline FlowRef FlowRefOf(Index::Reference reference) {
+  if (reference == Index::kNone) return {};
+  return {SlotOf(reference), SideOf(reference)};
+}
+
+template <class Hot>
+inline uint64_t FlowTable<Hot>::Hash(const Key& key, uint8_t protocol) const noexcept {
+  return HashKey(key, protocol, secrets_);
+}
+
+// Compares bytes: which key they are of is arithmetic then, not a branch that half of all packets
+// would mispredict.
+template <class Hot>
+inline bool FlowTable<Hot>::Matches(Index::Reference reference, const Key& key,
+                                    uint8_t protocol) const noexcept {
+  static_assert(std::has_unique_object_representations_v<Key>);
+  static_assert(offsetof(Hot, client) == 0 && offsetof(Hot, server) == sizeof(Key));
+  const Hot& flow = hot_[SlotOf(reference)];
+  const auto* const bytes = reinterpret_cast<const std::byte*>(&flow);
+  return std::memcmp(bytes + (reference & 1) * sizeof(Key), &key, sizeof(Key)) == 0 &&
+         flow.common.protocol == protocol;
+}
+
+template <class Hot>
+inline void FlowTable<Hot>::PrefetchFlow(Index::Reference reference) const noexcept {
+  const Hot* const flow = &hot_[SlotOf(reference)];
+  __builtin_prefetch(flow);
+  if constexpr (sizeof(Hot) > 64) __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64);
+}
+
+template <class Hot>
+inline void FlowTable<Hot>::StartFind(Lookup<Hot>& lookup) const noexcept {
+  lookup.hash = Hash(*lookup.key, lookup.protocol);
+  index_.Prefetch(lookup.hash);
+}
+
+template <class Hot>
+inline void FlowTable<Hot>::ProbeFind(std::span<Lookup<Hot>> batch) const noexcept {
+  TANDEM_ASSERT(batch.size() <= kBurstMax);
+  // Their only hope is the alternate bucket. Just the first `displaced_count` are ever written.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+  std::array<Lookup<Hot>*, kBurstMax> displaced;
+  size_t displaced_count = 0;
+  for (Lookup<Hot>& lookup : batch) {
+    lookup.likely = index_.InPrimary(lookup.hash).FrontOrNone();
+    if (lookup.likely != Index::kNone) {
+      PrefetchFlow(lookup.likely);
+    } else if (index_.HasDisplaced(lookup.hash)) {
+      index_.PrefetchAlternate(lookup.hash);
+      displaced[displaced_count++] = &lookup;
+    }
+  }
+  for (size_t i = 0; i < displaced_count; ++i) {
+    Lookup<Hot>& lookup = *displaced[i];
+    lookup.likely = index_.InAlternate(lookup.hash).FrontOrNone();
+    if (lookup.likely != Index::kNone) PrefetchFlow(lookup.likely);
+  }
+}
+
+template <class Hot>
+inline FlowRef FlowTable<Hot>::FinishFind(const Lookup<Hot>& lookup) const noexcept {
+  if (lookup.likely == Index::kNone || Matches(lookup.likely, *lookup.key, lookup.protocol)) {
+    return FlowRefOf(lookup.likely);
+  }
+  return FindHashed(lookup.hash, *lookup.key, lookup.protocol);
+}
+
+}  // namespace tandem::flow
