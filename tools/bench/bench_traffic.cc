@@ -32,6 +32,7 @@ constexpr config::InterfaceId kClientSide = 1;
 constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
 constexpr uint32_t kFrameSize = 60;
+constexpr size_t kHeadroom = 64;
 
 IpAddress Address(uint32_t address) {
   return IpAddress::V4(htonl(address));
@@ -121,33 +122,43 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol) {
   return snapshot;
 }
 
+net::Packet PacketIn(uint8_t* buffer, uint16_t port) {
+  return {.data = buffer + kHeadroom,
+          .handle = buffer,
+          .length = kFrameSize,
+          .contiguous = kFrameSize,
+          .headroom = kHeadroom,
+          .port = port,
+          .flags = net::kIpChecksumGood};
+}
+
 FrameRing::FrameRing() : buffers_(kFrames), packets_(kFrames) {}
 
 uint8_t* FrameRing::Reset(size_t index, uint16_t port) {
-  net::Packet& packet = packets_[index];
-  uint8_t* const bytes = buffers_[index].bytes;
-  packet = {.data = bytes + kHeadroom,
-            .handle = bytes,
-            .length = kFrameSize,
-            .contiguous = kFrameSize,
-            .headroom = kHeadroom,
-            .port = port,
-            .flags = net::kIpChecksumGood};
-  return packet.data;
+  packets_[index] = PacketIn(buffers_[index].bytes, port);
+  return packets_[index].data;
 }
 
-uint32_t Traffic::MemberOf(const net::Packet& packet) {
+ServerEnd Traffic::ServerEndOf(const net::Packet& packet) {
   rte_ipv4_hdr ip;
   std::memcpy(&ip, packet.data + RTE_ETHER_HDR_LEN, sizeof(ip));
-  return ntohl(ip.dst_addr) - kFirstMember;
+  uint16_t port = 0;  // the first field of UDP and TCP
+  std::memcpy(&port, packet.data + RTE_ETHER_HDR_LEN + sizeof(ip), sizeof(port));
+  return {static_cast<uint16_t>(ntohl(ip.dst_addr) - kFirstMember), ntohs(port)};
 }
 
 void Traffic::MakePacket(FrameRing& ring, size_t index, uint32_t flow, Side side, uint8_t tcp_flags,
                          uint32_t sent, uint32_t acknowledged) const {
+  const ServerEnd server = {static_cast<uint16_t>((first_member_ + flow) % kMembers),
+                            PortOf(flow / kMembers)};
+  WriteFrame(ring.Reset(index, side == Side::kClient ? 0 : 1), flow, server, side, tcp_flags, sent,
+             acknowledged);
+}
+
+void Traffic::WriteFrame(uint8_t* frame, uint32_t flow, ServerEnd server, Side side,
+                         uint8_t tcp_flags, uint32_t sent, uint32_t acknowledged) const {
   const bool from_client = side == Side::kClient;
-  const uint16_t port = PortOf(flow / kMembers);
-  const uint32_t member = kFirstMember + (first_member_ + flow) % kMembers;
-  uint8_t* const frame = ring.Reset(index, from_client ? 0 : 1);
+  const uint32_t member = kFirstMember + server.member;
   std::memcpy(frame, kDeviceMacs[from_client ? 0 : 1].data(), 6);
   std::memcpy(frame + 6, (from_client ? kClientMac : kServerMac).data(), 6);
   frame[12] = 0x08;
@@ -163,8 +174,8 @@ void Traffic::MakePacket(FrameRing& ring, size_t index, uint32_t flow, Side side
   std::memcpy(frame + RTE_ETHER_HDR_LEN, &ip, sizeof(ip));
 
   uint8_t* const l4 = frame + RTE_ETHER_HDR_LEN + sizeof(ip);
-  const uint16_t source_port = from_client ? port : kService;
-  const uint16_t destination_port = from_client ? kService : port;
+  const uint16_t source_port = from_client ? PortOf(flow / kMembers) : kService;
+  const uint16_t destination_port = from_client ? kService : server.port;
   if (protocol_ == IPPROTO_TCP) {
     WriteTcp(l4, source_port, destination_port, side, tcp_flags, sent, acknowledged);
   } else {

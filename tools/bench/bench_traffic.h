@@ -29,7 +29,11 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol);
 IpAddress MemberAddress(uint32_t member);  // from 0 on
 inline constexpr MacAddress kServerMac = {2, 0, 0, 0, 0, 0x05};
 
-// Frames in buffers as a driver would have them: 60 bytes, headroom, checksum verified by the NIC.
+// A frame's buffer, aligned to a cache line.
+inline constexpr size_t kFrameStride = 256;
+// A packet in `buffer`, as a driver would have it: 60 bytes, headroom, checksum verified by the NIC.
+net::Packet PacketIn(uint8_t* buffer, uint16_t port);
+
 class FrameRing {
  public:
   static constexpr size_t kFrames = 512;
@@ -39,14 +43,19 @@ class FrameRing {
   uint8_t* Reset(size_t index, uint16_t port);  // the frame's first byte; packets()[index] shows it
 
  private:
-  static constexpr size_t kHeadroom = 64;
   // Begins with a cache line, as the buffers of a NIC do.
   struct alignas(64) Buffer {
-    uint8_t bytes[256];
+    uint8_t bytes[kFrameStride];
   };
 
   std::vector<Buffer> buffers_;
   std::vector<net::Packet> packets_;
+};
+
+// What a flow's packets show on the server side, in host byte order.
+struct ServerEnd {
+  uint16_t member = 0;
+  uint16_t port = 0;  // of the SNAT address
 };
 
 // The packets of flows that begin in turn, 0, 1, 2 ..., each with the member behind the last one's.
@@ -57,13 +66,17 @@ class Traffic {
   // Flow 0's member, as the device chose it.
   void SetFirstMember(uint32_t member) { first_member_ = member % kMembers; }
   uint32_t first_member() const { return first_member_; }
-  // From what the device sent to a server for flow 0.
-  static uint32_t MemberOf(const net::Packet& packet);
+  // From what the device sent to a server.
+  static ServerEnd ServerEndOf(const net::Packet& packet);
+  static uint32_t MemberOf(const net::Packet& packet) { return ServerEndOf(packet).member; }
 
   // Packet number `index` of `ring` becomes one of flow `flow` from `side`; `tcp_flags` for TCP, whose
   // numbers are those of an empty stream, with so many more sent and acknowledged (FINs).
   void MakePacket(FrameRing& ring, size_t index, uint32_t flow, flow::Side side, uint8_t tcp_flags,
                   uint32_t sent = 0, uint32_t acknowledged = 0) const;
+  // The bytes of one, where flows have other server ends than those that can be computed.
+  void WriteFrame(uint8_t* frame, uint32_t flow, ServerEnd server, flow::Side side,
+                  uint8_t tcp_flags, uint32_t sent = 0, uint32_t acknowledged = 0) const;
   flow::FlowHot4::Key ClientKey(uint32_t flow) const;
   // An ARP request of a member's for the device's address.
   static void MakeArp(FrameRing& ring, size_t index, uint32_t member);
