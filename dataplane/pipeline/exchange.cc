@@ -55,7 +55,7 @@ bool Exchange::HandOff(unsigned from, unsigned to, const net::Packet& packet) no
 
 size_t Exchange::Collect(unsigned to, std::span<net::Packet> packets) noexcept {
   size_t count = 0;
-  const unsigned first = next_source_[to];
+  const unsigned first = next_source_[to].from;
   for (unsigned i = 0; i < workers_ && count < packets.size(); ++i) {
     const unsigned from = (first + i) % workers_;
     if (from == to) continue;
@@ -63,7 +63,7 @@ size_t Exchange::Collect(unsigned to, std::span<net::Packet> packets) noexcept {
                                             sizeof(net::Packet),
                                             static_cast<unsigned>(packets.size() - count), nullptr);
   }
-  next_source_[to] = first + 1 < workers_ ? first + 1 : 0;
+  next_source_[to].from = first + 1 < workers_ ? first + 1 : 0;
   return count;
 }
 

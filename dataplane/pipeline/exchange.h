@@ -50,7 +50,11 @@ class Exchange {
   unsigned workers_;
   std::vector<std::unique_ptr<Ring>> packet_rings_;
   std::vector<std::unique_ptr<Ring>> message_rings_;
-  std::vector<unsigned> next_source_;  // by consumer: whose ring is looked at first
+  // Of each consumer: whose ring is looked at first. Written with every turn, so each on its own line.
+  struct alignas(64) NextSource {
+    unsigned from = 0;
+  };
+  std::vector<NextSource> next_source_;
 };
 
 }  // namespace tandem::pipeline
