@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
   }
   const std::vector<Table> tables = Measure(request);
   const std::string memory(HugeMemory::Kind());
-  std::printf("\nmemory: %s\n", memory.c_str());
+  std::printf("\nmemory of tables, if any: %s\n", memory.c_str());
   if (request.json.empty()) return 0;
   std::ofstream file(request.json);
   file << JsonOf(tables, memory) << std::flush;
