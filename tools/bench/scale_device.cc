@@ -165,6 +165,23 @@ net::Packet ScaleDevice::MakePacket(FramePool& pool, uint32_t flow, Side side) c
   return MakePacket(pool.Take(), flow, side, kAck);
 }
 
+net::Packet ScaleDevice::MakeFirstPacket(FramePool& pool, uint32_t flow) const {
+  return MakePacket(pool.Take(), flow, Side::kClient, kSyn);
+}
+
+void ScaleDevice::EndAll() {
+  auto out = std::make_unique<pipeline::Output>();
+  for (unsigned worker = 0; worker < workers(); ++worker) {
+    unit::FlowQuery query;
+    query.action = unit::FlowQuery::Action::kDelete;
+    if (!unit_->Post(worker, query)) std::abort();
+    while (!query.done.load(std::memory_order_acquire)) {
+      Turn(worker, {}, *out);
+      out->Clear();
+    }
+  }
+}
+
 unsigned ScaleDevice::QueueOf(const net::Packet& packet) const {
   rte_ipv4_hdr ip;
   std::memcpy(&ip, packet.data + RTE_ETHER_HDR_LEN, sizeof(ip));

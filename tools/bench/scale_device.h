@@ -50,6 +50,9 @@ class ScaleDevice {
 
   // Data of flow `flow` from `side`.
   net::Packet MakePacket(FramePool& pool, uint32_t flow, flow::Side side) const;
+  // The packet that begins it, once EndAll has ended it.
+  net::Packet MakeFirstPacket(FramePool& pool, uint32_t flow) const;
+  void EndAll();
   // The queue that the NIC puts it on, by rte_softrss.
   unsigned QueueOf(const net::Packet& packet) const;
   // Of a worker's flows, so that each can be asked for its own.

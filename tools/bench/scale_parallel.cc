@@ -9,8 +9,10 @@
 #include <rte_pause.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -31,6 +33,7 @@ using flow::Side;
 constexpr size_t kBurst = 32;
 constexpr size_t kRoundPackets = 512;
 constexpr size_t kFramesMax = 4 * kRoundPackets;
+constexpr uint32_t kNewFlows = 400'000;  // of two workers, a run
 
 // Where all of `parties` wait for each other.
 class Meeting {
@@ -48,11 +51,36 @@ class Meeting {
   alignas(64) std::atomic<uint64_t> arrived_{0};
 };
 
+// What the packets are.
+enum class Load : uint8_t {
+  kOwn,  // of established flows, on their owner
+  kAny,  // of established flows, on any worker
+  kNew,  // each the first of a flow, on its owner
+};
+
+const char* NameOf(Load load) {
+  switch (load) {
+    case Load::kOwn:
+      return "owner";
+    case Load::kAny:
+      return "any worker";
+    case Load::kNew:
+      break;
+  }
+  return "new flows";
+}
+
 // A worker, its core, and its packets.
 class Lane {
  public:
-  Lane(ScaleDevice& device, unsigned worker, Arrival arrival, size_t cpu)
-      : device_(device), worker_(worker), arrival_(arrival), cpu_(cpu), prng_(worker + 1) {}
+  Lane(ScaleDevice& device, unsigned worker, Load load, size_t cpu)
+      : device_(device), worker_(worker), load_(load), cpu_(cpu), prng_(worker + 1) {}
+
+  // As if nothing had been sent yet.
+  void Rewind() {
+    if (load_ == Load::kNew) device_.EndAll();
+    next_ = 0;
+  }
 
   // Cycles of each of `rounds` rounds, and how many packets of it this worker forwarded.
   void Run(size_t rounds, Meeting& meeting) {
@@ -74,17 +102,22 @@ class Lane {
 
  private:
   size_t Receive() {
-    const std::span<const uint32_t> own = device_.FlowsOf(worker_);
     size_t count = 0;
     // Frames go where their packets are handed to, and come back with others'.
-    for (; count < kRoundPackets && !pool_.empty(); ++count) {
-      const uint32_t flow = arrival_ == Arrival::kOwner
-                                ? own[prng_.Below(static_cast<uint32_t>(own.size()))]
-                                : prng_.Below(device_.flows());
-      const Side side = prng_.Below(2) == 0 ? Side::kClient : Side::kServer;
-      received_[count] = device_.MakePacket(pool_, flow, side);
+    while (count < kRoundPackets && !pool_.empty()) {
+      if (load_ == Load::kNew && next_ == device_.FlowsOf(worker_).size()) break;
+      received_[count++] = MakePacket();
     }
     return count;
+  }
+
+  net::Packet MakePacket() {
+    const std::span<const uint32_t> own = device_.FlowsOf(worker_);
+    if (load_ == Load::kNew) return device_.MakeFirstPacket(pool_, own[next_++]);
+    const uint32_t flow = load_ == Load::kOwn ? own[prng_.Below(static_cast<uint32_t>(own.size()))]
+                                              : prng_.Below(device_.flows());
+    const Side side = prng_.Below(2) == 0 ? Side::kClient : Side::kServer;
+    return device_.MakePacket(pool_, flow, side);
   }
 
   void Take(size_t count) {
@@ -100,9 +133,10 @@ class Lane {
 
   ScaleDevice& device_;
   const unsigned worker_;
-  const Arrival arrival_;
+  const Load load_;
   const size_t cpu_;
   Prng prng_;
+  size_t next_ = 0;  // of its flows, to begin
   FramePool pool_{kFramesMax};
   std::array<net::Packet, kRoundPackets> received_;
   std::unique_ptr<pipeline::Output> out_ = std::make_unique<pipeline::Output>();
@@ -138,18 +172,24 @@ struct Contest {
   double together = 0;
 };
 
+double RunAnew(const Lanes& lanes, size_t rounds) {
+  for (const auto& lane : lanes)
+    lane->Rewind();
+  return RunAtOnce(lanes, rounds);
+}
+
 // By turns, so that what the machine does meanwhile meets both. Alone is the mean of each by itself.
-Contest Compare(Lanes& lanes, Arrival arrival, const ScaleExtent& extent) {
+Contest Compare(Lanes& lanes, Load load, const ScaleExtent& extent) {
   std::vector<double> alone;
   std::vector<double> together;
   for (size_t run = 0; run < extent.runs; ++run) {
-    together.push_back(RunAtOnce(lanes, extent.rounds));
-    if (arrival != Arrival::kOwner) continue;  // nobody alone can take what is handed over
+    together.push_back(RunAnew(lanes, extent.rounds));
+    if (load == Load::kAny) continue;  // nobody alone can take what is handed over
     double sum = 0;
     for (auto& lane : lanes) {
       Lanes one;
       one.push_back(std::move(lane));
-      sum += RunAtOnce(one, extent.rounds);
+      sum += RunAnew(one, extent.rounds);
       lane = std::move(one.front());
     }
     alone.push_back(sum / static_cast<double>(lanes.size()));
@@ -157,29 +197,51 @@ Contest Compare(Lanes& lanes, Arrival arrival, const ScaleExtent& extent) {
   return {MedianOf(std::move(alone)), MedianOf(std::move(together))};
 }
 
-void MeasureFlows(int protocol, uint32_t flows, std::pair<size_t, size_t> cpus,
-                  const ScaleExtent& extent, Table& table) {
-  const std::string name = protocol == IPPROTO_UDP ? "udp" : "tcp";
-  const auto add = [&](const char* what, Arrival arrival, const Contest& contest) {
-    table.Add({name, Number(flows), what, NameOf(arrival), contest.alone, contest.together,
-               contest.together / contest.alone});
+// All loads of one protocol and number of flows; every device is made once.
+class Scene {
+ public:
+  Scene(int protocol, uint32_t flows, std::pair<size_t, size_t> cpus, const ScaleExtent& extent,
+        Table& table)
+      : protocol_(static_cast<uint8_t>(protocol)),
+        flows_(flows),
+        cpus_(cpus),
+        extent_(extent),
+        table_(table) {}
+
+  void TwoDevices(std::initializer_list<Load> loads) {
+    ScaleDevice first(protocol_, 1, flows_ / 2);
+    ScaleDevice second(protocol_, 1, flows_ / 2);
+    for (const Load load : loads)
+      Run("2 devices", load, {first, 0}, {second, 0});
+  }
+
+  void OneDevice(std::initializer_list<Load> loads) {
+    ScaleDevice device(protocol_, 2, flows_);
+    for (const Load load : loads)
+      Run("1 device", load, {device, 0}, {device, 1});
+  }
+
+ private:
+  struct Place {
+    ScaleDevice& device;
+    unsigned worker;
   };
-  {
-    ScaleDevice first(static_cast<uint8_t>(protocol), 1, flows / 2);
-    ScaleDevice second(static_cast<uint8_t>(protocol), 1, flows / 2);
+
+  void Run(const char* what, Load load, Place first, Place second) {
     Lanes lanes;
-    lanes.push_back(std::make_unique<Lane>(first, 0, Arrival::kOwner, cpus.first));
-    lanes.push_back(std::make_unique<Lane>(second, 0, Arrival::kOwner, cpus.second));
-    add("2 devices", Arrival::kOwner, Compare(lanes, Arrival::kOwner, extent));
+    lanes.push_back(std::make_unique<Lane>(first.device, first.worker, load, cpus_.first));
+    lanes.push_back(std::make_unique<Lane>(second.device, second.worker, load, cpus_.second));
+    const Contest contest = Compare(lanes, load, extent_);
+    table_.Add({protocol_ == IPPROTO_UDP ? "udp" : "tcp", Number(flows_), what, NameOf(load),
+                contest.alone, contest.together, contest.together / contest.alone});
   }
-  ScaleDevice device(static_cast<uint8_t>(protocol), 2, flows);
-  for (const Arrival arrival : {Arrival::kOwner, Arrival::kAny}) {
-    Lanes lanes;
-    lanes.push_back(std::make_unique<Lane>(device, 0, arrival, cpus.first));
-    lanes.push_back(std::make_unique<Lane>(device, 1, arrival, cpus.second));
-    add("1 device", arrival, Compare(lanes, arrival, extent));
-  }
-}
+
+  const uint8_t protocol_;
+  const uint32_t flows_;
+  const std::pair<size_t, size_t> cpus_;
+  const ScaleExtent& extent_;
+  Table& table_;
+};
 
 }  // namespace
 
@@ -210,7 +272,7 @@ std::vector<Table> MeasureParallel(const ScaleExtent& extent) {
       {{"protocol", 10},
        {"flows", 10, 0},
        {"what", 12},
-       {"arrival", 12},
+       {"load", 12},
        {"alone_ns", 10},
        {"both_ns", 10},
        {"ratio", 8, 3}});
@@ -220,8 +282,14 @@ std::vector<Table> MeasureParallel(const ScaleExtent& extent) {
     return {table};
   }
   for (const int protocol : {IPPROTO_UDP, IPPROTO_TCP}) {
-    for (const uint32_t flows : extent.flow_counts)
-      MeasureFlows(protocol, flows, *cpus, extent, table);
+    for (const uint32_t flows : extent.flow_counts) {
+      Scene scene(protocol, flows, *cpus, extent, table);
+      scene.TwoDevices({Load::kOwn});
+      scene.OneDevice({Load::kOwn, Load::kAny});
+    }
+    Scene scene(protocol, kNewFlows, *cpus, extent, table);
+    scene.TwoDevices({Load::kNew});
+    scene.OneDevice({Load::kNew});
   }
   return {table};
 }
