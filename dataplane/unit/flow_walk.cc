@@ -154,19 +154,20 @@ bool FlowWalk::StepFamily(pipeline::Context& context) noexcept {
   return next_slot_ >= used_end;
 }
 
-void FlowWalk::Step(pipeline::Context& context) noexcept {
-  if (context.roles.any_paused()) return;  // nothing can be ended now, nor left as it is
+bool FlowWalk::Step(pipeline::Context& context) noexcept {
+  if (context.roles.any_paused()) return false;  // nothing can be ended now, nor left as it is
   const bool family_done =
       ipv6_ ? StepFamily<flow::FlowHot6>(context) : StepFamily<flow::FlowHot4>(context);
-  if (!family_done) return;
+  if (!family_done) return true;
   if (!ipv6_ && query_->next == 0) {
     ipv6_ = true;
     next_slot_ = 0;
-    return;
+    return true;
   }
   FlowQuery* query = query_;
   query_ = nullptr;
   query->done.store(true, std::memory_order_release);
+  return true;
 }
 
 }  // namespace tandem::unit

@@ -18,8 +18,8 @@ class FlowWalk {
   void Begin(FlowQuery& query) noexcept;
   bool active() const { return query_ != nullptr; }
 
-  // One piece; sets query.done with the last one.
-  void Step(pipeline::Context& context) noexcept;
+  // One piece; sets query.done with the last one. False: nothing can be done now.
+  bool Step(pipeline::Context& context) noexcept;
 
  private:
   template <class Hot>

@@ -200,6 +200,9 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
     for (const auto& path : impl_->shared.failover_paths)
       path->SendWaiting(context);
   }
+  // Walks over tables, of which a turn is but a piece: a worker that slept in between would take
+  // a second or more for what takes milliseconds.
+  bool walked = context.reconcile.is_active;
   if (context.reconcile.is_active) pipeline::Reconcile(context);
   const bool mirrored = context.mirror != nullptr && impl_->Mirror(context, received.size());
 
@@ -208,13 +211,13 @@ void Unit::Turn(unsigned worker, std::span<const net::Packet> received, Nanos no
     if (query != nullptr) mine.walk.Begin(*query);
   }
   if (mine.walk.active()) {
-    mine.walk.Step(context);
+    walked |= mine.walk.Step(context);
     if (!mine.walk.active()) mine.posted.store(nullptr, std::memory_order_release);
   }
   context.counters.flows_ipv4.Set(context.flows4.table.size());
   context.counters.flows_ipv6.Set(context.flows6.table.size());
   context.counters.turns.Add(1);
-  if (!received.empty() || count > 0 || mirrored || is_promoting) {
+  if (!received.empty() || count > 0 || mirrored || walked || is_promoting) {
     context.counters.busy_turns.Add(1);
   }
 }

@@ -181,6 +181,24 @@ TEST_CASE("what waited in the queues of a standby is not forwarded when it becom
   CHECK(device.ports->memory().InUse() == 0);
 }
 
+TEST_CASE("a worker that walks its table for a query has something to do, and does not sleep") {
+  Device device(1, "net_ring_w10", "net_ring_w11");
+  Worker worker({}, *device.unit, device.ports->QueuesOf(0));
+  for (int i = 0; i < 20; ++i)
+    worker.Turn();
+  CHECK_FALSE(worker.Turn());
+  unit::FlowQuery query;
+  query.action = unit::FlowQuery::Action::kCount;
+  REQUIRE(device.unit->Post(0, query));
+  CHECK(worker.Turn());  // the IPv4 table
+  CHECK_FALSE(query.done.load());
+  CHECK(worker.Turn());
+  CHECK(query.done.load());
+  CHECK_FALSE(worker.Turn());
+  device.Sink();
+  CHECK(device.ports->memory().InUse() == 0);
+}
+
 TEST_CASE("two workers end when told, also while idle") {
   Device device(2, "net_ring_w6", "net_ring_w7");
   WorkerSet workers(*device.unit, *device.ports, /*adaptive=*/true);
