@@ -94,6 +94,10 @@ class Tandem(System):
     """Flows stay for five minutes, those of new connections for a second: by then their tuples come again."""
 
     title = 'Tandem'
+    poll_mode = 'BUSY'
+    flows_max = FLOWS_MAX
+    file_prefix = 'tandem-bench-device'
+    extra = ''  # configuration
     kinds = {
         'full NAT': {'virtual': f'{VIRTUAL}:{PORT}', 'clients': CLIENTS, 'servers': SERVERS},
         'DNAT': {'virtual': f'{PLAIN}:{PORT}', 'clients': CLIENTS, 'servers': SERVERS, 'server_gateway': DEVICE_OUT},
@@ -111,9 +115,9 @@ class Tandem(System):
             members = ''.join(f'  member {{ address: "{address}" port: {PORT} }}\n' for address in addresses)
             return f'pool {{\n  name: "{name}"\n{members}}}\n'
         text = f'''device {{
-  name: "bench" lcores: "0@{GENERATOR_CPU},1@{DEVICE_CPU}" poll_mode: BUSY
-  ipv4_flows_per_worker: {FLOWS_MAX} ipv6_flows_per_worker: {FLOWS_MAX // 4}
-  eal_args: "--file-prefix=tandem-bench-device"
+  name: "bench" lcores: "0@{GENERATOR_CPU},1@{DEVICE_CPU}" poll_mode: {self.poll_mode}
+  ipv4_flows_per_worker: {self.flows_max} ipv6_flows_per_worker: {self.flows_max // 4}
+  eal_args: "--file-prefix={self.file_prefix}"
 }}
 port {{ name: "1.1" device: "{memif(self.directory, 0, 'server')}" }}
 port {{ name: "1.2" device: "{memif(self.directory, 1, 'server')}" }}
@@ -133,7 +137,7 @@ profile_fastl4 {{ name: "brief" udp_idle_timeout: 1 tcp_time_wait_timeout: 0 }}
             text += _virtual('plain', PLAIN, protocol, 'four', False, 'long')
             text += _virtual('brief', BRIEF, protocol, 'four', True, 'brief')
             text += _virtual('six', f'[{VIRTUAL6}]', protocol, 'six', True, 'long')
-        return text
+        return text + self.extra
 
     def command(self):
         return [program(RELEASE, 'tandemd'), '--config', self.config_path, '--admin_socket', self.directory / 'admin']
