@@ -8,6 +8,7 @@ from device import Device
 from world import World, check
 
 SERVERS = '10.1.0.11-10.1.0.14'
+DIRECT = '10.0.0.101'  # servers behind it answer clients themselves
 SERVERS6 = '2001:db8:1::11-2001:db8:1::14'
 CLIENTS = '10.0.1.1-10.0.4.254'
 CLIENTS6 = '2001:db8::1:1-2001:db8::1:ff'
@@ -37,6 +38,8 @@ class PktgenWorld(World):
                 for port, snat in ((80, ''), (81, 'source_address_translation { type: AUTOMAP }')):
                     virtuals += (f'virtual {{ name: "{pool}-{protocol}-{port}" destination: "{address}:{port}" '
                                  f'ip_protocol: {protocol} pool: "{pool}" {snat} }}\n')
+        virtuals += (f'virtual {{ name: "direct" destination: "{DIRECT}:80" ip_protocol: UDP pool: "v4" '
+                     'translate_address: false translate_port: false }\n')
         return f'''
 device {{
   name: "e2e" workers: {self.workers} poll_mode: ADAPTIVE hugepages: false
@@ -90,6 +93,22 @@ def case_udp(world):
                                     '--frame_size', 'imix', port=port, ipv6=ipv6)
             check_clean(result)
             check(result['round_trip_ns']['count'] == result['clients']['replies_received'], result)
+
+
+def case_direct_return(world):
+    """Pktgen: servers that answer past the device get the virtual server's own address, and clients everything"""
+    result = world.generate('--rate_pps', world.rate(), '--virtual', f'{DIRECT}:80', '--servers',
+                            f'{SERVERS},{DIRECT}', '--direct_return')
+    check_clean(result)
+    check(result['clients']['replies_received'] == result['clients']['requests_sent'], result['clients'])
+
+
+def case_several_queues(world):
+    """Pktgen: what the kernel spreads over two receive queues of a port is all received"""
+    result = world.generate('--rate_pps', world.rate(), '--queues', '2', '--client_port',
+                            'net_af_packet0,iface=clients,qpairs=2', '--server_port',
+                            'net_af_packet1,iface=servers,qpairs=2')
+    check_clean(result)
 
 
 def case_tcp(world):

@@ -80,11 +80,11 @@ bool HasMemif(const io::Ports& ports) {
 
 // A memif of the client's role connects when it is started, and finds nobody, or an end that is still
 // busy with an earlier connection, until the device has opened its end: it is started again then.
-absl::Status BringUp(io::Ports& ports, Nanos within) {
+absl::Status BringUp(io::Ports& ports, unsigned queues, Nanos within) {
   const Nanos deadline = io::MonotonicNow() + within;
   const bool tries_again = HasMemif(ports);
   for (;;) {
-    absl::Status status = ports.Start(config::Steering(1));
+    absl::Status status = ports.Start(config::Steering(queues));
     if (status.ok()) {
       const Nanos patience = tries_again ? kSecond : within;
       status = AwaitLinks(ports, std::min(deadline, io::MonotonicNow() + patience));
@@ -105,23 +105,26 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Start(const Options& options,
   eal_options.file_prefix = absl::StrCat("tandem-pktgen-", getpid());
   eal_options.lcores = LcoreOn(machine.core);
   eal_options.hugepages = machine.hugepages;
-  eal_options.memory_needed = io::PlanBuffers(ports, 1).bytes;
+  eal_options.memory_needed = io::PlanBuffers(ports, machine.queues).bytes;
   eal_options.extra = machine.eal;
   for (const io::PortOptions& port : ports)
     eal_options.devices.push_back(port.device);
   absl::StatusOr<io::Eal> eal = io::Eal::Start(eal_options, TellErrors);
   if (!eal.ok()) return eal.status();
   std::unique_ptr<Devices> devices(new Devices(*std::move(eal)));
-  absl::StatusOr<std::unique_ptr<io::Ports>> opened = io::Ports::Open(ports, 1);
+  absl::StatusOr<std::unique_ptr<io::Ports>> opened = io::Ports::Open(ports, machine.queues);
   if (!opened.ok()) return opened.status();
   devices->ports_ = *std::move(opened);
-  if (absl::Status status = BringUp(*devices->ports_, options.resolve_within); !status.ok()) {
+  if (absl::Status status = BringUp(*devices->ports_, machine.queues, options.resolve_within);
+      !status.ok()) {
     return status;
   }
   tells_errors.store(true, std::memory_order_relaxed);
   const io::WorkerQueues queues = devices->ports_->QueuesOf(0);
-  devices->client_.emplace(queues.tx[0].port_id, queues.tx[0].pool);
-  if (ports.size() > 1) devices->server_.emplace(queues.tx[1].port_id, queues.tx[1].pool);
+  const auto rx_queues = [&](size_t port) { return devices->ports_->port(port).rx_queues(); };
+  devices->client_.emplace(queues.tx[0].port_id, rx_queues(0), queues.tx[0].pool);
+  if (ports.size() > 1)
+    devices->server_.emplace(queues.tx[1].port_id, rx_queues(1), queues.tx[1].pool);
   return devices;
 }
 

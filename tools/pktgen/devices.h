@@ -20,6 +20,7 @@ struct MachineOptions {
   int core = -1;  // CPU to run on; -1: any
   bool hugepages = true;
   uint16_t descriptors = 1024;
+  uint16_t queues = 1;           // of each port
   std::vector<std::string> eal;  // further arguments of EAL's
 };
 

@@ -31,15 +31,20 @@ rte_mbuf* Usable(rte_mbuf* mbuf, rte_mempool* pool, size_t capacity) {
 
 }  // namespace
 
-EthWire::EthWire(uint16_t port_id, rte_mempool* pool)
+EthWire::EthWire(uint16_t port_id, uint16_t rx_queues, rte_mempool* pool)
     : port_id_(port_id),
+      rx_queues_(rx_queues),
       pool_(pool),
       capacity_(rte_pktmbuf_data_room_size(pool) - size_t{RTE_PKTMBUF_HEADROOM}) {}
 
 size_t EthWire::Receive(std::span<net::Packet> packets) noexcept {
   std::array<rte_mbuf*, kMbufsMax> mbufs;
   const auto wanted = static_cast<uint16_t>(std::min(packets.size(), kMbufsMax));
-  const uint16_t count = rte_eth_rx_burst(port_id_, 0, mbufs.data(), wanted);
+  uint16_t count = 0;
+  for (uint16_t polled = 0; polled < rx_queues_ && count == 0; ++polled) {
+    count = rte_eth_rx_burst(port_id_, rx_queue_, mbufs.data(), wanted);
+    if (++rx_queue_ == rx_queues_) rx_queue_ = 0;
+  }
   size_t usable = 0;
   for (uint16_t i = 0; i < count; ++i) {
     rte_mbuf* const mbuf = Usable(mbufs[i], pool_, capacity_);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A wire over one queue of a DPDK port.
+// A wire over a DPDK port: the first queue to send, all of them, in turns, to receive.
 #pragma once
 
 #include <rte_mempool.h>
@@ -13,8 +13,8 @@ namespace tandem::pktgen {
 
 class EthWire : public Wire {
  public:
-  // Queue 0 of the port `port_id`, with buffers from `pool`.
-  EthWire(uint16_t port_id, rte_mempool* pool);
+  // The port `port_id` with `rx_queues` queues to poll, and buffers from `pool`.
+  EthWire(uint16_t port_id, uint16_t rx_queues, rte_mempool* pool);
 
   size_t Receive(std::span<net::Packet> packets) noexcept override;
   size_t Allocate(std::span<net::Packet> packets) noexcept override;
@@ -26,6 +26,8 @@ class EthWire : public Wire {
 
  private:
   uint16_t port_id_;
+  uint16_t rx_queues_;
+  uint16_t rx_queue_ = 0;  // to poll first
   rte_mempool* pool_;
   size_t capacity_;
   uint64_t unusable_ = 0;

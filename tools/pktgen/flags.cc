@@ -28,6 +28,9 @@ DEFINE_string(client_gateway, "",
               "virtual server's");
 DEFINE_string(server_gateway, "",
               "whose MAC the servers send to; empty: back to where the request came from");
+DEFINE_bool(direct_return, false,
+            "servers answer clients past the device (DSR); their addresses are --servers and the "
+            "virtual server's");
 DEFINE_string(device_mac, "", "send to this MAC and look for nobody");
 DEFINE_string(protocol, "udp", "udp or tcp");
 DEFINE_uint32(flows, 1000, "how many: pairs of a client's address and port");
@@ -65,6 +68,10 @@ DEFINE_bool(live, false, "show rates, loss and latency every second");
 DEFINE_int32(core, -1, "the CPU to run on; -1: any");
 DEFINE_bool(hugepages, true, "use hugepages if there are enough");
 DEFINE_uint32(descriptors, 1024, "of each port, each direction");
+DEFINE_uint32(
+    queues, 1,
+    "of each port, each direction; all are polled, the first is sent by: for a device that "
+    "sends by a queue behind its first");
 DEFINE_string(eal, "", "further arguments for DPDK's EAL, with spaces between");
 
 namespace tandem::pktgen {
@@ -93,6 +100,7 @@ FlagTexts Texts() {
   texts.servers = FLAGS_servers;
   texts.client_gateway = FLAGS_client_gateway;
   texts.server_gateway = FLAGS_server_gateway;
+  texts.direct_return = FLAGS_direct_return;
   texts.device_mac = FLAGS_device_mac;
   texts.protocol = FLAGS_protocol;
   texts.popularity = FLAGS_popularity;
@@ -122,6 +130,12 @@ MachineOptions Machine() {
         absl::StrCat("--descriptors \"", FLAGS_descriptors, "\": from 64 to ", kDescriptorsMax));
   }
   machine.descriptors = static_cast<uint16_t>(FLAGS_descriptors);
+  constexpr uint32_t kQueuesMax = 16;
+  if (FLAGS_queues == 0 || FLAGS_queues > kQueuesMax) {
+    control::RefuseCommandLine(
+        absl::StrCat("--queues \"", FLAGS_queues, "\": from 1 to ", kQueuesMax));
+  }
+  machine.queues = static_cast<uint16_t>(FLAGS_queues);
   machine.eal = absl::StrSplit(FLAGS_eal, ' ', absl::SkipEmpty());
   return machine;
 }

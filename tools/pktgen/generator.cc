@@ -343,6 +343,10 @@ bool Generator::AtServer(net::Packet& packet, Nanos now) noexcept {
     return AnswerNeighbour(server_side_, servers_.counters(), packet, arrival);
   }
   if (!servers_.Answer(packet, arrival, now)) return false;
+  if (options_.direct_return) {
+    AtClient(packet, now);  // never an answer: replies are neither echo nor neighbour requests
+    return false;
+  }
   if (server_side_.found()) std::copy_n(server_side_.found()->data(), 6, packet.data);
   std::copy_n(server_mac_.data(), 6, packet.data + 6);
   return true;

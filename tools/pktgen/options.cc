@@ -99,6 +99,7 @@ void ReadAddresses(const FlagTexts& flags, Options& options, Complaints& complai
   options.client_gateway = AddressFrom("client_gateway", flags.client_gateway, complaints);
   if (options.client_gateway.is_unset()) options.client_gateway = target->address;
   options.server_gateway = AddressFrom("server_gateway", flags.server_gateway, complaints);
+  options.direct_return = flags.direct_return;
   if (flags.device_mac.empty()) return;
   options.device_mac = ParseMac(flags.device_mac);
   if (!options.device_mac) complaints.Add("device_mac", flags.device_mac, "a MAC address");
@@ -117,6 +118,10 @@ void CheckAddresses(const FlagTexts& flags, const Options& options, Complaints& 
   }
   if (!options.server_gateway.is_unset() && options.server_gateway.is_v4() != is_v4) {
     complaints.Add("server_gateway", flags.server_gateway, other);
+  }
+  if (!options.server_gateway.is_unset() && options.direct_return) {
+    complaints.Add("server_gateway", flags.server_gateway,
+                   "has no use with --direct_return, for servers send to nobody");
   }
   if (options.clients.Contains(options.client_gateway)) {
     complaints.Add("clients", flags.clients,

@@ -29,6 +29,7 @@ struct FlagTexts {
   std::string servers;
   std::string client_gateway;
   std::string server_gateway;
+  bool direct_return = false;
   std::string device_mac;
   std::string protocol;
   std::string popularity;
@@ -61,6 +62,7 @@ struct Options {
   std::vector<IpAddress> servers;
   IpAddress client_gateway;              // who is asked for on the client side
   IpAddress server_gateway;              // unset: servers answer whoever sent
+  bool direct_return = false;            // replies reach the clients past the device
   std::optional<MacAddress> device_mac;  // nobody is asked for
 
   bool is_tcp = false;

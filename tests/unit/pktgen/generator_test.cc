@@ -58,17 +58,23 @@ class Tampering : public Wire {
   size_t Allocate(std::span<net::Packet> packets) noexcept override {
     return wire_.Allocate(packets);
   }
-  size_t Send(std::span<net::Packet> packets) noexcept override { return wire_.Send(packets); }
+  size_t Send(std::span<net::Packet> packets) noexcept override {
+    sent_ += packets.size();
+    return wire_.Send(packets);
+  }
   void Release(std::span<net::Packet> packets) noexcept override { wire_.Release(packets); }
   size_t Capacity() const override { return wire_.Capacity(); }
+  size_t sent() const { return sent_; }
 
  private:
   Wire& wire_;
+  size_t sent_ = 0;
   Tamper tamper_;
 };
 
 Result RunLoopback(
-    const FlagTexts& flags, Tampering::Tamper tamper = [](net::Packet&) { return true; }) {
+    const FlagTexts& flags, Tampering::Tamper tamper = [](net::Packet&) { return true; },
+    size_t* sent_by_servers = nullptr) {
   const auto options = OptionsFrom(flags);
   REQUIRE(options.ok());
   LoopbackPair pair(4096);
@@ -81,7 +87,25 @@ Result RunLoopback(
     loop.Turn();
   }
   REQUIRE(generator->failure().empty());
+  if (sent_by_servers != nullptr) *sent_by_servers = server.sent();
   return generator->result();
+}
+
+TEST_CASE("generator: with direct return servers send nothing, and clients get all", "[pktgen]") {
+  FlagTexts flags = LoopbackFlags();
+  flags.protocol = GENERATE("tcp", "udp");
+  flags.rate_pps = 20000;
+  size_t sent = 0;
+  const auto pass = [](net::Packet&) { return true; };
+  CHECK(RunLoopback(flags, pass, &sent).lost() == 0);
+  CHECK(sent > 0);
+  flags.direct_return = true;
+  const Result result = RunLoopback(flags, pass, &sent);
+  CHECK(sent == 0);
+  CHECK(result.lost() == 0);
+  CHECK(result.clients[Counter::kRequestsSent] == Approx(10000).margin(2));
+  CHECK(result.clients[Counter::kRepliesReceived] == result.clients[Counter::kRequestsSent]);
+  CHECK(result.flows_left_open == 0);
 }
 
 TEST_CASE("generator: UDP at a rate, to the request", "[pktgen]") {

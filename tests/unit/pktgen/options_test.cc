@@ -62,6 +62,11 @@ TEST_CASE("options: what is wrong is refused, with flag and value", "[pktgen]") 
       {"--servers \"2001:db8::1\":", [](FlagTexts& f) { f.servers = "2001:db8::1"; }},
       {"--client_gateway \"x\":", [](FlagTexts& f) { f.client_gateway = "x"; }},
       {"--server_gateway \"::1\":", [](FlagTexts& f) { f.server_gateway = "::1"; }},
+      {"--server_gateway \"10.1.0.1\":",
+       [](FlagTexts& f) {
+         f.server_gateway = "10.1.0.1";
+         f.direct_return = true;
+       }},
       {"--device_mac \"02\":", [](FlagTexts& f) { f.device_mac = "02"; }},
       {"--protocol \"sctp\":", [](FlagTexts& f) { f.protocol = "sctp"; }},
       {"--popularity \"zipf\":", [](FlagTexts& f) { f.popularity = "zipf"; }},

@@ -21,6 +21,7 @@ expect() {  # STATUS WORDS ARGUMENTS...: the exit status, and words of what it s
 expect 0 'requests received' --loopback --warm_up_s 0.1 --duration_s 0.2 --rate_pps 1000
 expect 0 'connections closed' --loopback --protocol tcp --new_per_second 500 --duration_s 0.2
 expect 2 '--protocol "sctp": udp or tcp' --loopback --protocol sctp
+expect 2 '--queues "17": from 1 to 16' --loopback --queues 17
 expect 2 '--client_port ""' --server_port net_null0
 expect 2 'unexpected argument "now"' --loopback now
 expect 1 '--pcap "/nowhere": ' --loopback --pcap /nowhere
