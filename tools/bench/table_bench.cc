@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The flow table alone, beside the floor of memory in the same run: ns per operation in bursts of
-// 32, over tables that are full with as many flows as the argument says.
+// 32, over tables that are full with as many flows as the argument says. RteHash is DPDK's own table
+// of the same keys: its lookup alone, and with the flow's line written as FindHit does.
 //
 //   table_bench --benchmark_filter=Ipv4
 #include <benchmark/benchmark.h>
@@ -15,6 +16,7 @@
 #include "dataplane/flow/table.h"
 #include "tools/bench/floor.h"
 #include "tools/bench/huge_memory.h"
+#include "tools/bench/rte_hash_flows.h"
 
 namespace tandem::bench {
 namespace {
@@ -157,6 +159,49 @@ void BM_Replace(benchmark::State& state) {
   Report(state, 1);
 }
 
+struct FullRteHash {
+  explicit FullRteHash(uint32_t size) : memory(size * sizeof(Line)), flows(size) {
+    for (uint32_t slot = 0; slot < size; ++slot) {
+      for (uint64_t side = 0; side < 2; ++side)
+        flows.Insert(KeyOf(2 * uint64_t{slot} + side), slot);
+    }
+  }
+  static RteHashFlows::Key KeyOf(uint64_t number) {
+    RteHashFlows::Key key;
+    MakeKey(number, key.tuple);
+    key.protocol = kTcp;
+    return key;
+  }
+
+  struct alignas(64) Line {
+    uint64_t last_seen;
+  };
+  Line& line(uint64_t slot) { return reinterpret_cast<Line*>(memory.bytes().data())[slot]; }
+
+  HugeMemory memory;
+  RteHashFlows flows;
+};
+
+void BM_RteHash(benchmark::State& state, bool writes) {
+  const auto size = static_cast<uint32_t>(state.range(0));
+  auto& table = Kept<FullRteHash>(size);
+  std::array<RteHashFlows::Key, kBurst> keys;
+  std::array<uint64_t, kBurst> slots;
+  Prng prng(1);
+  bool is_right = true;
+  for (auto _ : state) {
+    for (auto& key : keys)
+      key = FullRteHash::KeyOf(prng.Below(2 * size));
+    is_right &= table.flows.Find(keys, slots) == (uint64_t{1} << kBurst) - 1;
+    if (!writes) continue;
+    for (const uint64_t slot : slots)
+      ++table.line(slot).last_seen;
+  }
+  benchmark::DoNotOptimize(slots);
+  if (!is_right) state.SkipWithError("wrong answer");
+  Report(state, kBurst);
+}
+
 void Sizes(benchmark::internal::Benchmark* bench) {
   for (const int64_t flows : {1, 1000, 100'000, 1'000'000, 4'000'000})
     bench->Arg(flows);
@@ -167,6 +212,8 @@ BENCHMARK(BM_FloorWrite)->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_FindHit, FlowHot4)->Name("BM_FindHit/Ipv4")->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_FindMiss, FlowHot4)->Name("BM_FindMiss/Ipv4")->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_Replace, FlowHot4)->Name("BM_Replace/Ipv4")->Apply(Sizes);
+BENCHMARK_CAPTURE(BM_RteHash, Ipv4, false)->Apply(Sizes);
+BENCHMARK_CAPTURE(BM_RteHash, Ipv4_written, true)->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_FindHit, FlowHot6)->Name("BM_FindHit/Ipv6")->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_FindMiss, FlowHot6)->Name("BM_FindMiss/Ipv6")->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_Replace, FlowHot6)->Name("BM_Replace/Ipv6")->Apply(Sizes);
