@@ -57,9 +57,10 @@ def counters(name, rows):
             for row in rows}
 
 
-def cost():
+def cost(word=''):
+    """Of scenarios with the word in their name."""
     figures = {}
-    for line in run('mirror_pair', 'cost').splitlines():
+    for line in run('mirror_pair', 'cost', word).splitlines():
         match = re.match(rf'(.+?)\s+off{NUMBER} ns\s+on{NUMBER} ns\s+speed{NUMBER} %', line)
         if match:
             figures[f'on, of off: {match[1]}'] = float(match[4])

@@ -3,15 +3,17 @@
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builds import RELEASE, program
-from run_systems import GENERATOR_CPU, URGENT, memif
+from run_systems import GENERATOR_CPU, URGENT
 
 # What a run does not say is as if none before it had said anything.
 DEFAULTS = {'protocol': 'udp', 'flows': 1000, 'popularity': 'uniform', 'frame_size': 64, 'rate_pps': 0,
-            'new_per_second': 0, 'open_per_second': 0, 'warm_up_s': 0.3, 'server_gateway': '', 'catch_up_ms': 20}
+            'new_per_second': 0, 'open_per_second': 0, 'warm_up_s': 0.3, 'server_gateway': '', 'direct_return': 'false',
+            'catch_up_ms': 20}
 ATTEMPTS = 2
 CONFIRMATIONS = 3
 WITHIN = 1.03  # the search ends when the lowest rate that lost is so near the highest that did not
@@ -66,14 +68,15 @@ class Generator:
         self.process = None
 
     def start(self, kind):
-        directory = self.system.directory
-        flags = {**self.system.kinds[kind], 'core': GENERATOR_CPU, 'client_port': memif(directory, 0, 'client'),
-                 'server_port': memif(directory, 1, 'client')}
-        command = [*URGENT, program(RELEASE, 'tandem-pktgen'), '--serve', *words(flags)]
+        ports = self.system.generator_ports()
+        flags = {**self.system.kinds[kind], **self.system.generator_flags, 'core': GENERATOR_CPU,
+                 'client_port': ports[0], 'server_port': ports[1]}
+        command = [*self.system.generator_prefix(), *URGENT, program(RELEASE, 'tandem-pktgen'), '--serve',
+                   *words(flags)]
         with open(self.log_path, 'a') as log:
             log.write(' '.join(map(str, command)) + '\n')
             self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                            stderr=log, text=True, cwd=directory)
+                                            stderr=log, text=True, cwd=self.system.directory)
 
     def stop(self):
         if self.process is not None:
@@ -126,14 +129,16 @@ class Found:
 class Search:
     """By halving, RFC 2544 section 26.1. What the host of a virtual machine takes away shows as loss that no
     device made, so a rate counts as lost only when each of ATTEMPTS trials lost; the rate that was found is
-    confirmed by trials of which most must be without loss."""
+    confirmed by trials of which most must be without loss. After `patience` seconds it hurries: what it has by then is
+    confirmed, or a fifth less, and so on."""
 
-    def __init__(self, generator, kind, flag, tried=lambda trial: None, **flags):
+    def __init__(self, generator, kind, flag, tried=lambda trial: None, patience=float('inf'), **flags):
         self.generator = generator
         self.kind = kind
         self.flag = flag      # of the generator's, that is searched for
         self.tried = tried
         self.flags = flags
+        self.patience = patience
         self.trials = []
         self.failed = None    # the last trial that lost
 
@@ -150,20 +155,21 @@ class Search:
 
     def run(self, high):
         """`high`: a rate that is surely too high."""
+        deadline = time.monotonic() + self.patience
         low, rate = 0.0, high * 0.9
-        while high > max(low, LOWEST) * WITHIN:
+        while high > max(low, LOWEST) * WITHIN and time.monotonic() < deadline:
             if self._holds(rate):
                 low = rate
             else:
                 high = rate
             rate = (low + high) / 2 if low else high * 0.7
-        rate = low
+        rate = low or rate
         while rate >= LOWEST:
             good = sorted(trial.achieved for trial in (self._trial(rate) for _ in range(CONFIRMATIONS))
                           if trial.is_good())
             if len(good) * 2 > CONFIRMATIONS:
                 return self._found(good)
-            rate *= 0.95
+            rate *= 0.95 if time.monotonic() < deadline else 0.8
         return self._found([])
 
     def _found(self, good):

@@ -4,7 +4,8 @@
 from html import escape
 from itertools import groupby
 
-COLOURS = ('#0b6e4f', '#b04a2f', '#3b5b92', '#8a6d1f', '#6a4c93')
+COLOURS = ('#0b6e4f', '#b04a2f', '#3b5b92', '#8a6d1f', '#6a4c93', '#2a7f8e', '#a3476b', '#5f6b2d', '#55616b')
+KEYS_IN_LINE = 4
 STYLE = '''
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2429; background: #fff; max-width: 60em; margin: 2em auto;
        padding: 0 1em }
@@ -12,7 +13,7 @@ h1 { font-weight: 600; margin-bottom: 0 } h2 { font-weight: 600; margin-top: 2em
 p.lead { color: #55616b; margin-top: .2em }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .3em .6em; border-bottom: 1px solid #e2e6e9; vertical-align: top }
-th { font-weight: 600; color: #55616b } td.n, th.n { text-align: right } td.no { color: #a33 }
+th { font-weight: 600; color: #55616b } td.n, th.n { text-align: right } td.no { color: #a33 } td.yes { color: #0b6e4f }
 pre { background: #f5f7f8; padding: .8em; overflow-x: auto; font-size: 12px }
 svg text { font: 12px system-ui, sans-serif; fill: #1d2429 } svg .faint { fill: #7a858e }
 '''
@@ -20,14 +21,19 @@ TITLES = {'flows': 'Throughput without loss, by number of flows',
           'translation': 'Throughput without loss, by translation',
           'frame size': 'Throughput without loss, by frame size',
           'popularity': 'Throughput without loss, some flows busier than others',
-          'new connections': 'New connections'}
+          'new connections': 'New connections',
+          'veth': 'Over veth instead of memif, by translation and number of flows'}
 
 
 def millions(value):
     return f'{value / 1e6:.3f}' if value else '–'
 
 
-def bars(rows):
+def plain(value):
+    return f'{value:,.1f}'
+
+
+def bars(rows, text_of=millions):
     """A bar a row, grouped by point; the whisker is the lowest and highest confirming trial."""
     most = max((row['value'] or 0 for row in rows), default=0)
     if not most:
@@ -48,14 +54,21 @@ def bars(rows):
                 low, high = (left + width * end / most for end in row['spread'])
                 middle = y + (height - 3) / 2
                 parts.append(f'<path d="M{low:.1f} {middle}H{high:.1f}" stroke="#1d2429" stroke-width="2"/>')
-            label = millions(value) if value else escape(row['why'][:70] or 'not measured')
+            label = text_of(value) if value else escape(row['why'][:70] or 'not measured')
             parts.append(f'<text class="faint" x="{left + long + 8:.1f}" y="{y + height - 6}">{label}</text>')
             y += height
         y += gap
-    key = ''.join(f'<rect x="{left + 150 * i}" y="{y}" width="12" height="12" fill="{COLOURS[i % len(COLOURS)]}"/>'
-                  f'<text x="{left + 150 * i + 18}" y="{y + 11}">{escape(name)}</text>'
-                  for i, name in enumerate(systems))
-    return (f'<svg viewBox="0 0 {left + width + 120} {y + 20}" width="100%" role="img">{"".join(parts)}{key}</svg>')
+    return (f'<svg viewBox="0 0 {left + width + 120} {y + 20 * (1 + (len(systems) - 1) // KEYS_IN_LINE)}" width="100%" '
+            f'role="img">{"".join(parts)}{key_of(systems, left, y)}</svg>')
+
+
+def key_of(systems, left, top):
+    parts = []
+    for i, name in enumerate(systems):
+        x, y = left + 170 * (i % KEYS_IN_LINE), top + 20 * (i // KEYS_IN_LINE)
+        parts.append(f'<rect x="{x}" y="{y}" width="12" height="12" fill="{COLOURS[i % len(COLOURS)]}"/>'
+                     f'<text x="{x + 18}" y="{y + 11}">{escape(name)}</text>')
+    return ''.join(parts)
 
 
 def table(rows):
@@ -64,8 +77,8 @@ def table(rows):
         spread = f'{millions(row["spread"][0])} to {millions(row["spread"][1])}' if row['spread'] else ''
         value = (f'<td class="n">{millions(row["value"])}</td>' if row['value']
                  else f'<td class="no">{escape(row["why"] or "not measured")}</td>')
-        lines.append(f'<tr><td>{escape(row["system"])}</td><td>{escape(row["kind"])}</td><td>{escape(row["point"])}</td>'
-                     f'{value}<td class="n">{spread}</td><td>M {escape(row["unit"])}</td>'
+        names = ''.join(f'<td>{escape(row[name])}</td>' for name in ('system', 'kind', 'point'))
+        lines.append(f'<tr>{names}{value}<td class="n">{spread}</td><td>M {escape(row["unit"])}</td>'
                      f'<td>{escape(row["limited_by"])}</td><td class="n">{len(row["trials"])}</td></tr>')
     return ('<table><tr><th>system</th><th>does</th><th>with</th><th class="n">median</th><th class="n">spread</th>'
             '<th></th><th>limited by</th><th class="n">trials</th></tr>' + ''.join(lines) + '</table>')
@@ -86,6 +99,46 @@ def latencies(rows):
             + ''.join(lines) + '</table>')
 
 
+def bars_of_group(group):
+    """Of figures that are called WHAT, SIZE, all in one unit."""
+    named = [(*figure['name'].rsplit(', ', 1), figure) for figure in group['figures']
+             if figure['name'].endswith(' flows')]
+    if len({figure['unit'] for *_, figure in named}) != 1:
+        return ''
+    return bars([{'system': what, 'point': size, 'value': figure['median'], 'why': figure['why'],
+                  'spread': (min(figure['values']), max(figure['values'])) if figure['values'] else ()}
+                 for what, size, figure in named], plain)
+
+
+def table_of_group(group):
+    lines = []
+    for figure in group['figures']:
+        values = figure['values']
+        median = (f'<td class="n">{figure["median"]:,.2f}</td>' if values else
+                  f'<td class="no">{escape(figure["why"] or "not measured")}</td>')
+        spread = f'{min(values):,.2f} to {max(values):,.2f}' if len(values) > 1 else ''
+        lines.append(f'<tr><td>{escape(figure["name"])}</td>{median}<td class="n">{spread}</td>'
+                     f'<td>{escape(figure["unit"])}</td><td class="n">{len(values)}</td></tr>')
+    return ('<table><tr><th></th><th class="n">median</th><th class="n">spread</th><th></th><th class="n">runs</th>'
+            '</tr>' + ''.join(lines) + '</table>')
+
+
+def section_of_group(group):
+    return (f'<h2>{escape(group["title"])}</h2><p>{escape(group["says"])}</p>{bars_of_group(group)}'
+            f'{table_of_group(group)}')
+
+
+def table_of_aims(aims):
+    lines = []
+    for aim in aims:
+        value = '–' if aim['value'] is None else f'{aim["value"]:.2f} {escape(aim["unit"])}'
+        colour = 'yes' if aim['verdict'] == 'met' else 'no'
+        lines.append(f'<tr><td class="{colour}">{escape(aim["verdict"])}</td><td>{escape(aim["text"])}</td>'
+                     f'<td class="n">{value}</td><td>{escape(aim["how"])}</td></tr>')
+    return ('<h2>Aims</h2><table><tr><th></th><th>aim</th><th class="n">reached</th><th>of</th></tr>' + ''.join(lines)
+            + '</table>')
+
+
 def to_html(report):
     """`report`: what report.json holds."""
     its = report['machine']
@@ -102,11 +155,14 @@ def to_html(report):
 <p class="lead">{escape(its['when'])} · {escape(its['cpu'])}, {its['cpus']} CPUs, {its['memory_gib']} GiB · Linux
 {escape(its['kernel'])} · {its['hugepages_2m']} hugepages of 2 MiB · the host took {report['host_took_percent']} % of
 the CPU time away</p>
-<p>Requests a second that a system carries without losing one, each a packet to a server and one back; found by
-halving with trials of {report['trial_seconds']} s. A rate counts as lost when both of two trials lost; the median and
-the spread are of the trials that confirmed it. Generator and system have one core each and are joined by memif.
-“Limited by” says who was at its end just above: the generator, when its loop had no idle turn.</p>
+{table_of_aims(report['aims'])}
+<h2>How</h2><p>Requests a second that a system carries without losing one, each a packet to a server and one back;
+found by halving with trials of {report['trial_seconds']} s. A rate counts as lost when both of two trials lost; the
+median and the spread are of the trials that confirmed it. A search that takes too long goes on in steps of a fifth. Generator and system have one core each and are joined by memif, where
+nothing else is said. “Limited by” says who was at its end just above: the generator, when its loop had no idle
+turn: the system carries that much at least. {its['processes_before']} processes wanted to run before it began.</p>
 {''.join(sections)}{latencies(report['rows'])}
+{''.join(section_of_group(group) for group in report['groups'])}
 <h2>What was measured</h2>{systems}
 </html>
 '''

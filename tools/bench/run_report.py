@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures for tools/bench/run: a line for each figure as it is found, then report.json and report.html."""
+"""Measures for tools/bench/run: a line for each figure as it is found, then the aims, report.json and report.html."""
 
 import argparse
 import dataclasses
@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,9 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / 'tools/lib'))
 
 from builds import RELEASE, build, give_back  # noqa: E402  (the path above comes first)
+from failover_report import cpu_ticks  # noqa: E402
+from run_aims import aims  # noqa: E402
+from run_extras import PROGRAMS as EXTRA_PROGRAMS, groups  # noqa: E402
 from run_generator import Generator, GeneratorFailed, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_rows import measure, rows  # noqa: E402
@@ -29,17 +33,12 @@ HUGEPAGES_WANTED = 3072
 CPUS_NEEDED = 2
 
 
-def cpu_ticks():
-    """Of all CPUs since the machine started: all, and those that its host gave to others."""
-    ticks = [int(word) for word in Path('/proc/stat').read_text().split('\n')[0].split()[1:9]]
-    return sum(ticks), ticks[7]
-
-
 def machine():
     cpu = next((line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines()
                 if line.startswith('model name')), platform.machine())
     revision = subprocess.run(['git', '-C', TOP, 'describe', '--always', '--dirty'], stdout=subprocess.PIPE, text=True)
     return {'cpu': cpu, 'cpus': os.cpu_count(), 'kernel': platform.release(),
+            'processes_before': round(os.getloadavg()[0], 1),
             'memory_gib': round(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2 ** 30, 1),
             'hugepages_2m': int(HUGEPAGES.read_text()), 'tandem': revision.stdout.strip(),
             'when': time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}
@@ -71,7 +70,7 @@ def show_progress(row):
     return tried
 
 
-def measure_system(kind, wanted, seconds, directory):
+def measure_system(kind, wanted, seconds, is_quick, directory):
     """Rows of one system; returns how it was configured and what it is."""
     system = kind(directory)
     generator = Generator(system, seconds, directory / 'generator.log')
@@ -79,7 +78,7 @@ def measure_system(kind, wanted, seconds, directory):
         system.start()
         for row in wanted:
             try:
-                measure(row, system, generator, show_progress(row))
+                measure(row, system, generator, show_progress(row), is_quick)
             except (GeneratorFailed, subprocess.SubprocessError, ValueError, KeyError) as error:
                 row.why = f'{error}\n{kind.title} said last:\n{system.log_tail()}'
             print(('\r\x1b[K' if sys.stderr.isatty() else '') + line_of(row), flush=True)
@@ -94,6 +93,37 @@ def measure_system(kind, wanted, seconds, directory):
         system.stop()
 
 
+def line_of_figure(group, figure):
+    unit = figure.unit or 'count'
+    value = f'{figure.median:10.2f} {unit:13}' if figure.values else f'{"-":>10} {figure.why}'
+    spread = f'{min(figure.values):.2f} to {max(figure.values):.2f}' if len(figure.values) > 1 else ''
+    return f'{group.title + ": " + figure.name:64} {value} {spread}'
+
+
+def measure_group(group, is_quick, directory, refusal):
+    if refusal:
+        for figure in group.figures:
+            figure.why = refusal
+    else:
+        group.run(is_quick, directory)
+    for figure in group.figures:
+        print(line_of_figure(group, figure), flush=True)
+
+
+def verdict(aim):
+    return 'not measured' if aim.value is None else 'met' if aim.is_met else 'MISSED'
+
+
+def line_of_aim(aim):
+    value = '-' if aim.value is None else f'{aim.value:.2f} {aim.unit}'
+    return f'{verdict(aim):12} {aim.text:74} {value:>12}  {aim.how}'
+
+
+def end_in_order(number, _frame):
+    """So that what was started is stopped, and what was set is put back."""
+    raise SystemExit(128 + number)
+
+
 def as_json(value):
     if isinstance(value, Trial):
         return {name: getattr(value, name) for name in
@@ -104,20 +134,8 @@ def as_json(value):
     raise TypeError(type(value))
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--quick', action='store_true')
-    parser.add_argument('--only', default='')
-    parser.add_argument('--seconds', type=float)
-    parser.add_argument('--out', type=Path, default=Path.cwd())
-    arguments = parser.parse_args()
-    build(RELEASE, PROGRAMS)
-    give_back(RELEASE)
-    refusal = short_of_machine()
-    wanted = [row for row in rows() if (row.is_quick or not arguments.quick)
-              and arguments.only in f'{row.system.title} {row.kind} {row.plot} {row.point}']
-    seconds = arguments.seconds or (1.5 if arguments.quick else 5)
-    before, stolen_before = cpu_ticks()
+def measure_all(wanted, extras, seconds, is_quick, refusal):
+    """Fills rows and figures in; returns what the systems were."""
     directory = Path(tempfile.mkdtemp(prefix='tandem-bench-'))
     systems = []
     try:
@@ -128,21 +146,62 @@ def main():
                     row.why = refusal
                     print(line_of(row))
             else:
-                systems.append(measure_system(kind, of_it, seconds, directory))
+                systems.append(measure_system(kind, of_it, seconds, is_quick, directory))
+        for group in extras:
+            measure_group(group, is_quick, directory, refusal)
     finally:
         shutil.rmtree(directory)
-    after, stolen = cpu_ticks()
-    report = {'machine': machine(), 'trial_seconds': seconds, 'is_quick': arguments.quick,
-              'host_took_percent': round(100 * (stolen - stolen_before) / max(after - before, 1), 2),
-              'systems': systems, 'rows': [{field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
-                                           for row in wanted]}
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    return systems
+
+
+def report_of(wanted, extras, found):
+    """The part of the report that is figures."""
+    return {'rows': [{field.name: getattr(row, field.name) for field in dataclasses.fields(row)} for row in wanted],
+            'groups': [{'title': group.title, 'says': group.says,
+                        'figures': [{**dataclasses.asdict(one), 'median': one.median} for one in group.figures]}
+                       for group in extras],
+            'aims': [{**dataclasses.asdict(aim), 'verdict': verdict(aim)} for aim in found]}
+
+
+def write(report, out):
+    out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, default=as_json)
-    (arguments.out / 'report.json').write_text(text + '\n')
-    (arguments.out / 'report.html').write_text(to_html(json.loads(text)))
-    print(f'CPU time that the host of this machine took away: {report["host_took_percent"]} %')
-    print(f'{arguments.out / "report.html"}, {arguments.out / "report.json"}')
-    return 0 if all(row.value for row in wanted) else 1
+    (out / 'report.json').write_text(text + '\n')
+    (out / 'report.html').write_text(to_html(json.loads(text)))
+    print(f'{out / "report.html"}, {out / "report.json"}')
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--quick', action='store_true')
+    parser.add_argument('--only', default='')
+    parser.add_argument('--seconds', type=float)
+    parser.add_argument('--out', type=Path, default=Path.cwd())
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, end_in_order)
+    build(RELEASE, PROGRAMS + EXTRA_PROGRAMS)
+    give_back(RELEASE)
+    refusal = short_of_machine()
+    wanted = [row for row in rows() if (row.is_quick or not arguments.quick)
+              and arguments.only in f'{row.system.title} {row.kind} {row.plot} {row.point}']
+    extras = [group for group in (one.only(arguments.quick, arguments.only) for one in groups()) if group.figures]
+    seconds = arguments.seconds or (1.5 if arguments.quick else 5)
+    its = machine()
+    began = time.monotonic()
+    before, stolen_before = cpu_ticks()
+    systems = measure_all(wanted, extras, seconds, arguments.quick, refusal)
+    after, stolen = cpu_ticks()
+    host_took = round(100 * (stolen - stolen_before) / max(after - before, 1), 2)
+    found = aims(wanted, extras)
+    for aim in found:
+        if aim.value is not None or not arguments.only:
+            print(line_of_aim(aim))
+    print(f'CPU time that the host of this machine took away: {host_took} %')
+    write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,
+           'took_seconds': round(time.monotonic() - began), 'systems': systems, **report_of(wanted, extras, found)},
+          arguments.out)
+    is_complete = all(row.value for row in wanted) and all(one.values for group in extras for one in group.figures)
+    return 0 if is_complete else 1
 
 
 if __name__ == '__main__':

@@ -4,10 +4,12 @@
 from dataclasses import dataclass, field
 
 from run_generator import Search
+from run_openvswitch import OpenVSwitch
 from run_systems import FiveTupleSwap, MacSwap, Tandem
+from run_veth import Nftables, TandemOnVeth
 
 LOADS = (10, 50, 90)  # per cent of the throughput, at which latency is looked at
-OPEN_PER_SECOND = 200_000
+QUICK_PATIENCE, PATIENCE = 20, 200  # seconds that a search takes its time
 NEW_AT_FIRST = 1_000_000  # more than any system here opens
 
 
@@ -50,8 +52,10 @@ def rows():
             is_quick = (flows == 1000 or (flows == 1_000_000 and system is not MacSwap)
                         or (flows == 100_000 and system is Tandem))
             add('flows', system, kind, short(flows), is_quick, flows=flows)
-    for kind in ('DNAT', 'full NAT, IPv6'):
-        add('translation', Tandem, kind, kind, flows=100_000)
+    for flows in (1000, 100_000, 1_000_000):
+        add('flows', OpenVSwitch, 'full NAT', short(flows), flows == 100_000, flows=flows)
+    for system, kind in ((Tandem, 'DNAT'), (OpenVSwitch, 'DNAT'), (Tandem, 'DSR'), (Tandem, 'full NAT, IPv6')):
+        add('translation', system, kind, kind, flows=100_000)
     for size in (128, 512, 1518, 'imix'):
         for system, kind in ((Tandem, 'full NAT'), (FiveTupleSwap, 'wire')):
             add('frame size', system, kind, str(size), size == 'imix' and system is Tandem, flows=1000,
@@ -59,32 +63,38 @@ def rows():
     add('popularity', Tandem, 'full NAT', 'zipf 1.1', False, flows=1_000_000, popularity='zipf:1.1')
     for protocol in ('udp', 'tcp'):
         add('new connections', Tandem, 'new, full NAT', protocol, flows=4_000_000, protocol=protocol, new_per_second=0)
-    order = {Tandem: 0, FiveTupleSwap: 1, MacSwap: 2}
-    return sorted(made, key=lambda row: order[row.system])
+    add('new connections', OpenVSwitch, 'new, full NAT', 'udp', False, flows=4_000_000, new_per_second=0)
+    for system in (TandemOnVeth, Nftables):
+        for flows in (1000, 100_000):
+            add('veth', system, 'full NAT', f'full NAT, {short(flows)}', flows == 1000, flows=flows)
+        add('veth', system, 'DNAT', 'DNAT, 1 k', False, flows=1000)
+        add('veth', system, 'new, full NAT', 'new, full NAT', False, flows=1_000_000, new_per_second=0)
+    order = (Tandem, FiveTupleSwap, MacSwap, OpenVSwitch, TandemOnVeth, Nftables)
+    return sorted(made, key=lambda row: order.index(row.system))
 
 
-def measure(row, system, generator, tried):
+def measure(row, system, generator, tried, is_quick):
     """Fills the row in."""
     flags = dict(row.flags)
+    patience = QUICK_PATIENCE if is_quick else PATIENCE
     is_new = flags.pop('new_per_second', None) is not None
     row.unit = 'connections/s' if is_new else 'requests/s'
     if is_new:
         first = generator.trial(row.kind, new_per_second=NEW_AT_FIRST, **flags)
         tried(first)
-        found = Search(generator, row.kind, 'new_per_second', tried, **flags).run(first.achieved * 1.5)
+        found = Search(generator, row.kind, 'new_per_second', tried, patience, **flags).run(first.achieved * 1.5)
     else:
         # Flows are made once; the device keeps them from trial to trial.
-        opens = OPEN_PER_SECOND if isinstance(system, Tandem) else 0
-        first = generator.trial(row.kind, rate_pps=0, open_per_second=opens, **flags)
+        first = generator.trial(row.kind, rate_pps=0, open_per_second=system.open_per_second, **flags)
         tried(first)
-        found = Search(generator, row.kind, 'rate_pps', tried, **flags).run(first.achieved * 1.2)
+        found = Search(generator, row.kind, 'rate_pps', tried, patience, **flags).run(first.achieved * 1.2)
     row.value = found.rate
     row.spread = (min(found.confirmed), max(found.confirmed)) if found.confirmed else ()
     row.limited_by = found.limited_by
     row.trials = found.trials
     if found.rate == 0:
         row.value, row.why = None, 'no rate was found at which nothing is lost'
-    elif row.plot == 'flows' and row.is_quick:
+    elif row.plot == 'flows' and row.is_quick and (row.flags['flows'] == 1000 or not is_quick):
         for load in LOADS:
             trial = generator.trial(row.kind, rate_pps=int(found.rate * load / 100), **flags)
             tried(trial)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tools/bench/run measures: systems that forward between two memif wires, each on one core."""
+"""What tools/bench/run measures: systems that forward between two wires, memif or others, each on one core."""
 
 import subprocess
 import time
@@ -13,6 +13,7 @@ MEMBERS = 128
 VIRTUAL = '198.18.255.1'   # with source translation
 PLAIN = '198.18.255.2'     # without: servers answer by way of the device
 BRIEF = '198.18.255.3'     # with, and flows that idle for a second end
+DIRECT = '198.18.255.4'    # nothing is translated, servers answer clients themselves
 VIRTUAL6 = '2001:2:0:1::f1'
 CLIENTS, CLIENTS6 = '198.18.0.1-198.18.0.64', '2001:2:0:1::1-2001:2:0:1::40'
 SERVERS = f'198.19.0.1-198.19.0.{MEMBERS}'
@@ -42,6 +43,8 @@ class System:
     title = ''
     # Flags of the generator's, by the name of what is measured; nothing else can be measured.
     kinds = {}
+    generator_flags = {}
+    open_per_second = 0  # flows that it can be given at first; 0: it keeps none
 
     def __init__(self, directory):
         self.directory = Path(directory)
@@ -51,14 +54,31 @@ class System:
     def command(self):
         raise NotImplementedError
 
+    def generator_ports(self):
+        """The generator's ends of the wires."""
+        return [memif(self.directory, which, 'client') for which in (0, 1)]
+
+    def generator_prefix(self):
+        """In front of its command."""
+        return []
+
+    def is_up(self):
+        return all((self.directory / f'wire{which}.sock').exists() for which in (0, 1))
+
     def start(self):
         for socket in self.directory.glob('wire*.sock'):
             socket.unlink()
+        self.launch(self.command())
+
+    def launch(self, command, environment=None):
         with open(self.log_path, 'w') as log:
-            self.process = subprocess.Popen([*URGENT, *map(str, self.command())], stdin=subprocess.PIPE, stdout=log,
-                                            stderr=subprocess.STDOUT, cwd=self.directory)
+            self.process = subprocess.Popen([*URGENT, *map(str, command)], stdin=subprocess.PIPE, stdout=log,
+                                            stderr=subprocess.STDOUT, cwd=self.directory, env=environment)
+        self.await_up()
+
+    def await_up(self):
         deadline = time.monotonic() + START_SECONDS
-        while not all((self.directory / f'wire{which}.sock').exists() for which in (0, 1)):
+        while not self.is_up():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise DeviceFailed(f'{self.title} did not start:\n{self.log_tail()}')
             time.sleep(0.05)
@@ -76,7 +96,8 @@ class System:
         self.process = None
 
     def log_tail(self, lines=15):
-        return '\n'.join(self.log_path.read_text(errors='replace').splitlines()[-lines:])
+        text = self.log_path.read_text(errors='replace') if self.log_path.exists() else ''
+        return '\n'.join(text.splitlines()[-lines:])
 
     def configuration(self):
         """As text, for the report."""
@@ -86,10 +107,10 @@ class System:
         raise NotImplementedError
 
 
-def _virtual(name, address, protocol, pool, snat, timeout):
+def _virtual(name, address, protocol, pool, snat, timeout, more=''):
     translation = 'source_address_translation { type: AUTOMAP }' if snat else ''
     return (f'virtual {{ name: "{name}-{protocol}" destination: "{address}:{PORT}" ip_protocol: {protocol} '
-            f'pool: "{pool}" profile: "{timeout}" {translation} }}\n')
+            f'pool: "{pool}" profile: "{timeout}" {translation} {more} }}\n')
 
 
 class Tandem(System):
@@ -98,12 +119,16 @@ class Tandem(System):
     title = 'Tandem'
     poll_mode = 'BUSY'
     flows_max = FLOWS_MAX
+    flows6_max = FLOWS_MAX // 4
+    open_per_second = 200_000
     file_prefix = 'tandem-bench-device'
     extra = ''  # configuration
     kinds = {
         'full NAT': {'virtual': f'{VIRTUAL}:{PORT}', 'clients': CLIENTS, 'servers': SERVERS},
         'DNAT': {'virtual': f'{PLAIN}:{PORT}', 'clients': CLIENTS, 'servers': SERVERS, 'server_gateway': DEVICE_OUT},
         'new, full NAT': {'virtual': f'{BRIEF}:{PORT}', 'clients': CLIENTS, 'servers': SERVERS},
+        'DSR': {'virtual': f'{DIRECT}:{PORT}', 'clients': CLIENTS, 'servers': f'{SERVERS},{DIRECT}',
+                'direct_return': 'true'},
         'full NAT, IPv6': {'virtual': f'[{VIRTUAL6}]:{PORT}', 'clients': CLIENTS6, 'servers': SERVERS6},
     }
 
@@ -112,17 +137,20 @@ class Tandem(System):
         self.config_path = self.directory / 'tandem.textproto'
         self.config_path.write_text(self.configuration())
 
+    def device(self, which):
+        return memif(self.directory, which, 'server')
+
     def configuration(self):
         def pool(name, addresses):
             members = ''.join(f'  member {{ address: "{address}" port: {PORT} }}\n' for address in addresses)
             return f'pool {{\n  name: "{name}"\n{members}}}\n'
         text = f'''device {{
   name: "bench" lcores: "0@{GENERATOR_CPU},1@{DEVICE_CPU}" poll_mode: {self.poll_mode}
-  ipv4_flows_per_worker: {self.flows_max} ipv6_flows_per_worker: {self.flows_max // 4}
+  ipv4_flows_per_worker: {self.flows_max} ipv6_flows_per_worker: {self.flows6_max}
   eal_args: "--file-prefix={self.file_prefix}"
 }}
-port {{ name: "1.1" device: "{memif(self.directory, 0, 'server')}" }}
-port {{ name: "1.2" device: "{memif(self.directory, 1, 'server')}" }}
+port {{ name: "1.1" device: "{self.device(0)}" }}
+port {{ name: "1.2" device: "{self.device(1)}" }}
 vlan {{ name: "external" port: "1.1" facing: CLIENT }}
 vlan {{ name: "internal" port: "1.2" facing: SERVER }}
 self_ip {{ name: "e4" address: "{DEVICE_IN}/16" vlan: "external" }}
@@ -137,6 +165,8 @@ profile_fastl4 {{ name: "brief" udp_idle_timeout: 1 tcp_time_wait_timeout: 0 }}
         for protocol in ('UDP', 'TCP'):
             text += _virtual('full', VIRTUAL, protocol, 'four', True, 'long')
             text += _virtual('plain', PLAIN, protocol, 'four', False, 'long')
+            text += _virtual('direct', DIRECT, protocol, 'four', False, 'long',
+                             'translate_address: false translate_port: false')
             text += _virtual('brief', BRIEF, protocol, 'four', True, 'brief')
             text += _virtual('six', f'[{VIRTUAL6}]', protocol, 'six', True, 'long')
         return text + self.extra
