@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of tools/bench/run, without a device: how it searches, what it says of aims, and its page."""
+
+import json
+import re
+import sys
+import time
+import unittest
+import xml.etree.ElementTree
+from dataclasses import asdict
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(TOP / 'tools/lib'), str(TOP / 'tools/bench')]
+
+import failover_report  # noqa: E402  (the path above comes first)
+import run_extras  # noqa: E402
+import run_openvswitch  # noqa: E402
+from run_aims import aims  # noqa: E402
+from run_extras import Figure, Group, groups  # noqa: E402
+from run_generator import Search, Trial  # noqa: E402
+from run_html import to_html  # noqa: E402
+from run_report import as_json, report_of  # noqa: E402
+from run_rows import rows  # noqa: E402
+
+LIMIT = 123_456
+
+
+class FakeGenerator:
+    """Loses what is above LIMIT, and a packet of each trial whose number is in `unlucky`."""
+
+    def __init__(self, unlucky=(), seconds=0.0):
+        self.unlucky = unlucky
+        self.seconds = seconds
+        self.count = 0
+
+    def trial(self, kind, rate_pps):
+        time.sleep(self.seconds)
+        lost = max(0, rate_pps - LIMIT) + (self.count in self.unlucky)
+        self.count += 1
+        return Trial(min(rate_pps, LIMIT), lost, True, 0, 0, 0, 0, {}, 0.1)
+
+
+def filled():
+    """Rows and groups as if every figure were 2."""
+    made, extras = rows(), groups()
+    for row in made:
+        row.value, row.spread, row.limited_by = 2e6, (1.9e6, 2e6), 'system'
+        if row.plot == 'flows':
+            row.latency_us = {50: {name: 10.0 for name in ('p50', 'p90', 'p99', 'p99_9', 'max')}}
+    for group in extras:
+        for figure in group.figures:
+            figure.values = [2.0]
+    return made, extras
+
+
+def page(made, extras):
+    its = {'tandem': 'v<1>', 'when': 'now', 'cpu': 'a', 'cpus': 2, 'memory_gib': 1, 'kernel': 'k', 'hugepages_2m': 1,
+           'processes_before': 0.1}
+    report = {'machine': its, 'trial_seconds': 1, 'host_took_percent': 0, 'systems': [
+        {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never'}],
+        **report_of(made, extras, aims(made, extras))}
+    return to_html(json.loads(json.dumps(report, default=as_json)))
+
+
+class SearchTest(unittest.TestCase):
+    def test_finds_the_limit_from_below(self):
+        found = Search(FakeGenerator(), 'kind', 'rate_pps').run(400_000)
+        self.assertLessEqual(found.rate, LIMIT)
+        self.assertGreater(found.rate, LIMIT / 1.04)
+        self.assertEqual(len(found.confirmed), 3)
+        self.assertEqual(found.limited_by, 'system')
+
+    def test_a_lost_packet_now_and_then_is_no_limit(self):
+        found = Search(FakeGenerator(unlucky=range(0, 1000, 5)), 'kind', 'rate_pps').run(400_000)
+        self.assertGreater(found.rate, LIMIT / 1.1)
+
+    def test_one_that_always_loses_ends_with_nothing(self):
+        found = Search(FakeGenerator(unlucky=range(10_000)), 'kind', 'rate_pps').run(400_000)
+        self.assertEqual((found.rate, found.confirmed), (0.0, []))
+
+    def test_in_a_hurry_it_confirms_what_it_has_and_ends(self):
+        generator = FakeGenerator(seconds=0.01)
+        found = Search(generator, 'kind', 'rate_pps', patience=0.0).run(400_000)
+        self.assertLessEqual(found.rate, LIMIT)
+        self.assertGreater(found.rate, LIMIT * 0.6)
+        self.assertLess(generator.count, 25)
+
+
+class AimsTest(unittest.TestCase):
+    def verdicts(self, made, extras):
+        return {aim.text: aim for aim in aims(made, extras)}
+
+    def test_all_are_measured_when_all_figures_are_there(self):
+        for text, aim in self.verdicts(*filled()).items():
+            self.assertIsNotNone(aim.value, text)
+
+    def test_met_and_missed_follow_the_figures(self):
+        made, extras = filled()
+        switch = '6 times Open vSwitch ct(nat) or more, full NAT, 100 k flows'
+        floor = 'packet path at most twice the floor, 1 M flows'
+        self.assertFalse(self.verdicts(made, extras)[switch].is_met)
+        self.assertTrue(self.verdicts(made, extras)[floor].is_met)
+        for row in made:
+            if row.system.title.startswith('Open vSwitch'):
+                row.value = 0.3e6
+        for figure in extras[0].figures:
+            if figure.name == 'floor, 1 M flows':
+                figure.values = [0.9, 0.5, 0.9]
+        self.assertAlmostEqual(self.verdicts(made, extras)[switch].value, 2 / 0.3)
+        self.assertTrue(self.verdicts(made, extras)[switch].is_met)
+        self.assertFalse(self.verdicts(made, extras)[floor].is_met)
+
+    def test_what_was_not_measured_is_neither(self):
+        for text, aim in self.verdicts(rows(), groups()).items():
+            self.assertIsNone(aim.value, text)
+            self.assertFalse(aim.is_met, text)
+
+
+class GroupTest(unittest.TestCase):
+    def test_figures_that_do_not_come_keep_their_place_and_say_why(self):
+        def fail(_is_quick, _directory):
+            raise RuntimeError('no hugepages')
+        group = Group('title', '', [Figure('one', 'ns')], fail)
+        group.run(True, None)
+        self.assertEqual((group.figures[0].values, group.figures[0].why), ([], 'RuntimeError: no hugepages'))
+
+    def test_every_group_asks_its_benchmark_for_the_figures_that_it_names(self):
+        def counters(_name, wanted):
+            return {row[0]: 1e-9 for row in wanted}
+        kept = run_extras.mirror_report.counters, failover_report.measure
+        run_extras.mirror_report.counters = counters
+        failover_report.measure = lambda *_: ([1.0, 2.0], 0, 0, 0)
+        try:
+            for is_quick in (True, False):
+                for group in groups()[:2] + groups()[3:4]:
+                    wanted = group.only(is_quick, '')
+                    wanted.run(is_quick, None)
+                    for figure in wanted.figures:
+                        self.assertTrue(figure.values, f'{group.title}: {figure.name}')
+        finally:
+            run_extras.mirror_report.counters, failover_report.measure = kept
+
+
+class PageTest(unittest.TestCase):
+    def test_plots_are_well_formed_and_every_reason_is_there(self):
+        made, extras = filled()
+        made[3].value, made[3].spread, made[3].why = None, (), 'it <fell> over'
+        text = page(made, extras)
+        plots = re.findall(r'<svg.*?</svg>', text, re.S)
+        self.assertGreater(len(plots), 6)
+        for plot in plots:
+            xml.etree.ElementTree.fromstring(plot)
+        self.assertIn('it &lt;fell&gt; over', text)
+        self.assertIn('v&lt;1&gt;', text)
+        for aim in map(asdict, aims(made, extras)):
+            self.assertIn(aim['text'].replace("'", '&#x27;'), text)
+
+    def test_a_report_without_any_figure_is_a_page(self):
+        self.assertIn('not measured', page(rows(), groups()))
+
+
+class OpenFlowTest(unittest.TestCase):
+    def test_each_table_that_is_sent_to_has_a_rule(self):
+        lines = run_openvswitch.FLOWS.splitlines()
+        tables = {int(re.match(r'table=(\d+),', line)[1]) for line in lines}
+        for line in lines:
+            for target in re.findall(r'[(,]table=(\d+)\)', line):
+                self.assertIn(int(target), tables, line)
+        self.assertEqual(len({line.split(',actions')[0] for line in lines}), len(lines), 'two rules match the same')
+
+
+if __name__ == '__main__':
+    unittest.main()
