@@ -78,11 +78,14 @@ void Endpoint::Impl::Evaluate() {
   if (!evaluate || waits_for_workers) return;
   evaluate = false;
   status_changed = judge = true;
+  const Fingerprint& peers = association.peer().fingerprint;
   if (sessions.Evaluate({.snapshot = snapshot,
                          .parts = &parts,
                          .is_established = association.is_established(),
                          .shares_streams = association.shares_streams(),
                          .shares_flows = association.incompatible().empty(),
+                         .holds_peers = options.fingerprint.HoldsFlowsOf(peers),
+                         .peer_holds = peers.HoldsFlowsOf(options.fingerprint),
                          .body_max = body_max()})) {
     association.HelloSoon();
   }

@@ -62,8 +62,15 @@ struct Fingerprint {
   uint32_t schema = 1;
 
   bool operator==(const Fingerprint&) const = default;
+  // Whether each slot of the other's tables is also one of this device's: the other's flows can be
+  // mirrored to it.
+  bool HoldsFlowsOf(const Fingerprint& other) const noexcept {
+    return flows_ipv4_per_worker >= other.flows_ipv4_per_worker &&
+           flows_ipv6_per_worker >= other.flows_ipv6_per_worker;
+  }
 };
-// "workers 4 here, 2 at the peer; …"; empty when equal.
+// "workers 4 here, 2 at the peer; …"; empty when equal but for the sizes of the flow tables, which matter
+// to one of the two directions only.
 std::string DifferenceOf(const Fingerprint& ours, const Fingerprint& peers);
 
 struct EndpointOptions {

@@ -44,10 +44,6 @@ std::string DifferenceOf(const Fingerprint& ours, const Fingerprint& peers) {
   differences.Hash("RSS key", ours.rss_key_hash, peers.rss_key_hash);
   differences.Number("RSS table size", ours.reta_size, peers.reta_size);
   differences.Hash("RSS table", ours.reta_hash, peers.reta_hash);
-  differences.Number("IPv4 flows a worker", ours.flows_ipv4_per_worker,
-                     peers.flows_ipv4_per_worker);
-  differences.Number("IPv6 flows a worker", ours.flows_ipv6_per_worker,
-                     peers.flows_ipv6_per_worker);
   differences.Number("schema", ours.schema, peers.schema);
   return std::move(differences).text();
 }

@@ -186,9 +186,11 @@ void Sessions::Match(Group& group, const Situation& situation) {
     return;
   }
   if (group.role == Role::kActive) {
+    if (!situation.peer_holds) return none("the peer's flow tables are smaller");
     if (group.reader.is_open) none("");
     MatchWriter(group, peer->says, situation);
   } else {
+    if (!situation.holds_peers) return none("flow tables are smaller than the peer's");
     if (group.writer.is_open) none("");
     MatchReader(group, peer->says, situation);
   }

@@ -114,6 +114,8 @@ class Sessions {
     bool is_established = false;
     bool shares_streams = false;  // both know one version of the streams
     bool shares_flows = false;    // and their platforms are equal
+    bool holds_peers = false;     // this device's flow tables are as large as the peer's, at least
+    bool peer_holds = false;      // and the other way round
     uint16_t body_max = 0;
   };
   // The records' streams that this device would have.

@@ -24,6 +24,7 @@ import cases_config_sync
 import cases_failover
 import cases_faults
 import cases_group
+import cases_growth
 import cases_history
 import cases_hostile
 import cases_mirror
@@ -40,7 +41,7 @@ from world import World
 # Each in the world that it asks for with WORLD, or the ordinary one.
 MODULES = (cases_traffic, cases_translation, cases_operation, cases_admin, cases_hostile,
            cases_mirror, cases_announce, cases_failover, cases_history, cases_faults, cases_takeover,
-           cases_version, cases_config_sync, cases_group, cases_paths, cases_witness, cases_pktgen)
+           cases_version, cases_growth, cases_config_sync, cases_group, cases_paths, cases_witness, cases_pktgen)
 CASE_SECONDS = 180
 
 

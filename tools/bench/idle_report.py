@@ -40,6 +40,7 @@ class IdleTandem(Tandem):
     """Small tables: they are not what is measured."""
 
     flows_max = 65536
+    flows6_max = 16384
     file_prefix = 'tandem-bench-idle'
 
     def __init__(self, directory, poll_mode, mirrors):

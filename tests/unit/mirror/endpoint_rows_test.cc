@@ -150,6 +150,30 @@ TEST_CASE("row 16: platforms that differ mirror persistence only, and keep quiet
   CHECK(world.a.status()->incompatible.empty());
 }
 
+TEST_CASE("endpoint: flows are mirrored to tables that are larger, not to smaller ones",
+          "[mirror]") {
+  World world;
+  world.b.options.fingerprint.flows_ipv4_per_worker =
+      2 * world.a.options.fingerprint.flows_ipv4_per_worker;
+  world.b.Start(0xb1);
+  REQUIRE(world.RunUntilOpen());
+  CHECK(world.a.status()->incompatible.empty());
+  CHECK(Flows(world, world.a, world.b, 1));
+  // The other way round they would not fit.
+  world.a.roles.Set(1, config::Role::kStandby);
+  world.b.roles.Set(1, config::Role::kActive);
+  world.Run(5 * kSecond);
+  CHECK(std::string(world.a.group().reason) == "flow tables are smaller than the peer's");
+  CHECK(std::string(world.b.group().reason) == "the peer's flow tables are smaller");
+  CHECK_FALSE(Writer(world.b).is_open);
+  CHECK(world.a.status()->peer == PeerState::kUp);
+  // Until those have grown, too.
+  world.a.options.fingerprint = world.b.options.fingerprint;
+  world.a.Start(0xa2);
+  CHECK(world.RunUntil([&] { return Writer(world.b).is_open; }));
+  CHECK(Flows(world, world.b, world.a, 1));
+}
+
 TEST_CASE("endpoint: another version mirrors nothing, and its heartbeats are heard", "[mirror]") {
   World world;
   REQUIRE(world.RunUntilOpen());

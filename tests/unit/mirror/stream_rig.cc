@@ -43,6 +43,10 @@ std::vector<uint16_t> Join(ObjectKind kind, const Dictionary& peer, const Dictio
   return result;
 }
 
+uint32_t WithPages(uint32_t capacity, uint32_t pages) {
+  return capacity + pages * static_cast<uint32_t>(kFlowsPerPage);
+}
+
 }  // namespace
 
 Slots::Slots(uint32_t capacity4, uint32_t capacity6, uint64_t seed)
@@ -93,7 +97,8 @@ std::unique_ptr<Translation> Translate(const config::Snapshot& writer,
 StreamRig::StreamRig(const Options& options)
     : prng(options.seed),
       writer(options.capacity4, options.capacity6, options.seed),
-      reader(options.capacity4, options.capacity6, options.seed + 77),
+      reader(WithPages(options.capacity4, options.readers_pages),
+             WithPages(options.capacity6, options.readers_pages), options.seed + 77),
       writer_snapshot(MakeSnapshot(1, 1)),
       reader_snapshot(MakeSnapshot(4, 1)),
       translation(Translate(*writer_snapshot, *reader_snapshot)),

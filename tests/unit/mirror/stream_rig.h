@@ -62,6 +62,7 @@ class StreamRig {
   struct Options {
     uint32_t capacity4 = 3 * kFlowsPerPage + 1000;
     uint32_t capacity6 = 2 * kFlowsPerPage;
+    uint32_t readers_pages = 0;  // so many more than the writer's tables have
     uint64_t seed = 1;
     uint16_t body_max = 1400;
   };
