@@ -61,17 +61,18 @@ class Generator:
     """tandem-pktgen at the other ends of the wires of `system`, for all trials: a wire that is cut while its
     other end polls it is more than DPDK's driver for it bears."""
 
-    def __init__(self, system, seconds, log_path):
+    def __init__(self, system, seconds, log_path, path=None):
         self.system = system
         self.seconds = seconds
         self.log_path = Path(log_path)
+        self.path = path  # of the program; None: the one that was built
         self.process = None
 
     def start(self, kind):
         ports = self.system.generator_ports()
         flags = {**self.system.kinds[kind], **self.system.generator_flags, 'core': GENERATOR_CPU,
                  'client_port': ports[0], 'server_port': ports[1]}
-        command = [*self.system.generator_prefix(), *URGENT, program(RELEASE, 'tandem-pktgen'), '--serve',
+        command = [*self.system.generator_prefix(), *URGENT, self.path or program(RELEASE, 'tandem-pktgen'), '--serve',
                    *words(flags)]
         with open(self.log_path, 'a') as log:
             log.write(' '.join(map(str, command)) + '\n')

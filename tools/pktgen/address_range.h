@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "dataplane/base/ip_address.h"
+#include "tools/pktgen/address_words.h"
 
 namespace tandem::pktgen {
 
@@ -24,6 +25,9 @@ class AddressRange {
   bool is_v4() const { return first_.is_v4(); }
   // REQUIRES: index < count().
   IpAddress At(uint64_t index) const noexcept;
+  AddressWords WordsAt(uint64_t index) const noexcept {
+    return {__builtin_bswap64(high_), __builtin_bswap64(low_ + index)};
+  }
   std::optional<uint64_t> IndexOf(const IpAddress& address) const noexcept;
   bool Contains(const IpAddress& address) const noexcept { return IndexOf(address).has_value(); }
 

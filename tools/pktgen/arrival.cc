@@ -3,6 +3,7 @@
 
 #include "dataplane/net/frame_writer.h"
 #include "tools/pktgen/tcp.h"
+#include "tools/pktgen/usual_frame.h"
 
 namespace tandem::pktgen {
 namespace {
@@ -118,8 +119,15 @@ uint64_t PseudoHeaderSumOf(const net::Packet& packet, const net::Parsed& parsed)
 
 Counter Inspect(const net::Packet& packet, Side side, const RunKey& run,
                 Arrival& arrival) noexcept {
+  if (InspectUsual(packet, side, run, arrival)) return Counter::kNone;
+  return InspectClosely(packet, side, run, arrival);
+}
+
+Counter InspectClosely(const net::Packet& packet, Side side, const RunKey& run,
+                       Arrival& arrival) noexcept {
   net::Parse(packet, arrival.parsed);
   arrival.is_marked = false;
+  arrival.is_usual = false;
   arrival.flow = 0;
   arrival.timestamps_offset = 0;
   switch (arrival.parsed.kind) {

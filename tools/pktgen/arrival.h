@@ -34,6 +34,7 @@ struct Arrival {
   // Of kUdp and kTcp: whose it is. The mark is there when `is_marked`.
   uint32_t flow = 0;
   bool is_marked = false;
+  bool is_usual = false;  // usual_frame.h
   Signature signature;
   size_t payload_offset = 0;
   size_t payload_size = 0;
@@ -45,12 +46,24 @@ struct Arrival {
 
   Endpoint Source() const;
   Endpoint Destination() const;
+  // The same as they stand in the packet.
+  EndpointWords SourceWords() const {
+    return {pktgen::SourceWords(parsed),
+            parsed.is_ipv6() ? parsed.key6.source_port : parsed.key4.source_port};
+  }
+  EndpointWords DestinationWords() const {
+    return {pktgen::DestinationWords(parsed),
+            parsed.is_ipv6() ? parsed.key6.destination_port : parsed.key4.destination_port};
+  }
 };
 
 enum class Side : uint8_t { kClient, kServer };
 
 // kNone, and `arrival` says what it is; or what to count the frame as, and nothing more is to be done.
 Counter Inspect(const net::Packet& packet, Side side, const RunKey& run, Arrival& arrival) noexcept;
+// The same without the short way for usual frames.
+Counter InspectClosely(const net::Packet& packet, Side side, const RunKey& run,
+                       Arrival& arrival) noexcept;
 
 // What the pseudo header adds to the L4 checksum. REQUIRES: parsed.kind is kTcp or kUdp.
 uint64_t PseudoHeaderSumOf(const net::Packet& packet, const net::Parsed& parsed) noexcept;

@@ -14,11 +14,16 @@ Clients::Clients(const ClientOptions& options, const FlowMap& map, const RunKey&
       map_(map),
       run_(run),
       builder_({}, options.target, run.key),
+      target_words_{WordsOf(options.target.address), __builtin_bswap16(options.target.port)},
       popularity_(run.flows, options.zipf_exponent),
       prng_(options.seed),
       flows_(run.flows),
       timers_(run.flows),
-      errands_(kErrandsMax) {}
+      errands_(kErrandsMax) {
+  if (options.sizes.low() == options.sizes.high()) {
+    fixed_payload_size_ = builder_.PayloadSize(options.is_tcp, options.sizes.low());
+  }
+}
 
 void Clients::StartPhase(uint8_t phase) {
   phase_ = phase;
@@ -69,7 +74,7 @@ void Clients::Finish(ClientFlow& flow, Counter how) {
   UpdateBusy(flow);
 }
 
-size_t Clients::PayloadSizeOf(uint32_t number, uint32_t index) const {
+size_t Clients::VaryingPayloadSizeOf(uint32_t number, uint32_t index) const {
   const uint32_t frame_size = options_.sizes.Of(HashPair(number, index, options_.seed));
   return builder_.PayloadSize(options_.is_tcp, frame_size);
 }
@@ -123,9 +128,8 @@ void Clients::Receive(const Arrival& arrival, uint32_t frame_length, Nanos now) 
     ReceiveReset(arrival);
     return;
   }
-  const ClientTuple tuple = map_.TupleOf(arrival.flow);
-  if (arrival.Source() != options_.target ||
-      arrival.Destination() != Endpoint{tuple.address, tuple.port}) {
+  if (arrival.SourceWords() != target_words_ ||
+      arrival.DestinationWords() != map_.WordsAt(arrival.flow)) {
     counters_.Add(Counter::kRepliesMisdelivered);
     return;
   }
@@ -184,7 +188,7 @@ size_t Clients::SendWork(Work work, std::span<FrameSlot> slots, Nanos now) noexc
 // All of a burst's flows are fetched before the first is looked at.
 size_t Clients::SendRequests(std::span<FrameSlot> slots, Nanos now) {
   constexpr size_t kDraws = 32;
-  std::array<uint32_t, kDraws> drawn{};
+  std::array<uint32_t, kDraws> drawn;
   size_t filled = 0;
   for (size_t i = 0; i < slots.size(); ++i) {
     if (i % kDraws == 0) {
@@ -276,7 +280,7 @@ void Clients::SendUdpRequest(uint32_t number, FrameSlot& slot, Nanos now) {
   ClientFlow& flow = flows_[number];
   const size_t payload_size = PayloadSizeOf(number, flow.index++);
   const Signature signature = NextSignature(number, now);
-  const size_t length = builder_.Udp(slot.room, map_.TupleOf(number), signature, payload_size);
+  const size_t length = builder_.Udp(slot.room, map_.WordsAt(number), signature, payload_size);
   Account(slot, length, Counter::kRequestsSent);
   if (!ends()) {
     // Whether replies come is seen by their numbers; nobody waits for one.

@@ -15,7 +15,6 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "dataplane/base/prng.h"
 #include "tools/pktgen/arrival.h"
@@ -26,6 +25,7 @@
 #include "tools/pktgen/frame_builder.h"
 #include "tools/pktgen/frame_sizes.h"
 #include "tools/pktgen/histogram.h"
+#include "tools/pktgen/huge_pages.h"
 #include "tools/pktgen/popularity.h"
 #include "tools/pktgen/timer_wheel.h"
 
@@ -81,6 +81,9 @@ class Clients {
   // Nothing is under way: no request without reply, no handshake.
   bool is_quiet() const;
 
+  // `flow` will be looked at soon.
+  void Prefetch(uint32_t flow) const noexcept { __builtin_prefetch(&flows_[flow], 1); }
+
   void set_link(const net::LinkHeader& link) { builder_.set_link(link); }
   uint32_t open_flows() const { return open_flows_; }
   uint32_t sent_of(uint32_t flow) const { return flows_[flow].sent; }
@@ -101,7 +104,10 @@ class Clients {
   void NoteReply(ClientFlow& flow, const Arrival& arrival, Nanos now);
   void Finish(ClientFlow& flow, Counter how);
   void UpdateBusy(ClientFlow& flow);
-  size_t PayloadSizeOf(uint32_t number, uint32_t index) const;
+  size_t PayloadSizeOf(uint32_t number, uint32_t index) const {
+    return fixed_payload_size_ != 0 ? fixed_payload_size_ : VaryingPayloadSizeOf(number, index);
+  }
+  size_t VaryingPayloadSizeOf(uint32_t number, uint32_t index) const;
   Signature NextSignature(uint32_t number, Nanos now);
   void Account(FrameSlot& slot, size_t length, Counter counter);
   // Each is given one slot; false: left empty.
@@ -139,9 +145,11 @@ class Clients {
   FlowMap map_;
   RunKey run_;
   FrameBuilder builder_;
+  EndpointWords target_words_;
+  size_t fixed_payload_size_ = 0;  // 0: sizes vary
   Popularity popularity_;
   Prng prng_;
-  std::vector<ClientFlow> flows_;
+  HugePageVector<ClientFlow> flows_;
   TimerWheel timers_;
   Errands errands_;
   uint8_t phase_ = 0;

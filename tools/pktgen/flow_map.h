@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "tools/pktgen/address_range.h"
+#include "tools/pktgen/address_words.h"
 
 namespace tandem::pktgen {
 
@@ -17,6 +18,18 @@ struct ClientTuple {
 
   friend bool operator==(const ClientTuple&, const ClientTuple&) = default;
 };
+
+// The same as it stands in a packet.
+struct EndpointWords {
+  AddressWords address;
+  uint16_t port = 0;  // network byte order
+
+  friend bool operator==(const EndpointWords&, const EndpointWords&) = default;
+};
+
+inline EndpointWords WordsOf(const ClientTuple& tuple) {
+  return {WordsOf(tuple.address), __builtin_bswap16(tuple.port)};
+}
 
 class FlowMap {
  public:
@@ -31,6 +44,12 @@ class FlowMap {
   ClientTuple TupleOf(uint32_t flow) const noexcept {
     const uint64_t port = flow / clients_.count();
     return {clients_.At(flow % clients_.count()), static_cast<uint16_t>(first_port_ + port)};
+  }
+  // REQUIRES: flow < flows_max().
+  EndpointWords WordsAt(uint32_t flow) const noexcept {
+    const uint64_t port = flow / clients_.count();
+    return {clients_.WordsAt(flow % clients_.count()),
+            __builtin_bswap16(static_cast<uint16_t>(first_port_ + port))};
   }
   std::optional<uint64_t> FlowOf(const ClientTuple& tuple) const noexcept {
     const auto index = clients_.IndexOf(tuple.address);

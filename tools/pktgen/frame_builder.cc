@@ -27,12 +27,14 @@ void WriteTcp(uint8_t* to, const Segment& segment, uint16_t source_port, uint16_
   if (is_syn) net::Store32(to + kTcpHeaderSize, 0x02040000U | mss);
 }
 
-// The mark and the zeros behind it; returns how many zeros no checksum needs to read.
-size_t WritePayload(std::span<uint8_t> payload, const Signature& signature, uint64_t key) {
+// The mark and the zeros behind it; returns what they add to a checksum.
+uint64_t WritePayload(std::span<uint8_t> payload, const Signature& signature, uint64_t key) {
   const size_t filler = FillerOffset(payload.size());
-  WriteSignature(payload, signature, key);
-  std::memset(payload.data() + filler, 0, payload.size() - filler);
-  return payload.size() - filler;
+  const uint64_t sum = WriteSignature(payload, signature, key);
+  if (filler < payload.size()) {
+    std::memset(payload.data() + filler, 0, payload.size() - filler);
+  }
+  return sum;
 }
 
 size_t PadFrame(std::span<uint8_t> out, size_t length) {
@@ -41,22 +43,12 @@ size_t PadFrame(std::span<uint8_t> out, size_t length) {
   return kFrameMin;
 }
 
-// Of the L4 packet behind the IP header at `ip`, whose checksum field is zero and whose last
-// `filler_size` bytes are.
-uint16_t ChecksumWithoutFiller(const uint8_t* ip, bool is_v4, const uint8_t* l4, size_t l4_length,
-                               size_t filler_size) {
-  const uint64_t pseudo = is_v4 ? net::internal::PseudoHeaderSum(ip + 12, 8, ip[9], l4_length)
-                                : net::internal::PseudoHeaderSum(ip + 8, 32, ip[6], l4_length);
-  return static_cast<uint16_t>(
-      ~net::ChecksumFold(net::ChecksumAdd(l4, l4_length - filler_size, pseudo)));
-}
-
 }  // namespace
 
 size_t FrameBuilder::FrameSize(bool is_tcp, size_t payload_size) const noexcept {
   const size_t l4 = is_tcp ? kTcpHeaderSize : net::kUdpSize;
-  const size_t size = net::internal::LinkSize(link_) +
-                      net::internal::IpSize(target_.address.is_v4()) + l4 + payload_size;
+  const size_t size =
+      net::internal::LinkSize(link_) + net::internal::IpSize(is_v4_) + l4 + payload_size;
   return std::max(size, kFrameMin);
 }
 
@@ -66,24 +58,75 @@ size_t FrameBuilder::PayloadSize(bool is_tcp, uint32_t frame_size) const noexcep
   return std::max(wanted, headers + kSignatureSize) - headers;
 }
 
-size_t FrameBuilder::Udp(std::span<uint8_t> out, const ClientTuple& client,
-                         const Signature& signature, size_t payload_size) const noexcept {
-  const bool is_v4 = target_.address.is_v4();
-  uint8_t* const ip = out.data() + net::internal::LinkSize(link_);
-  uint8_t* const udp = ip + net::internal::IpSize(is_v4);
-  const size_t l4_length = net::kUdpSize + payload_size;
-  net::internal::WriteLink(out.data(), link_, net::internal::EtherTypeOf(is_v4));
-  net::internal::WriteIp(ip, {client.address, target_.address, net::kProtocolUdp}, is_v4,
-                         l4_length);
-  net::Store16(udp, client.port);
+void FrameBuilder::MakeTemplate() {
+  is_v4_ = target_.address.is_v4();
+  ip_at_ = net::internal::LinkSize(link_);
+  udp_at_ = ip_at_ + net::internal::IpSize(is_v4_);
+  template_.fill(0);
+  uint8_t* const ip = template_.data() + ip_at_;
+  uint8_t* const udp = template_.data() + udp_at_;
+  net::internal::WriteLink(template_.data(), link_, net::internal::EtherTypeOf(is_v4_));
+  const IpAddress nobody = is_v4_ ? IpAddress::V4(0) : IpAddress();
+  net::internal::WriteIp(ip, {nobody, target_.address, net::kProtocolUdp}, is_v4_, 0);
+  if (is_v4_) {
+    net::Store16(ip + 2, 0);
+    net::Store16(ip + 10, 0);
+    ip_sum_ = net::ChecksumAdd(ip, net::kIpv4Size);
+  }
   net::Store16(udp + 2, target_.port);
-  net::Store16(udp + 4, static_cast<uint16_t>(l4_length));
-  net::Store16(udp + kUdpChecksumAt, 0);
-  const size_t filler = WritePayload({udp + net::kUdpSize, payload_size}, signature, key_);
-  uint16_t checksum = ChecksumWithoutFiller(ip, is_v4, udp, l4_length, filler);
+  // The sum of a packet of no length: what its length adds comes later.
+  udp_sum_ =
+      net::internal::PseudoHeaderSum(ip + (is_v4_ ? 12 : 8), is_v4_ ? 8 : 32, net::kProtocolUdp, 0);
+  udp_sum_ = net::ChecksumAdd(udp, net::kUdpSize, udp_sum_);
+}
+
+uint64_t FrameBuilder::WriteIpv4(uint8_t* ip, const AddressWords& client,
+                                 uint16_t l4_length) const noexcept {
+  const uint16_t total = __builtin_bswap16(static_cast<uint16_t>(net::kIpv4Size + l4_length));
+  const uint32_t source = client.v4();
+  const auto checksum = static_cast<uint16_t>(~net::ChecksumFold(ip_sum_ + total + source));
+  std::memcpy(ip + 2, &total, sizeof(total));
+  std::memcpy(ip + 10, &checksum, sizeof(checksum));
+  std::memcpy(ip + 12, &source, sizeof(source));
+  return source;
+}
+
+uint64_t FrameBuilder::WriteIpv6(uint8_t* ip, const AddressWords& client,
+                                 uint16_t l4_length) const noexcept {
+  net::Store16(ip + 4, l4_length);
+  std::memcpy(ip + 8, &client.high, sizeof(client.high));
+  std::memcpy(ip + 16, &client.low, sizeof(client.low));
+  return (client.high & 0xffffffff) + (client.high >> 32) + (client.low & 0xffffffff) +
+         (client.low >> 32);
+}
+
+size_t FrameBuilder::Udp(std::span<uint8_t> out, const EndpointWords& client,
+                         const Signature& signature, size_t payload_size) const noexcept {
+  // Of a known size, and not beyond the shortest frame: a mark follows the headers.
+  constexpr size_t kIpv4Copied = 48;
+  static_assert(net::kEthernetSize + net::kVlanTagSize + net::kIpv4Size + net::kUdpSize <=
+                kIpv4Copied);
+  static_assert(kTemplateSize <=
+                net::kEthernetSize + net::kIpv6Size + net::kUdpSize + kSignatureSize);
+  uint8_t* const udp = out.data() + udp_at_;
+  const auto l4_length = static_cast<uint16_t>(net::kUdpSize + payload_size);
+  uint64_t sum = udp_sum_ + client.port;
+  if (is_v4_) {
+    std::memcpy(out.data(), template_.data(), kIpv4Copied);
+    sum += WriteIpv4(out.data() + ip_at_, client.address, l4_length);
+  } else {
+    std::memcpy(out.data(), template_.data(), kTemplateSize);
+    sum += WriteIpv6(out.data() + ip_at_, client.address, l4_length);
+  }
+  const uint16_t length = __builtin_bswap16(l4_length);
+  sum += uint64_t{2} * length;  // in the pseudo header, too
+  std::memcpy(udp, &client.port, sizeof(client.port));
+  std::memcpy(udp + 4, &length, sizeof(length));
+  sum += WritePayload({udp + net::kUdpSize, payload_size}, signature, key_);
+  auto checksum = static_cast<uint16_t>(~net::ChecksumFold(sum));
   if (checksum == 0) checksum = 0xffff;  // 0 says that there is none
   std::memcpy(udp + kUdpChecksumAt, &checksum, sizeof(checksum));
-  return PadFrame(out, static_cast<size_t>(udp - out.data()) + l4_length);
+  return PadFrame(out, udp_at_ + l4_length);
 }
 
 size_t FrameBuilder::Tcp(std::span<uint8_t> out, const ClientTuple& client, const Segment& segment,
@@ -100,9 +143,11 @@ size_t FrameBuilder::Tcp(std::span<uint8_t> out, const ClientTuple& client, cons
   net::internal::WriteIp(ip, {client.address, target_.address, net::kProtocolTcp}, is_v4,
                          l4_length);
   WriteTcp(tcp, segment, client.port, target_.port, mss);
-  size_t filler = 0;
-  if (payload_size > 0) filler = WritePayload({tcp + header_size, payload_size}, signature, key_);
-  const uint16_t checksum = ChecksumWithoutFiller(ip, is_v4, tcp, l4_length, filler);
+  uint64_t sum = is_v4 ? net::internal::PseudoHeaderSum(ip + 12, 8, net::kProtocolTcp, l4_length)
+                       : net::internal::PseudoHeaderSum(ip + 8, 32, net::kProtocolTcp, l4_length);
+  sum = net::ChecksumAdd(tcp, header_size, sum);
+  if (payload_size > 0) sum += WritePayload({tcp + header_size, payload_size}, signature, key_);
+  const auto checksum = static_cast<uint16_t>(~net::ChecksumFold(sum));
   std::memcpy(tcp + kTcpChecksumAt, &checksum, sizeof(checksum));
   return PadFrame(out, static_cast<size_t>(tcp - out.data()) + l4_length);
 }

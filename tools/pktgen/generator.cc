@@ -234,6 +234,7 @@ void Generator::StepSettle(Nanos now) {
         return;
       }
       loop_gaps_.Clear();
+      busy_ = 0;
       EnterWork(Phase::kMeasure,
                 options_.has_connections() ? options_.new_per_second : options_.rate_pps, now);
       return;
@@ -290,6 +291,7 @@ void Generator::TakeResult() {
   result_.to_server = servers_.to_server();
   result_.to_client = clients_.to_client();
   result_.loop_gaps = loop_gaps_;
+  result_.busy = busy_;
 }
 
 // ---- Arrivals.
@@ -324,18 +326,35 @@ bool Generator::AnswerEcho(const Neighbours& side, const MacAddress& mac, Counte
   return true;
 }
 
-bool Generator::AtServer(net::Packet& packet, Nanos now) noexcept {
+void Generator::CountReplayed(std::span<const net::Packet> packets, Counters& counters,
+                              Counter bytes) {
+  for (const net::Packet& packet : packets) {
+    counters.Add(Counter::kReplayReceived);
+    counters.Add(bytes, packet.length);
+  }
+}
+
+uint32_t Generator::AtServer(std::span<net::Packet> packets, Nanos now) noexcept {
   if (!replay_.empty()) {
-    servers_.counters().Add(Counter::kReplayReceived);
-    servers_.counters().Add(Counter::kServerBytesReceived, packet.length);
-    return false;
+    CountReplayed(packets, servers_.counters(), Counter::kServerBytesReceived);
+    return 0;
   }
-  Arrival arrival;
-  const Counter verdict = Inspect(packet, Side::kServer, run_, arrival);
-  if (verdict != Counter::kNone) {
-    servers_.counters().Add(verdict);
-    return false;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    verdicts_[i] = Inspect(packets[i], Side::kServer, run_, arrivals_[i]);
+    if (verdicts_[i] == Counter::kNone) servers_.Prefetch(arrivals_[i].flow);
   }
+  uint32_t answers = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    if (verdicts_[i] != Counter::kNone) {
+      servers_.counters().Add(verdicts_[i]);
+    } else if (OneAtServer(packets[i], arrivals_[i], now)) {
+      answers |= uint32_t{1} << i;
+    }
+  }
+  return answers;
+}
+
+bool Generator::OneAtServer(net::Packet& packet, const Arrival& arrival, Nanos now) noexcept {
   if (arrival.kind == Arrival::Kind::kEcho) {
     return AnswerEcho(server_side_, server_mac_, servers_.counters(), packet, arrival);
   }
@@ -352,18 +371,27 @@ bool Generator::AtServer(net::Packet& packet, Nanos now) noexcept {
   return true;
 }
 
-bool Generator::AtClient(net::Packet& packet, Nanos now) noexcept {
+uint32_t Generator::AtClient(std::span<net::Packet> packets, Nanos now) noexcept {
   if (!replay_.empty()) {
-    clients_.counters().Add(Counter::kReplayReceived);
-    clients_.counters().Add(Counter::kClientBytesReceived, packet.length);
-    return false;
+    CountReplayed(packets, clients_.counters(), Counter::kClientBytesReceived);
+    return 0;
   }
-  Arrival arrival;
-  const Counter verdict = Inspect(packet, Side::kClient, run_, arrival);
-  if (verdict != Counter::kNone) {
-    clients_.counters().Add(verdict);
-    return false;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    verdicts_[i] = Inspect(packets[i], Side::kClient, run_, arrivals_[i]);
+    if (verdicts_[i] == Counter::kNone) clients_.Prefetch(arrivals_[i].flow);
   }
+  uint32_t answers = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    if (verdicts_[i] != Counter::kNone) {
+      clients_.counters().Add(verdicts_[i]);
+    } else if (OneAtClient(packets[i], arrivals_[i], now)) {
+      answers |= uint32_t{1} << i;
+    }
+  }
+  return answers;
+}
+
+bool Generator::OneAtClient(net::Packet& packet, const Arrival& arrival, Nanos now) noexcept {
   if (arrival.kind == Arrival::Kind::kEcho) {
     return AnswerEcho(client_side_, client_mac_, clients_.counters(), packet, arrival);
   }

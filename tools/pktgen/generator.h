@@ -9,6 +9,7 @@
 // their own in every payload, and count from zero: what the warm-up left behind is not the measurement's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,7 +30,7 @@ const char* NameOf(Phase phase);
 
 class Generator {
  public:
-  static constexpr size_t kBurst = 32;
+  static constexpr size_t kBurst = 32;  // bits of AtServer's result
 
   // `run_id`: another one for each run, so that packets of an earlier one are not taken for its own.
   // `replay`: frames to send instead of requests; empty: requests.
@@ -47,10 +48,11 @@ class Generator {
   // Ends the run early, with a result; the second time at once.
   void Stop(Nanos now);
 
-  // A frame that arrived. True: it has become the answer, and is to be sent from the same side.
-  // REQUIRES: room for kOriginatedFrameMax bytes at packet.data.
-  bool AtServer(net::Packet& packet, Nanos now) noexcept;
-  bool AtClient(net::Packet& packet, Nanos now) noexcept;
+  // Frames that arrived. Bit i of the result: the i-th has become the answer, and is to be sent from the
+  // same side. All are verified before the first flow is looked at, so that their state is fetched meanwhile.
+  // REQUIRES: packets.size() <= kBurst; room for kOriginatedFrameMax bytes at each packet's data.
+  uint32_t AtServer(std::span<net::Packet> packets, Nanos now) noexcept;
+  uint32_t AtClient(std::span<net::Packet> packets, Nanos now) noexcept;
 
   // How many frames the client side wants to send now, kBurst at most; Fill fills so many or fewer.
   size_t Want(Nanos now) noexcept;
@@ -69,9 +71,11 @@ class Generator {
   const Servers& servers() const { return servers_; }
   // Whether what happens now belongs to the measurement.
   bool is_measuring() const { return phase_ == Phase::kMeasure; }
-  // From one poll of the loop to the next.
-  void NoteLoopGap(Nanos gap) {
-    if (is_measuring() && !begins_) loop_gaps_.Add(gap);
+  // From one poll of the loop to the next; whether a frame was received or sent meanwhile.
+  void NoteLoopGap(Nanos gap, bool was_busy) {
+    if (!is_measuring() || begins_) return;
+    loop_gaps_.Add(gap);
+    if (was_busy) busy_ += gap;
   }
   void CountUnusable(uint64_t at_client, uint64_t at_server) {
     clients_.counters().Add(Counter::kUnusable, at_client);
@@ -98,6 +102,9 @@ class Generator {
   void FollowDevice();
   Work WorkOf() const;
   size_t Replay(std::span<FrameSlot> slots) noexcept;
+  void CountReplayed(std::span<const net::Packet> packets, Counters& counters, Counter bytes);
+  bool OneAtServer(net::Packet& packet, const Arrival& arrival, Nanos now) noexcept;
+  bool OneAtClient(net::Packet& packet, const Arrival& arrival, Nanos now) noexcept;
   bool AnswerEcho(const Neighbours& side, const MacAddress& mac, Counters& counters,
                   net::Packet& packet, const Arrival& arrival);
   bool AnswerNeighbour(Neighbours& side, Counters& counters, net::Packet& packet,
@@ -116,6 +123,9 @@ class Generator {
   Neighbours server_side_;
   MacAddress device_mac_{};  // clients send to
   Pacer pacer_;
+  // Of the burst at hand.
+  std::array<Arrival, kBurst> arrivals_;
+  std::array<Counter, kBurst> verdicts_{};
   Phase phase_ = Phase::kResolve;
   Phase next_ = Phase::kDone;  // after kSettle
   uint8_t phase_number_ = 0;
@@ -126,6 +136,7 @@ class Generator {
   Nanos opening_began_ = 0;
   Nanos quiet_since_ = 0;  // kSettle; 0: not quiet
   Histogram loop_gaps_;
+  Nanos busy_ = 0;
   bool is_stopped_ = false;
   bool begins_ = false;  // a phase of work, at the next step
   std::string failure_;

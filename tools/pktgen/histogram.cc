@@ -2,32 +2,15 @@
 #include "tools/pktgen/histogram.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace tandem::pktgen {
-
-size_t Histogram::BucketOf(Nanos time_ns) noexcept {
-  if (time_ns >= kMax) return kBuckets - 1;
-  if (time_ns < kPerMagnitude) return static_cast<size_t>(time_ns);
-  const int shift = static_cast<int>(std::bit_width(time_ns)) - kFractionBits - 1;
-  const auto fraction = static_cast<size_t>(time_ns >> shift) - kPerMagnitude;
-  return (static_cast<size_t>(shift) + 1) * kPerMagnitude + fraction;
-}
 
 Nanos Histogram::MiddleOf(size_t bucket) noexcept {
   if (bucket < kPerMagnitude) return bucket;
   const size_t shift = bucket / kPerMagnitude - 1;
   const Nanos lowest = static_cast<Nanos>(bucket % kPerMagnitude + kPerMagnitude) << shift;
   return lowest + ((Nanos{1} << shift) >> 1);
-}
-
-void Histogram::Add(Nanos time_ns) noexcept {
-  ++buckets_[BucketOf(time_ns)];
-  ++count_;
-  sum_ns_ += time_ns;
-  min_ns_ = std::min(min_ns_, time_ns);
-  max_ns_ = std::max(max_ns_, time_ns);
 }
 
 double Histogram::mean_ns() const {

@@ -6,7 +6,9 @@
 // Limits: times of kMax and more (18 minutes) share the last bucket; the largest time is kept exactly.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,7 +22,13 @@ class Histogram {
   static constexpr int kMagnitudeMax = 40;
   static constexpr Nanos kMax = Nanos{1} << kMagnitudeMax;
 
-  void Add(Nanos time_ns) noexcept;
+  void Add(Nanos time_ns) noexcept {
+    ++buckets_[BucketOf(time_ns)];
+    ++count_;
+    sum_ns_ += time_ns;
+    min_ns_ = std::min(min_ns_, time_ns);
+    max_ns_ = std::max(max_ns_, time_ns);
+  }
   void Clear() noexcept { *this = Histogram(); }
 
   uint64_t count() const { return count_; }
@@ -35,7 +43,13 @@ class Histogram {
   static constexpr size_t kPerMagnitude = size_t{1} << kFractionBits;
   static constexpr size_t kBuckets = (kMagnitudeMax - kFractionBits + 1) * kPerMagnitude;
 
-  static size_t BucketOf(Nanos time_ns) noexcept;
+  static size_t BucketOf(Nanos time_ns) noexcept {
+    if (time_ns >= kMax) return kBuckets - 1;
+    if (time_ns < kPerMagnitude) return static_cast<size_t>(time_ns);
+    const int shift = static_cast<int>(std::bit_width(time_ns)) - kFractionBits - 1;
+    const auto fraction = static_cast<size_t>(time_ns >> shift) - kPerMagnitude;
+    return (static_cast<size_t>(shift) + 1) * kPerMagnitude + fraction;
+  }
   static Nanos MiddleOf(size_t bucket) noexcept;
 
   std::array<uint64_t, kBuckets> buckets_{};

@@ -6,12 +6,12 @@
 namespace tandem::pktgen {
 namespace {
 
-using Burst = std::array<net::Packet, Generator::kBurst>;
-
-// The headers of a frame that will be looked at a little later.
-void Prefetch(const net::Packet& packet) {
-  __builtin_prefetch(packet.data);
-  __builtin_prefetch(packet.data + 64);
+// The headers of frames that will be looked at a little later.
+void Prefetch(std::span<const net::Packet> packets) {
+  for (const net::Packet& packet : packets) {
+    __builtin_prefetch(packet.data, 1);
+    if (packet.length > 64) __builtin_prefetch(packet.data + 64, 1);
+  }
 }
 
 }  // namespace
@@ -24,8 +24,9 @@ Loop::~Loop() {
 
 Nanos Loop::Turn() noexcept {
   const Nanos now = clock_();
-  if (turn_began_ != 0) generator_.NoteLoopGap(now - turn_began_);
+  if (turn_began_ != 0) generator_.NoteLoopGap(now - turn_began_, is_busy_);
   turn_began_ = now;
+  is_busy_ = false;
   if (server_ != nullptr) TurnServer();
   TurnClient();
   const uint64_t at_client = client_.unusable();
@@ -42,6 +43,7 @@ Nanos Loop::Turn() noexcept {
 void Loop::Flush(Wire& wire, Outgoing& outgoing) noexcept {
   if (outgoing.count == 0) return;
   const size_t sent = wire.Send(std::span(outgoing.packets).first(outgoing.count));
+  if (sent > 0) is_busy_ = true;
   if (sent < outgoing.count) {
     generator_.CountTransmitFull();
     std::copy(outgoing.packets.begin() + static_cast<ptrdiff_t>(sent),
@@ -51,23 +53,30 @@ void Loop::Flush(Wire& wire, Outgoing& outgoing) noexcept {
   outgoing.count -= sent;
 }
 
+// Bits of `answers` say which of the frames are to be sent; the others are released.
+void Loop::KeepAnswers(Wire& wire, std::span<net::Packet> arrived, uint32_t answers,
+                       Outgoing& outgoing) noexcept {
+  is_busy_ = true;
+  size_t released = 0;
+  for (size_t i = 0; i < arrived.size(); ++i, answers >>= 1) {
+    if ((answers & 1) != 0) {
+      outgoing.Add(arrived[i]);
+    } else {
+      arrived[released++] = arrived[i];
+    }
+  }
+  if (released > 0) wire.Release(arrived.first(released));
+}
+
 void Loop::TurnServer() noexcept {
   Outgoing& outgoing = to_device_of_server_;
   if (outgoing.has_room()) {
-    Burst arrived;
-    const size_t count = server_->Receive(arrived);
-    const Nanos now = count > 0 ? clock_() : 0;
-    for (size_t i = 0; i < count; ++i)
-      Prefetch(arrived[i]);
-    size_t released = 0;
-    for (size_t i = 0; i < count; ++i) {
-      if (generator_.AtServer(arrived[i], now)) {
-        outgoing.Add(arrived[i]);
-      } else {
-        arrived[released++] = arrived[i];
-      }
+    const auto arrived = std::span(burst_).first(server_->Receive(burst_));
+    if (!arrived.empty()) {
+      Prefetch(arrived);
+      // What the turn before sent is not later than its end.
+      KeepAnswers(*server_, arrived, generator_.AtServer(arrived, turn_began_), outgoing);
     }
-    server_->Release(std::span(arrived).first(released));
     if (generator_.wants_to_ask()) AskAtServer();
   }
   Flush(*server_, outgoing);
@@ -92,20 +101,11 @@ void Loop::TurnClient() noexcept {
     Flush(client_, outgoing);
     if (!outgoing.has_room()) return;
   }
-  Burst arrived;
-  const size_t count = client_.Receive(arrived);
-  const Nanos now = count > 0 ? clock_() : 0;
-  for (size_t i = 0; i < count; ++i)
-    Prefetch(arrived[i]);
-  size_t released = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (generator_.AtClient(arrived[i], now)) {
-      outgoing.Add(arrived[i]);
-    } else {
-      arrived[released++] = arrived[i];
-    }
+  const auto arrived = std::span(burst_).first(client_.Receive(burst_));
+  if (!arrived.empty()) {
+    Prefetch(arrived);
+    KeepAnswers(client_, arrived, generator_.AtClient(arrived, clock_()), outgoing);
   }
-  client_.Release(std::span(arrived).first(released));
   if (outgoing.count == 0) {
     const size_t wanted = generator_.Want(turn_began_);
     if (wanted > 0) Produce(wanted);
@@ -114,19 +114,18 @@ void Loop::TurnClient() noexcept {
 }
 
 void Loop::Produce(size_t wanted) noexcept {
-  Burst packets;
-  const size_t count = client_.Allocate(std::span(packets).first(wanted));
-  if (count < wanted) generator_.CountNoBuffer();
-  std::array<FrameSlot, Generator::kBurst> slots;
-  for (size_t i = 0; i < count; ++i) {
-    slots[i].room = {packets[i].data, client_.Capacity()};
+  const auto packets = std::span(burst_).first(client_.Allocate(std::span(burst_).first(wanted)));
+  if (packets.size() < wanted) generator_.CountNoBuffer();
+  const size_t capacity = client_.Capacity();
+  for (size_t i = 0; i < packets.size(); ++i) {
+    slots_[i].room = {packets[i].data, capacity};
   }
-  const size_t filled = generator_.Fill(std::span(slots).first(count), clock_());
+  const size_t filled = generator_.Fill(std::span(slots_).first(packets.size()), clock_());
   for (size_t i = 0; i < filled; ++i) {
-    packets[i].length = packets[i].contiguous = static_cast<uint32_t>(slots[i].length);
+    packets[i].length = packets[i].contiguous = static_cast<uint32_t>(slots_[i].length);
     to_device_of_client_.Add(packets[i]);
   }
-  client_.Release(std::span(packets).subspan(filled, count - filled));
+  if (filled < packets.size()) client_.Release(packets.subspan(filled));
 }
 
 }  // namespace tandem::pktgen

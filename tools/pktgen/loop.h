@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 #include "dataplane/base/time.h"
 #include "tools/pktgen/generator.h"
@@ -38,6 +40,8 @@ class Loop {
   };
 
   void Flush(Wire& wire, Outgoing& outgoing) noexcept;
+  void KeepAnswers(Wire& wire, std::span<net::Packet> arrived, uint32_t answers,
+                   Outgoing& outgoing) noexcept;
   void TurnServer() noexcept;
   void TurnClient() noexcept;
   void Produce(size_t wanted) noexcept;
@@ -48,8 +52,11 @@ class Loop {
   Wire* server_;
   Clock clock_;
   Nanos turn_began_ = 0;
+  bool is_busy_ = false;             // a frame was received or sent in this turn
   uint64_t unusable_at_client_ = 0;  // as counted already
   uint64_t unusable_at_server_ = 0;
+  std::array<net::Packet, Generator::kBurst> burst_;  // at hand: what arrived, then what is filled
+  std::array<FrameSlot, Generator::kBurst> slots_;
   Outgoing to_device_of_client_;
   Outgoing to_device_of_server_;
 };

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "dataplane/base/prng.h"
+#include "tools/pktgen/huge_pages.h"
 
 namespace tandem::pktgen {
 
@@ -36,7 +36,7 @@ class Popularity {
   };
 
   uint64_t flows_;
-  std::vector<Column> columns_;  // empty: uniform
+  HugePageVector<Column> columns_;  // empty: uniform
 };
 
 }  // namespace tandem::pktgen

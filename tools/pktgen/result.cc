@@ -85,6 +85,11 @@ double Result::PerSecond(uint64_t count) const {
   return measured == 0 ? 0 : static_cast<double>(count) * 1e9 / static_cast<double>(measured);
 }
 
+double Result::BusyPerRequest() const {
+  const uint64_t requests = clients[Counter::kRequestsSent];
+  return requests == 0 ? 0 : static_cast<double>(busy) / static_cast<double>(requests);
+}
+
 std::string ToText(const Result& result) {
   std::string text = absl::StrFormat("measured %.3f s%s\n", Micros(result.measured) / 1e6,
                                      result.was_stopped ? ", stopped early" : "");
@@ -116,6 +121,8 @@ std::string ToText(const Result& result) {
   text += LatencyLine("to server", result.to_server);
   text += LatencyLine("to client", result.to_client);
   text += LatencyLine("own loop", result.loop_gaps);
+  absl::StrAppendFormat(&text, "own core: %.0f ns a request, busy for %.1f %% of the time\n",
+                        result.BusyPerRequest(), 100 * result.BusyShare());
   text += CounterLines("clients", clients);
   text += CounterLines("servers", result.servers);
   return text;

@@ -41,6 +41,7 @@ struct Result {
   Histogram to_server;
   Histogram to_client;
   Histogram loop_gaps;  // between two polls of the generator's own loop
+  Nanos busy = 0;       // the sum of those in which a frame was received or sent
 
   uint64_t lost() const {
     return lost_to_server + lost_to_client + control_lost_to_server + control_lost_to_client;
@@ -50,6 +51,12 @@ struct Result {
   // Whether the generator did what it was asked to, to a thousandth.
   bool kept_rate() const { return offered - started <= offered / 1000; }
   double PerSecond(uint64_t count) const;
+  // What a request and its reply took of the generator's core, all told; 0 without requests. In small bursts,
+  // as when it waits for the device, it is more than at the generator's limit.
+  double BusyPerRequest() const;
+  double BusyShare() const {
+    return measured == 0 ? 0 : static_cast<double>(busy) / static_cast<double>(measured);
+  }
 };
 
 std::string ToJson(const Result& result);

@@ -148,6 +148,8 @@ std::string ToJson(const Result& result) {
   object.Raw("to_server_ns", HistogramJson(result.to_server, 1));
   object.Raw("to_client_ns", HistogramJson(result.to_client, 1));
   object.Raw("loop_gap_ns", HistogramJson(result.loop_gaps, 1));
+  object.Fraction("busy_s", static_cast<double>(result.busy) / 1e9);
+  object.Fraction("busy_ns_per_request", result.BusyPerRequest());
   object.Raw("opening", OpeningJson(result, 1));
   object.Raw("clients", CountersJson(result.clients, 1));
   object.Raw("servers", CountersJson(result.servers, 1));

@@ -2,6 +2,7 @@
 #include "tools/pktgen/servers.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "tools/pktgen/tcp.h"
 #include "tools/pktgen/turn_round.h"
@@ -10,12 +11,15 @@ namespace tandem::pktgen {
 ServerAddresses::ServerAddresses(std::vector<IpAddress> addresses) : sorted_(std::move(addresses)) {
   std::sort(sorted_.begin(), sorted_.end());
   sorted_.erase(std::unique(sorted_.begin(), sorted_.end()), sorted_.end());
-}
-
-uint16_t ServerAddresses::NumberOf(const IpAddress& address) const noexcept {
-  const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), address);
-  if (at == sorted_.end() || *at != address) return 0;
-  return static_cast<uint16_t>(at - sorted_.begin() + 1);
+  table_.resize(std::bit_ceil(4 * sorted_.size() + 1));
+  mask_ = table_.size() - 1;
+  for (size_t i = 0; i < sorted_.size(); ++i) {
+    const AddressWords address = WordsOf(sorted_[i]);
+    size_t at = PlaceOf(address);
+    while (table_[at & mask_].number != 0)
+      ++at;
+    table_[at & mask_] = {address, static_cast<uint16_t>(i + 1)};
+  }
 }
 
 Servers::Servers(std::vector<IpAddress> addresses, const RunKey& run)
@@ -67,7 +71,7 @@ bool Servers::Answer(net::Packet& packet, const Arrival& arrival, Nanos now) noe
     counters_.Add(Counter::kResetsReceived);
     return false;
   }
-  const uint16_t server = addresses_.NumberOf(net::DestinationOf(arrival.parsed));
+  const uint16_t server = addresses_.NumberOf(DestinationWords(arrival.parsed));
   if (server == 0) {
     counters_.Add(Counter::kServerUnknown);
     return false;

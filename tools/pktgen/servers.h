@@ -12,11 +12,13 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/base/hash.h"
 #include "dataplane/base/time.h"
 #include "dataplane/net/frame.h"
 #include "tools/pktgen/arrival.h"
 #include "tools/pktgen/counters.h"
 #include "tools/pktgen/histogram.h"
+#include "tools/pktgen/huge_pages.h"
 #include "tools/pktgen/sequence_tracker.h"
 
 namespace tandem::pktgen {
@@ -30,12 +32,30 @@ class ServerAddresses {
 
   explicit ServerAddresses(std::vector<IpAddress> addresses);
   // 0 for an address that no server has; else counted from 1.
-  uint16_t NumberOf(const IpAddress& address) const noexcept;
+  uint16_t NumberOf(const AddressWords& address) const noexcept {
+    for (size_t at = PlaceOf(address);; ++at) {
+      const Entry& entry = table_[at & mask_];
+      if (entry.number == 0 || entry.address == address) return entry.number;
+    }
+  }
+  uint16_t NumberOf(const IpAddress& address) const noexcept { return NumberOf(WordsOf(address)); }
   bool Contains(const IpAddress& address) const noexcept { return NumberOf(address) != 0; }
   const std::vector<IpAddress>& sorted() const { return sorted_; }
 
  private:
+  struct Entry {
+    AddressWords address;
+    uint16_t number = 0;  // 0: empty
+  };
+
+  size_t PlaceOf(const AddressWords& address) const noexcept {
+    return HashPair(address.high, address.low, 0) & mask_;
+  }
+
   std::vector<IpAddress> sorted_;
+  // By hash, a quarter full at most, linear probing.
+  std::vector<Entry> table_;
+  size_t mask_ = 0;
 };
 
 class Servers {
@@ -47,6 +67,12 @@ class Servers {
   // A frame that Inspect took for UDP or TCP. True: it is an answer now, of the same length, with its
   // addresses turned round, and is to be sent back; the caller may set another link header.
   bool Answer(net::Packet& packet, const Arrival& arrival, Nanos now) noexcept;
+
+  // `flow` will be looked at soon. It may lie on two cache lines.
+  void Prefetch(uint32_t flow) const noexcept {
+    __builtin_prefetch(&flows_[flow], 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(&flows_[flow] + 1) - 1, 1);
+  }
 
   // Counts from zero; requests of earlier phases are late from here on.
   void StartPhase(uint8_t phase);
@@ -75,7 +101,7 @@ class Servers {
 
   RunKey run_;
   ServerAddresses addresses_;
-  std::vector<Flow> flows_;
+  HugePageVector<Flow> flows_;
   uint8_t phase_ = 0;
   Counters counters_;
   Histogram to_server_;

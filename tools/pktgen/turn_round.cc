@@ -5,6 +5,7 @@
 
 #include "dataplane/net/frame_writer.h"
 #include "tools/pktgen/tcp.h"
+#include "tools/pktgen/usual_frame.h"
 
 namespace tandem::pktgen {
 namespace {
@@ -30,7 +31,7 @@ void TurnIp(uint8_t* ip, bool is_v4, size_t header_size) {
 }
 
 // Returns the size of the filler.
-size_t Mark(net::Packet& packet, const Arrival& arrival, Nanos now, const RunKey& run) {
+size_t MarkAsReply(net::Packet& packet, const Arrival& arrival, Nanos now, const RunKey& run) {
   if (!arrival.is_marked) return 0;
   Signature signature = arrival.signature;
   signature.is_reply = true;
@@ -61,8 +62,12 @@ uint16_t StoreChecksum(net::Packet& packet, const net::Parsed& parsed, size_t at
 }  // namespace
 
 void TurnRound(net::Packet& packet, const Arrival& arrival, Nanos now, const RunKey& run) noexcept {
+  if (arrival.is_usual) {
+    TurnRoundUsual(packet, arrival, now, run);
+    return;
+  }
   TurnHeaders(packet, arrival);
-  const size_t filler = Mark(packet, arrival, now, run);
+  const size_t filler = MarkAsReply(packet, arrival, now, run);
   if (StoreChecksum(packet, arrival.parsed, kUdpChecksumAt, filler) == 0) {
     std::memset(packet.data + arrival.parsed.l4_offset + kUdpChecksumAt, 0xff, 2);
   }
@@ -70,6 +75,10 @@ void TurnRound(net::Packet& packet, const Arrival& arrival, Nanos now, const Run
 
 void TurnRoundTcp(net::Packet& packet, const Arrival& arrival, const TcpTurn& turn, Nanos now,
                   const RunKey& run) noexcept {
+  if (arrival.is_usual) {
+    TurnRoundUsualTcp(packet, arrival, turn, now, run);
+    return;
+  }
   TurnHeaders(packet, arrival);
   uint8_t* const tcp = packet.data + arrival.parsed.l4_offset;
   net::Store32(tcp + 4, turn.sequence);
@@ -80,7 +89,7 @@ void TurnRoundTcp(net::Packet& packet, const Arrival& arrival, const TcpTurn& tu
     net::Store32(values, kServerTimestamp);
     net::Store32(values + 4, run.TimestampOf(arrival.flow));
   }
-  const size_t filler = Mark(packet, arrival, now, run);
+  const size_t filler = MarkAsReply(packet, arrival, now, run);
   StoreChecksum(packet, arrival.parsed, kTcpChecksumAt, filler);
 }
 

@@ -26,7 +26,7 @@ test::Bytes Request(bool is_tcp, bool is_v4, size_t payload_size) {
   test::Bytes out(9000, 0xee);
   const Segment segment = {RTE_TCP_ACK_FLAG, 1, 2, kSomeRun.TimestampOf(77)};
   out.resize(is_tcp ? builder.Tcp(out, client, segment, kMark, payload_size)
-                    : builder.Udp(out, client, kMark, payload_size));
+                    : builder.Udp(out, WordsOf(client), kMark, payload_size));
   return out;
 }
 

@@ -123,6 +123,8 @@ TEST_CASE("generator: UDP at a rate, to the request", "[pktgen]") {
   CHECK(result.flows_used == 100);
   CHECK(result.corrupt() + result.misdelivered() == 0);
   CHECK(result.loop_gaps.count() > 0);
+  CHECK(result.busy > 0);
+  CHECK(result.busy < result.measured);
 }
 
 TEST_CASE("generator: TCP opens all flows, measures and closes them", "[pktgen]") {
@@ -295,7 +297,7 @@ TEST_CASE("generator: follows the device's address to another MAC", "[pktgen]") 
     net::Packet packet;
     packet.data = frame.data();
     packet.length = packet.contiguous = kFrameMin;
-    CHECK_FALSE(generator->AtClient(packet, now));
+    CHECK(generator->AtClient({&packet, 1}, now) == 0);
   };
   next_frame();  // the question
   announce(kDeviceOfRun);
@@ -322,7 +324,7 @@ TEST_CASE("generator: answers echo requests to its servers, and to nobody else",
         .BuildPacket();
   };
   test::TestPacket packet = ping("10.1.0.11");
-  REQUIRE(generator->AtServer(packet.packet(), kSecond));
+  REQUIRE(generator->AtServer({&packet.packet(), 1}, kSecond) == 1);
   CHECK(packet.bytes() == PacketBuilder()
                               .Ethernet(kServerSideMac, kDeviceOfRun)
                               .Ipv4("10.1.0.11", "10.1.0.1")
@@ -330,7 +332,7 @@ TEST_CASE("generator: answers echo requests to its servers, and to nobody else",
                               .Payload(20)
                               .Build());
   test::TestPacket stranger = ping("10.1.0.12");
-  CHECK_FALSE(generator->AtServer(stranger.packet(), kSecond));
+  CHECK(generator->AtServer({&stranger.packet(), 1}, kSecond) == 0);
   CHECK(generator->servers().counters()[Counter::kEchoReceived] == 2);
 }
 
@@ -412,11 +414,11 @@ TEST_CASE("generator: every frame that arrives is counted once", "[pktgen]") {
     packet.data = frame.data();
     packet.length = packet.contiguous = length;
     const uint64_t before = servers.Arrivals();
-    const bool is_answer = generator->AtServer(packet, now);
+    const bool is_answer = generator->AtServer({&packet, 1}, now) != 0;
     REQUIRE(servers.Arrivals() == before + 1);
     if (is_answer) ++answers;
     const uint64_t clients_before = clients.Arrivals();
-    generator->AtClient(packet, now);
+    generator->AtClient({&packet, 1}, now);
     REQUIRE(clients.Arrivals() == clients_before + 1);
   }
   CHECK(answers > 100);
