@@ -75,6 +75,7 @@ absl::Status Port::Inspect(unsigned workers) {
                       " workers: the others get its packets by way of these"));
   }
   if (rx_queues_ > 1) rss_ = PlanRss(info_, options_.facing);
+  lasting_notes_ = notes_.size();
   return absl::OkStatus();
 }
 
@@ -84,6 +85,7 @@ Port::~Port() {
 }
 
 absl::Status Port::Start(const config::Steering& steering, rte_mempool* pool) {
+  notes_.resize(lasting_notes_);
   if (absl::Status status = Configure(steering); !status.ok()) return status;
   if (absl::Status status = SetUpQueues(pool); !status.ok()) return status;
   if (absl::Status status = ApplyMtu(); !status.ok()) return status;

@@ -48,8 +48,8 @@ class Port {
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
 
-  // Configures and starts it. Things the device cannot do but that can be done without are told in
-  // notes().
+  // Configures and starts it, after Stop again. Things the device cannot do but that can be done without
+  // are told in notes().
   absl::Status Start(const config::Steering& steering, rte_mempool* pool);
   void Stop();
 
@@ -104,6 +104,7 @@ class Port {
   std::atomic<uint32_t> link_changes_{0};
   std::atomic<uint64_t> link_{0};  // an rte_eth_link
   std::vector<std::string> notes_;
+  size_t lasting_notes_ = 0;  // the first of them, which are not Start's
 };
 
 }  // namespace tandem::io

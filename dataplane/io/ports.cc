@@ -25,6 +25,13 @@ Ports::~Ports() {
 }
 
 absl::Status Ports::Start(const config::Steering& steering) {
+  absl::Status status = StartEach(steering);
+  if (!status.ok()) Stop();
+  return status;
+}
+
+absl::Status Ports::StartEach(const config::Steering& steering) {
+  pools_.clear();
   for (const auto& port : ports_) {
     // A virtual device has no node; the first one's memory is as good as any.
     const int node = port->node() >= 0 ? port->node() : rte_socket_id_by_idx(0);
@@ -40,6 +47,7 @@ void Ports::Stop() {
   for (const auto& port : ports_) {
     port->Stop();
   }
+  pools_.clear();
 }
 
 size_t Ports::reta_size() const {
@@ -66,7 +74,7 @@ WorkerQueues Ports::QueuesOf(unsigned worker) {
     const auto tx = static_cast<uint16_t>(worker % port.tx_queues());
     const bool shared = port.tx_queues() < workers_;
     queues.tx.push_back({port.id(), tx, port.takes_chains(), shared ? &locks_[i][tx].lock : nullptr,
-                         &port.link_up(), pools_[i]});
+                         &port.link_up(), i < pools_.size() ? pools_[i] : nullptr});
   }
   return queues;
 }

@@ -53,11 +53,13 @@ class Ports {
                                                      unsigned workers);
   ~Ports();  // stops and closes all; no worker may use a queue any more
 
+  // All of them; an error leaves none started. After Stop they can be started again.
   absl::Status Start(const config::Steering& steering);
   void Stop();
 
   // The smallest redirection table among the ports that spread packets themselves, for Steering.
   size_t reta_size() const;
+  // Without pools while the ports are not started.
   WorkerQueues QueuesOf(unsigned worker);
 
   size_t size() const { return ports_.size(); }
@@ -67,6 +69,7 @@ class Ports {
 
  private:
   Ports(const BufferPlan& plan, unsigned workers) : workers_(workers), memory_(plan) {}
+  absl::Status StartEach(const config::Steering& steering);
 
   struct alignas(64) Lock {
     rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;
@@ -75,7 +78,7 @@ class Ports {
   unsigned workers_;
   PacketMemory memory_;  // outlives the ports, whose queues have buffers of it
   std::vector<std::unique_ptr<Port>> ports_;
-  std::vector<rte_mempool*> pools_;             // by port
+  std::vector<rte_mempool*> pools_;             // by port, from Start to Stop
   std::vector<std::unique_ptr<Lock[]>> locks_;  // by port and transmit queue
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the frame builders share, those of tools/pktgen among them; nobody else includes this. Each function writes at the given place
-// and knows that the caller's FrameBuffer is large enough.
+// What the builders of frames share, here and in tools/pktgen; it is for nobody else. Each function
+// writes at the given place and relies on a caller whose buffer is large enough.
 #pragma once
 
 #include <algorithm>

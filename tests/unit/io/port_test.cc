@@ -122,6 +122,33 @@ TEST_CASE("every frame comes back out of a ring, and every buffer home") {
   CHECK((*ports)->memory().InUse() == 0);
 }
 
+TEST_CASE("ports that were stopped start again as the first time") {
+  NeedEal();
+  auto ports = Ports::Open(
+      std::vector{OptionsOf("net_ring_c"), OptionsOf("net_pcap4,tx_pcap=/dev/null")}, 2);
+  REQUIRE(ports.ok());
+  CHECK((*ports)->QueuesOf(0).tx[0].pool == nullptr);
+  const std::vector<std::string> notes = (*ports)->port(1).notes();
+  CHECK(notes.size() == 1);  // it has one queue
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE((*ports)->Start(config::Steering(2)).ok());
+    const WorkerQueues queues = (*ports)->QueuesOf(0);
+    for (const TxQueue& tx : queues.tx) {
+      REQUIRE(tx.pool != nullptr);
+      CHECK(tx.link_up->load());
+    }
+    CHECK((*ports)->port(1).notes() == notes);
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(queues.tx[0].pool);
+    REQUIRE(rte_pktmbuf_append(mbuf, 60) != nullptr);
+    REQUIRE(rte_eth_tx_burst(queues.tx[0].port_id, 0, &mbuf, 1) == 1);
+    REQUIRE(rte_eth_rx_burst(queues.tx[0].port_id, 0, &mbuf, 1) == 1);
+    rte_pktmbuf_free(mbuf);
+    (*ports)->Stop();
+    CHECK((*ports)->QueuesOf(0).tx[0].pool == nullptr);
+    CHECK_FALSE(queues.tx[0].link_up->load());
+  }
+}
+
 TEST_CASE("buffers take the largest frame whole, with tags") {
   PortOptions small = OptionsOf("a");
   PortOptions jumbo = OptionsOf("b");
