@@ -74,10 +74,10 @@ BANNED_EXCEPT = {('printf', 'dataplane/base/assert.h')}
 
 SPDX = 'SPDX-License-Identifier: Apache-2.0'
 SPDX_SUFFIXES = {'.cc', '.h', '.in', '.py', '.sh', '.proto', '.textproto', '.service', '.yaml',
-                 '.yml', '.html', '.css', '.js'}
+                 '.yml', '.html', '.css', '.js', '.lua'}
 SPDX_NAMES = {'meson.build', 'meson_options.txt', '.clang-format', '.clang-tidy', '.editorconfig',
               '.gitignore'}
-SOURCE_SUFFIXES = {'.cc', '.h', '.py', '.sh', '.proto'}
+SOURCE_SUFFIXES = {'.cc', '.h', '.py', '.sh', '.proto', '.lua'}
 
 # Recorded or generated: their bytes are data, not style.
 DATA = re.compile(r'^(tests/golden/.*\.(txt|hex|counters)|tests/fuzz/corpus/.*|tests/fuzz/.*_corpus/.*)$')
