@@ -2,6 +2,7 @@
 #include "tools/pktgen/generator.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <absl/strings/str_cat.h>
 
@@ -344,13 +345,19 @@ uint32_t Generator::AtServer(std::span<net::Packet> packets, Nanos now) noexcept
     if (verdicts_[i] == Counter::kNone) servers_.Prefetch(arrivals_[i].flow);
   }
   uint32_t answers = 0;
+  uint32_t returned = 0;
   for (size_t i = 0; i < packets.size(); ++i) {
     if (verdicts_[i] != Counter::kNone) {
       servers_.counters().Add(verdicts_[i]);
     } else if (OneAtServer(packets[i], arrivals_[i], now)) {
-      answers |= uint32_t{1} << i;
+      const bool is_direct = options_.direct_return && arrivals_[i].kind != Arrival::Kind::kEcho &&
+                             arrivals_[i].kind != Arrival::Kind::kNeighbour;
+      (is_direct ? returned : answers) |= uint32_t{1} << i;
     }
   }
+  // Replies, so never answered themselves. Behind the others: arrivals_ are theirs now.
+  for (; returned != 0; returned &= returned - 1)
+    AtClient(packets.subspan(static_cast<size_t>(std::countr_zero(returned)), 1), now);
   return answers;
 }
 
@@ -362,10 +369,7 @@ bool Generator::OneAtServer(net::Packet& packet, const Arrival& arrival, Nanos n
     return AnswerNeighbour(server_side_, servers_.counters(), packet, arrival);
   }
   if (!servers_.Answer(packet, arrival, now)) return false;
-  if (options_.direct_return) {
-    AtClient(packet, now);  // never an answer: replies are neither echo nor neighbour requests
-    return false;
-  }
+  if (options_.direct_return) return true;
   if (server_side_.found()) std::copy_n(server_side_.found()->data(), 6, packet.data);
   std::copy_n(server_mac_.data(), 6, packet.data + 6);
   return true;
