@@ -21,7 +21,8 @@ QUICK_SIZES = (1000, 1_000_000)
 # What burst calls them, and the counter.
 PATH = {'floor': ('Floor', 'ns/packet'), 'established UDP': ('Established/udp', 'ns/packet'),
         'its parse': ('Stage/udp', 'parse'), 'its classify': ('Stage/udp', 'classify'),
-        'its find': ('Stage/udp', 'find'), 'its settle': ('Stage/udp', 'settle'), 'new UDP': ('New/udp', 'ns/packet'),
+        'its hash': ('Stage/udp', 'hash'), 'its probe': ('Stage/udp', 'probe'),
+        'its settle': ('Stage/udp', 'settle'), 'new UDP': ('New/udp', 'ns/packet'),
         'established TCP': ('Established/tcp', 'ns/packet'), 'new TCP': ('New/tcp', 'ns/packet')}
 TABLE = {'floor': 'BM_FloorWrite', 'flow table': 'BM_FindHit/Ipv4', 'rte_hash, flow written': 'BM_RteHash/Ipv4_written',
          'rte_hash alone': 'BM_RteHash/Ipv4'}
