@@ -33,8 +33,12 @@ class DeviceFailed(Exception):
 
 
 def memif(directory, which, role):
-    """A virtual device at one end of the wire `which`: 0, the clients', or 1, the servers'."""
-    return f'net_memif{which},role={role},id={which},socket={directory}/wire{which}.sock,socket-abstract=no,rsize=10'
+    """A virtual device at one end of the wire `which`: 0, the clients', or 1, the servers'. The client's end, which is
+    the generator's, has the frames in its own buffers, where the other end fetches and leaves them: only the device
+    copies, as a NIC would for it."""
+    zero_copy = ',zero-copy=yes' if role == 'client' else ''
+    return (f'net_memif{which},role={role},id={which},socket={directory}/wire{which}.sock,socket-abstract=no,rsize=10'
+            f'{zero_copy}')
 
 
 class System:

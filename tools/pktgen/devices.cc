@@ -107,8 +107,13 @@ absl::StatusOr<std::unique_ptr<Devices>> Devices::Start(const Options& options,
   eal_options.hugepages = machine.hugepages;
   eal_options.memory_needed = io::PlanBuffers(ports, machine.queues).bytes;
   eal_options.extra = machine.eal;
-  for (const io::PortOptions& port : ports)
+  for (const io::PortOptions& port : ports) {
     eal_options.devices.push_back(port.device);
+    // A memif that does not copy hands its buffers to the other end as one file.
+    if (port.device.find("zero-copy=yes") != std::string::npos) {
+      eal_options.extra.push_back("--single-file-segments");
+    }
+  }
   absl::StatusOr<io::Eal> eal = io::Eal::Start(eal_options, TellErrors);
   if (!eal.ok()) return eal.status();
   std::unique_ptr<Devices> devices(new Devices(*std::move(eal)));

@@ -25,6 +25,8 @@ expect 2 '--queues "17": from 1 to 16' --loopback --queues 17
 expect 2 '--client_port ""' --server_port net_null0
 expect 2 'unexpected argument "now"' --loopback now
 expect 1 '--pcap "/nowhere": ' --loopback --pcap /nowhere
+expect 1 "port '--client_port': device '0000:ff:1f.7': there is no such device" --hugepages=false \
+  --client_port 0000:ff:1f.7 --server_port 0000:ff:1f.6
 expect 1 'cannot write it' --loopback --warm_up_s 0 --duration_s 0.1 --rate_pps 100 --json /nowhere/result
 
 "$pktgen" --loopback --protocol tcp --flows 50 --warm_up_s 0.1 --duration_s 0.2 --rate_pps 1000 --json - |
