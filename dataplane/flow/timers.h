@@ -39,6 +39,15 @@ class Timers {
   void AddEmbryonic(uint32_t slot) noexcept;     // at the young end
   void RemoveEmbryonic(uint32_t slot) noexcept;  // no effect when not in the list
   uint32_t OldestEmbryonic() const noexcept;     // kNoSlot when there is none
+  // Calls `visit(slot)` for the youngest `most`, the youngest first. `visit` leaves the list as it is.
+  template <class Visit>
+  void VisitYoungestEmbryonic(unsigned most, Visit&& visit) const noexcept {
+    uint32_t slot = embryonic_youngest_;
+    for (unsigned i = 0; i < most && slot != kNoSlot; ++i) {
+      visit(slot);
+      slot = slot == embryonic_oldest_ ? kNoSlot : cold_[slot].embryonic_previous;
+    }
+  }
 
   // Takes slots whose bucket has passed, at most `budget`, out of the wheel and calls
   // `expired(slot)` for each; the callback arms it again or ends the flow. Returns how many.

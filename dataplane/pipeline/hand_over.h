@@ -2,8 +2,9 @@
 //
 // A traffic group on its way to another device (ha/README.md, "Planned switchover"), as a worker sees it.
 //
-// Frozen: packets that could change what is mirrored wait here; established connections go on. When the
-// switchover is called off, what waited is processed as if it came now.
+// Frozen: packets that could change what is mirrored wait here; established connections go on, and the
+// peer is told of handshakes that are under way (notes.h). When the switchover is called off, what waited
+// is processed as if it came now.
 //
 // Handed over: for a while packets still come here, because switches and neighbours have not learned yet.
 // They wait until the other device has announced one of the group's addresses on their VLAN, and are then

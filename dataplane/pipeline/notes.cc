@@ -15,6 +15,7 @@ namespace {
 using flow::FlowHot4;
 using flow::FlowHot6;
 
+constexpr unsigned kHandshakesMax = 2048;  // looked at in one turn: some hundred microseconds
 // A flow not used for as long as a turn of the timer wheel was not used since its last round.
 constexpr int32_t kOfLate = flow::Timers::kBuckets << flow::Timers::kBucketTicksShift;
 
@@ -154,6 +155,23 @@ uint32_t Wait(Context& context, uint32_t slot) noexcept {
   return ticks == 0 ? config::kIndefinite : ticks;
 }
 
+template <class Hot>
+void Handshakes(Context& context, config::TrafficGroupId group) noexcept {
+  context.flows<Hot>().timers.VisitYoungestEmbryonic(kHandshakesMax, [&](uint32_t slot) {
+    const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
+    if (IsMirroredFlow(common) || GroupOf<Hot>(context, slot) != group) return;
+    const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
+    // What has to last first is not missed.
+    if (virtual_server == nullptr || virtual_server->mirror_after != 0 ||
+        common.packets_awaited != 0) {
+      return;
+    }
+    SenderOf<Hot>(context, slot).template Begin<Hot>(slot);
+  });
+}
+
+template void Handshakes<FlowHot4>(Context&, config::TrafficGroupId) noexcept;
+template void Handshakes<FlowHot6>(Context&, config::TrafficGroupId) noexcept;
 template void State<FlowHot4>(Context&, uint32_t) noexcept;
 template void State<FlowHot6>(Context&, uint32_t) noexcept;
 template void Use<FlowHot4>(Context&, uint32_t) noexcept;

@@ -27,6 +27,8 @@ template <class Hot>
 void Review(Context& context, uint32_t slot) noexcept;
 template <class Hot>
 uint32_t Wait(Context& context, uint32_t slot) noexcept;
+template <class Hot>
+void Handshakes(Context& context, config::TrafficGroupId group) noexcept;
 }  // namespace notes
 
 // The flow began, goes on here, or has another state.
@@ -53,6 +55,15 @@ void NoteEnd(Context& context, uint32_t slot) noexcept {
 template <class Hot>
 void ReviewMirroring(Context& context, uint32_t slot) noexcept {
   if (context.mirror != nullptr) notes::Review<Hot>(context, slot);
+}
+
+// The group is about to be handed over: of what is mirrored once it is established, the peer is told now
+// what is about to be, for the packet that would do it comes to the peer. Of the youngest; what is half
+// open for long stays so.
+inline void NoteHandshakes(Context& context, config::TrafficGroupId group) noexcept {
+  if (context.mirror == nullptr) return;
+  notes::Handshakes<flow::FlowHot4>(context, group);
+  notes::Handshakes<flow::FlowHot6>(context, group);
 }
 
 // When the flow's timer has to come round so that the peer is told in time, in ticks from now;

@@ -88,7 +88,9 @@ bool CompareRoles(Context& context) {
   for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
     const bool is_active = context.shared.roles.IsActive(group);
     const bool is_paused = context.shared.roles.IsPaused(group);
-    context.roles.SetFrozen(group, context.shared.roles.IsFrozen(group));
+    const bool is_frozen = context.shared.roles.IsFrozen(group);
+    if (is_frozen && !context.roles.IsFrozen(group)) NoteHandshakes(context, group);
+    context.roles.SetFrozen(group, is_frozen);
     context.roles.SetMirrorTo(group, context.shared.roles.MirrorTo(group));
     if (!is_active && context.roles.IsActive(group)) {
       context.reconcile.surrenders = has_changed = true;

@@ -63,6 +63,33 @@ TEST_CASE("pair: whoever becomes active goes on with every flow", "[unit]") {
   CheckGoesOn(network, 0, more);
 }
 
+TEST_CASE("pair: a handshake that a switchover finds under way ends at the other device",
+          "[unit]") {
+  // Told as virtuals ask for: once it is established, which it is not when the group is frozen.
+  PairNetwork network;
+  REQUIRE(network.pair.Synchronise());
+  const std::string endpoints = "192.0.2.10:1000 > 192.0.2.100:80";
+  const auto out = network.Send(0, "client", "tcp " + endpoints + " S seq=100");
+  REQUIRE(out.size() == 1);
+  const std::string server = out[0].substr(0, out[0].find(':'));
+  const std::string back = "tcp " + EndpointsOf(out[0], true);
+  REQUIRE(network.Send(0, server, back + " SA seq=500 ack=101").size() == 1);
+  CHECK(network.pair.rig(1).Flows(FlowsOf(unit::FlowType::kMirror)).empty());
+
+  Rig& active = network.pair.rig(0);
+  active.unit().SetFrozen(active.GroupNamed("tg"), true);
+  REQUIRE(network.pair.Synchronise());
+  CHECK(network.pair.rig(1).Flows(FlowsOf(unit::FlowType::kMirror)).size() == 1);
+  // What ends the handshake waits until the group is the other one's.
+  const std::string ack = "tcp " + endpoints + " A seq=101 ack=501";
+  CHECK(network.Send(0, "client", ack).empty());
+  network.pair.SwapRoles("tg");
+  const auto there = network.Send(1, "client", ack);
+  REQUIRE(there.size() == 1);
+  CHECK(there[0].substr(0, there[0].find(':')) == server);
+  CHECK(network.Send(1, server, back + " A seq=501 ack=101 len=7").size() == 1);
+}
+
 TEST_CASE("pair: every worker mirrors, however late it takes its role", "[unit]") {
   PairNetwork network;
   REQUIRE(network.pair.Synchronise());
