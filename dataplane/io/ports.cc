@@ -31,7 +31,6 @@ absl::Status Ports::Start(const config::Steering& steering) {
 }
 
 absl::Status Ports::StartEach(const config::Steering& steering) {
-  pools_.clear();
   for (const auto& port : ports_) {
     // A virtual device has no node; the first one's memory is as good as any.
     const int node = port->node() >= 0 ? port->node() : rte_socket_id_by_idx(0);

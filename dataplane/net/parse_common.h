@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "dataplane/net/headers.h"
@@ -36,20 +37,20 @@ struct CommonFrame {
 // 2^16 is 1 modulo 0xffff, so a number of any width stands for the one's complement sum of its words.
 inline bool IsIpv4SumRight(const CommonFrame& frame) {
   uint64_t sum = 0;
-  sum += __builtin_add_overflow(frame.start, frame.middle, &sum);
-  const uint64_t before = sum;
-  sum += frame.destination;
-  sum += sum < before;
-  return sum % 0xffff == 0;
+  const bool carries = __builtin_add_overflow(frame.start, frame.middle, &sum);
+  const bool carries_again =
+      __builtin_add_overflow(sum, uint64_t{frame.destination} + carries, &sum);
+  return (sum + carries_again) % 0xffff == 0;
 }
 
 // False: not for the short way.
 inline bool ReadCommonFrame(const Packet& packet, const uint8_t* ip, CommonFrame& frame) {
-  constexpr uint64_t kNotFirstOrWhole = RTE_BE16(0x3fff);
+  constexpr uint64_t kFragment = RTE_BE16(0x3fff);  // its offset, and that more follow
+  static_assert(std::endian::native == std::endian::little, "fields are taken out of words");
   std::memcpy(&frame.start, ip, 8);
   std::memcpy(&frame.middle, ip + 8, 8);
   std::memcpy(&frame.destination, ip + 16, 4);
-  if ((frame.start & (kNotFirstOrWhole << 48)) != 0) return false;
+  if ((frame.start & (kFragment << 48)) != 0) return false;
   const auto source = static_cast<uint32_t>(frame.middle >> 32);
   if (kIsOddOctet[source & 0xff] || kIsOddOctet[frame.destination & 0xff]) return false;
   if (source == frame.destination) return false;

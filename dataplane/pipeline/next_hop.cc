@@ -57,21 +57,6 @@ void KeepMembersKnown(Context& context) noexcept {
     static_cast<void>(FindNextHop(context, members[next].address));
 }
 
-// The way the flow remembers, if it is still one.
-bool UseRemembered(Context& context, const flow::FlowCommon& flow, NextHop& hop) {
-  const flow::NeighbourRef known = flow.server_neighbour;
-  if (known.index == 0 || flow.route_generation != context.snapshot->route_generation) return false;
-  const neighbour::View view = context.shared.neighbours.Read(known);
-  if (!view.usable()) return false;
-  hop.interface = context.snapshot->FindInterface(context.shared.neighbours.InterfaceOf(known));
-  if (hop.interface == nullptr) return false;
-  context.shared.neighbours.MarkUsed(known);
-  hop.status = NextHop::Status::kReady;
-  hop.neighbour = known;
-  hop.mac = view.mac;
-  return true;
-}
-
 template <class Hot>
 NextHop NextHopToServer(Context& context, const Hot& flow) noexcept {
   NextHop hop;
