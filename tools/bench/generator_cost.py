@@ -19,9 +19,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / 'lib')]
 
-from builds import RELEASE, program  # noqa: E402
+from builds import RELEASE, URGENT, program  # noqa: E402
 from run_generator import Generator, trial_of, words  # noqa: E402
-from run_systems import CLIENTS, GENERATOR_CPU, SERVERS, URGENT, MacSwap, Tandem  # noqa: E402
+from run_systems import CLIENTS, GENERATOR_CPU, SERVERS, MacSwap, Tandem  # noqa: E402
 
 PATIENCE_SECONDS = 120
 

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builds import RELEASE, program
-from run_systems import GENERATOR_CPU, URGENT
+from builds import RELEASE, URGENT, program
+from run_systems import GENERATOR_CPU
 
 # What a run does not say is as if none before it had said anything.
 DEFAULTS = {'protocol': 'udp', 'flows': 1000, 'popularity': 'uniform', 'frame_size': 64, 'rate_pps': 0,

@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from builds import RELEASE, program
+from builds import RELEASE, URGENT, program
 
 GENERATOR_CPU, DEVICE_CPU = 0, 1
 FLOWS_MAX = 4 << 20
@@ -22,10 +22,6 @@ DEVICE_IN, DEVICE_OUT = '198.18.255.254', '198.19.255.254'
 DEVICE_OUT6 = '2001:2:0:2::fffe'
 PORT = 7
 START_SECONDS = 30
-# In front of both: what else runs on the machine is kept out as far as that goes. Where the kernel schedules
-# sessions as groups, nice counts within one only, and the group has a value of its own.
-URGENT = ('setsid', 'sh', '-c',
-          '{ echo -20 >/proc/self/autogroup; } 2>/dev/null; exec nice -n -20 "$@"', 'sh')
 
 
 class DeviceFailed(Exception):

@@ -33,10 +33,17 @@ SANITIZER_ENVIRONMENT = {
 }
 
 
-# In front of a command that may only have the CPU that nobody else wants. Where the kernel schedules sessions as
-# groups, a policy counts within one only, and the session has a value of its own.
-WHEN_IDLE = ('setsid', '--wait', 'sh', '-c',
-             '{ echo 19 >/proc/self/autogroup; } 2>/dev/null; exec chrt --idle 0 "$@"', 'sh')
+def _in_session(niceness, *command):
+    """Where the kernel schedules sessions as groups, what a command is given counts within one only, and the session
+    has a value of its own."""
+    return ('setsid', '--wait', 'sh', '-c', f'{{ echo {niceness} >/proc/self/autogroup; }} 2>/dev/null; exec "$@"',
+            'sh', *command)
+
+
+# In front of a command that may only have the CPU that nobody else wants; and of one that keeps others out, as far
+# as that goes.
+WHEN_IDLE = _in_session(19, 'chrt', '--idle', '0')
+URGENT = _in_session(-20, 'nice', '-n', '-20')
 
 
 def build(directory, targets=(), log=None, prefix=()):
