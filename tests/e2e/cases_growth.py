@@ -36,8 +36,4 @@ def case_growth(world):
     world.wait_active('a')
     check_same_servers(connections, servers)
     close_all(connections)
-    for which in 'ba':
-        world.pair.stop(which)
-        world.start(which)
-        wait_until(lambda: len(world.acting()) == 1, lambda: f'active: {world.acting()}')
-    world.bring_home()
+    world.start_as_usual()

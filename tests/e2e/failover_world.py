@@ -40,6 +40,15 @@ class FailoverWorld(PairWorld):
             self.standby('b')
         self.wait_ready('a')
 
+    def start_as_usual(self):
+        """Both anew, one after the other, as the other cases have them."""
+        for which in 'ba':
+            self.pair.stop(which)
+            self.runs_as(which)
+            self.start(which)
+            wait_until(lambda: len(self.acting()) == 1, lambda: f'active: {self.acting()}')
+        self.bring_home()
+
     def start(self, which, **options):
         options = {'timers': {**TIMERS, **self.fields}, 'group_fields': ORDER, **options}
         self.devices[which].start(self.pair.group_config(which, **options))

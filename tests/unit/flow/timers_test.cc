@@ -190,3 +190,22 @@ TEST_CASE("timers: the embryonic list keeps the order of arrival", "[flow]") {
     REQUIRE(wheel.timers.OldestEmbryonic() == (model.empty() ? kNoSlot : model.front()));
   }
 }
+
+TEST_CASE("timers: the youngest embryonic slots come first, so many and no more", "[flow]") {
+  Wheel wheel(10, 0);
+  const auto youngest = [&](unsigned most) {
+    std::vector<uint32_t> slots;
+    wheel.timers.VisitYoungestEmbryonic(most, [&](uint32_t slot) { slots.push_back(slot); });
+    return slots;
+  };
+  CHECK(youngest(5).empty());
+  for (const uint32_t slot : {7U, 2U, 9U, 4U})
+    wheel.timers.AddEmbryonic(slot);
+  CHECK(youngest(0).empty());
+  CHECK(youngest(3) == std::vector<uint32_t>{4, 9, 2});
+  CHECK(youngest(4) == std::vector<uint32_t>{4, 9, 2, 7});
+  CHECK(youngest(100) == std::vector<uint32_t>{4, 9, 2, 7});
+  wheel.timers.RemoveEmbryonic(7);
+  wheel.timers.RemoveEmbryonic(9);
+  CHECK(youngest(100) == std::vector<uint32_t>{4, 2});
+}
