@@ -5,15 +5,13 @@
 #include <cstring>
 
 #include "dataplane/net/checksum.h"
-#include "dataplane/net/frame.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/parse.h"
 #include "tools/pktgen/tcp.h"
 
 namespace tandem::pktgen {
 namespace {
 
-constexpr uint16_t kEtherTypeV4 = __builtin_bswap16(RTE_ETHER_TYPE_IPV4);
-constexpr uint16_t kEtherTypeV6 = __builtin_bswap16(RTE_ETHER_TYPE_IPV6);
 constexpr uint8_t kTurnedTtl = 64;
 
 // As it stands there: network byte order.
@@ -36,53 +34,22 @@ bool IsZero(const uint8_t* bytes, size_t size) {
   return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
-// Each sets what `parsed` says of the IP header, and `sum` to what the pseudo header adds to the L4 checksum.
-// False for everything that Parse looks at more closely.
-bool ReadUsualIpv4(const net::Packet& packet, net::Parsed& parsed, uint64_t& sum) {
-  const uint8_t* const ip = packet.data + net::kEthernetSize;
-  const auto first = WordAt<uint64_t>(ip);       // version to fragment offset
-  const auto second = WordAt<uint64_t>(ip + 8);  // TTL to source
-  const auto destination = WordAt<uint32_t>(ip + 16);
-  const auto source = static_cast<uint32_t>(second >> 32);
-  if ((first & 0xff) != 0x45 || (first >> 48 & 0xff3f) != 0) return false;
-  if (net::ChecksumFold(SumOf(first) + SumOf(second) + destination) != 0xffff) return false;
-  const uint32_t from = source & 0xff;
-  const uint32_t to = destination & 0xff;
-  if (from == 0 || from == 127 || from >= 224 || to == 0 || to == 127 || source == destination) {
-    return false;
-  }
-  parsed.flags = 0;
-  parsed.ttl = static_cast<uint8_t>(second);
-  parsed.protocol = static_cast<uint8_t>(second >> 8);
-  parsed.ip_length = __builtin_bswap16(static_cast<uint16_t>(first >> 16));
-  parsed.l4_offset = net::kEthernetSize + net::kIpv4Size;
-  parsed.l4_length = parsed.ip_length - static_cast<uint32_t>(net::kIpv4Size);
-  parsed.key4.source = source;
-  parsed.key4.destination = destination;
-  sum = uint64_t{source} + destination;
-  return parsed.ip_length > net::kIpv4Size;
+// TCP or UDP right behind an IP header without options, untagged, whole.
+bool IsUsual(const net::Parsed& parsed) {
+  const size_t ip_size = parsed.is_ipv6() ? net::kIpv6Size : net::kIpv4Size;
+  return parsed.drop == DropReason::kNone && (parsed.flags & ~net::kIpv6) == 0 &&
+         parsed.l4_offset == net::kEthernetSize + ip_size;
 }
 
-bool ReadUsualIpv6(const net::Packet& packet, net::Parsed& parsed, uint64_t& sum) {
-  const uint8_t* const ip = packet.data + net::kEthernetSize;
-  if (ip[0] >> 4 != 6) return false;
-  net::FlowKey6& key = parsed.key6;
-  std::memcpy(key.source.bytes, ip + 8, 16);
-  std::memcpy(key.destination.bytes, ip + 24, 16);
-  const AddressWords source = WordsOf(key.source.bytes);
-  const AddressWords destination = WordsOf(key.destination.bytes);
-  const uint8_t from = key.source.bytes[0];
-  if (from == 0 || from == 0xff || key.destination.bytes[0] == 0 || source == destination) {
-    return false;
-  }
-  parsed.flags = net::kIpv6;
-  parsed.ttl = ip[7];
-  parsed.protocol = ip[6];
-  parsed.l4_length = net::Load16(ip + 4);
-  parsed.ip_length = parsed.l4_length + static_cast<uint32_t>(net::kIpv6Size);
-  parsed.l4_offset = net::kEthernetSize + net::kIpv6Size;
-  sum = SumOf(source.high) + SumOf(source.low) + SumOf(destination.high) + SumOf(destination.low);
-  return true;
+// What the pseudo header adds to the L4 checksum.
+uint64_t PseudoSumOf(const net::Parsed& parsed) {
+  const uint64_t rest =
+      __builtin_bswap16(static_cast<uint16_t>(parsed.l4_length)) + (uint64_t{parsed.protocol} << 8);
+  if (!parsed.is_ipv6()) return rest + parsed.key4.source + parsed.key4.destination;
+  const AddressWords source = WordsOf(parsed.key6.source.bytes);
+  const AddressWords destination = WordsOf(parsed.key6.destination.bytes);
+  return rest + SumOf(source.high) + SumOf(source.low) + SumOf(destination.high) +
+         SumOf(destination.low);
 }
 
 // Of the L4 header, which it adds to `sum`: how long it is; 0 when it is not the usual one.
@@ -93,8 +60,6 @@ size_t ReadUsualUdp(const uint8_t* udp, Arrival& arrival, uint64_t& sum) {
     return 0;
   }
   arrival.kind = Arrival::Kind::kUdp;
-  arrival.parsed.kind = net::Kind::kUdp;
-  arrival.parsed.tcp_flags = 0;
   arrival.timestamps_offset = 0;
   sum += SumOf(header);
   return net::kUdpSize;
@@ -111,8 +76,7 @@ size_t ReadUsualTcp(const uint8_t* tcp, Side side, const RunKey& run, Arrival& a
   }
   constexpr size_t kValuesAt = net::kTcpSize + 4;
   arrival.kind = Arrival::Kind::kTcp;
-  arrival.parsed.kind = net::Kind::kTcp;
-  arrival.parsed.tcp_flags = arrival.tcp_flags = tcp[13];
+  arrival.tcp_flags = tcp[13];
   arrival.sequence = net::Load32(tcp + 4);
   arrival.acknowledgement = net::Load32(tcp + 8);
   arrival.timestamps_offset = arrival.parsed.l4_offset + kValuesAt;
@@ -137,14 +101,6 @@ bool ReadUsualPayload(const uint8_t* payload, const RunKey& run, uint64_t sum, A
       arrival.kind == Arrival::Kind::kUdp || arrival.flow == arrival.signature.flow;
   arrival.flow = arrival.signature.flow;
   return is_of_flow && arrival.flow < run.flows;
-}
-
-void SetPorts(net::Parsed& parsed, const uint8_t* l4) {
-  if (parsed.is_ipv6()) {
-    std::memcpy(&parsed.key6.source_port, l4, 4);
-  } else {
-    std::memcpy(&parsed.key4.source_port, l4, 4);
-  }
 }
 
 // The old and the new values of words under a checksum, RFC 1624 equation 3.
@@ -210,37 +166,18 @@ void TurnMark(uint8_t* payload, const Arrival& arrival, Nanos now, const RunKey&
 
 bool InspectUsual(const net::Packet& packet, Side side, const RunKey& run,
                   Arrival& arrival) noexcept {
-  constexpr size_t kUdpOverIpv6Size = net::kEthernetSize + net::kIpv6Size + net::kUdpSize;
-  const uint8_t* const data = packet.data;
-  if (packet.length < kFrameMin || packet.contiguous < packet.length || packet.flags != 0 ||
-      (data[0] & RTE_ETHER_GROUP_ADDR) != 0) {
-    return false;
-  }
-  net::Parsed& parsed = arrival.parsed;
-  const auto ether_type = WordAt<uint16_t>(data + 12);
-  uint64_t sum = 0;
-  if (ether_type == kEtherTypeV4) {
-    if (!ReadUsualIpv4(packet, parsed, sum)) return false;
-  } else if (ether_type != kEtherTypeV6 || packet.length < kUdpOverIpv6Size ||
-             !ReadUsualIpv6(packet, parsed, sum)) {
-    return false;
-  }
-  if (net::kEthernetSize + size_t{parsed.ip_length} > packet.length) return false;
-  sum += __builtin_bswap16(static_cast<uint16_t>(parsed.l4_length));
-  sum += uint64_t{parsed.protocol} << 8;
-  const uint8_t* const l4 = data + parsed.l4_offset;
-  const size_t header_size = parsed.protocol == net::kProtocolUdp ? ReadUsualUdp(l4, arrival, sum)
-                             : parsed.protocol == net::kProtocolTcp
-                                 ? ReadUsualTcp(l4, side, run, arrival, sum)
-                                 : 0;
+  const net::Parsed& parsed = arrival.parsed;
+  net::Parse(packet, arrival.parsed);
+  if (packet.contiguous < packet.length || packet.flags != 0 || !IsUsual(parsed)) return false;
+  const uint8_t* const l4 = packet.data + parsed.l4_offset;
+  uint64_t sum = PseudoSumOf(parsed);
+  size_t header_size = 0;
+  if (parsed.kind == net::Kind::kUdp) header_size = ReadUsualUdp(l4, arrival, sum);
+  if (parsed.kind == net::Kind::kTcp) header_size = ReadUsualTcp(l4, side, run, arrival, sum);
   if (header_size == 0) return false;
   arrival.payload_offset = parsed.l4_offset + header_size;
   arrival.payload_size = parsed.l4_length - header_size;
   if (!ReadUsualPayload(l4 + header_size, run, sum, arrival)) return false;
-  SetPorts(parsed, l4);
-  parsed.drop = DropReason::kNone;
-  parsed.vlan = net::kUntagged;
-  parsed.l3_offset = net::kEthernetSize;
   arrival.is_marked = true;
   arrival.is_usual = true;
   return true;

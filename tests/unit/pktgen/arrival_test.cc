@@ -8,6 +8,7 @@
 #include "dataplane/base/prng.h"
 #include "tests/support/frame_check.h"
 #include "tests/support/packet_builder.h"
+#include "tests/unit/pktgen/marked_frame.h"
 #include "tools/pktgen/tcp.h"
 
 namespace tandem::pktgen {
@@ -20,14 +21,7 @@ constexpr RunKey kSomeRun = {0x1122334455667788, 1000};
 constexpr Signature kMark = {false, 1, 2, 77, 5, 123456, 0};
 
 test::Bytes Request(bool is_tcp, bool is_v4, size_t payload_size) {
-  const Endpoint target = {Ip(is_v4 ? "192.0.2.1" : "2001:db8::1"), 80};
-  const FrameBuilder builder({}, target, kSomeRun.key);
-  const ClientTuple client = {Ip(is_v4 ? "10.0.0.1" : "2001:db8:1::1"), 5555};
-  test::Bytes out(9000, 0xee);
-  const Segment segment = {RTE_TCP_ACK_FLAG, 1, 2, kSomeRun.TimestampOf(77)};
-  out.resize(is_tcp ? builder.Tcp(out, client, segment, kMark, payload_size)
-                    : builder.Udp(out, WordsOf(client), kMark, payload_size));
-  return out;
+  return MarkedFrame(kSomeRun, kMark, {.is_tcp = is_tcp, .is_v4 = is_v4}, payload_size);
 }
 
 Counter InspectBytes(const test::Bytes& bytes, Arrival& arrival) {

@@ -7,7 +7,8 @@
 
 #include "dataplane/base/prng.h"
 #include "dataplane/net/frame_writer.h"
-#include "tests/support/packet_builder.h"
+#include "tests/support/parsed_check.h"
+#include "tests/unit/pktgen/marked_frame.h"
 #include "tools/pktgen/tcp.h"
 
 namespace tandem::pktgen {
@@ -19,14 +20,7 @@ constexpr RunKey kUsualRun = {0x1122334455667788, 1000};
 constexpr Signature kUsualMark = {false, 1, 2, 77, 0x12345, 123456, 0};
 
 test::Bytes UsualFrame(bool is_tcp, bool is_v4, size_t payload_size) {
-  const Endpoint target = {Ip(is_v4 ? "192.0.2.1" : "2001:db8::1"), 80};
-  const FrameBuilder builder({}, target, kUsualRun.key);
-  const ClientTuple client = {Ip(is_v4 ? "10.0.0.1" : "2001:db8:1::1"), 5555};
-  test::Bytes out(9000, 0xee);
-  const Segment segment = {RTE_TCP_ACK_FLAG | RTE_TCP_PSH_FLAG, 1, 2, kUsualRun.TimestampOf(77)};
-  out.resize(is_tcp ? builder.Tcp(out, client, segment, kUsualMark, payload_size)
-                    : builder.Udp(out, WordsOf(client), kUsualMark, payload_size));
-  return out;
+  return MarkedFrame(kUsualRun, kUsualMark, {.is_tcp = is_tcp, .is_v4 = is_v4}, payload_size);
 }
 
 net::Packet PacketOn(test::Bytes& bytes) {
@@ -49,20 +43,9 @@ void CheckSame(const Arrival& one, const Arrival& other) {
   CHECK(one.signature.sequence == other.signature.sequence);
   CHECK(one.signature.sent_ns == other.signature.sent_ns);
   CHECK(one.signature.answered_ns == other.signature.answered_ns);
-  const net::Parsed& parsed = one.parsed;
-  CHECK(parsed.kind == other.parsed.kind);
-  CHECK(parsed.drop == other.parsed.drop);
-  CHECK(parsed.flags == other.parsed.flags);
-  CHECK(parsed.protocol == other.parsed.protocol);
-  CHECK(parsed.ttl == other.parsed.ttl);
-  CHECK(parsed.vlan == other.parsed.vlan);
-  CHECK(parsed.l3_offset == other.parsed.l3_offset);
-  CHECK(parsed.l4_offset == other.parsed.l4_offset);
-  CHECK(parsed.ip_length == other.parsed.ip_length);
-  CHECK(parsed.l4_length == other.parsed.l4_length);
+  CHECK(test::IsSame(one.parsed, other.parsed));
   if (one.kind != Arrival::Kind::kTcp) return;
   CHECK(one.tcp_flags == other.tcp_flags);
-  CHECK(parsed.tcp_flags == other.parsed.tcp_flags);
   CHECK(one.sequence == other.sequence);
   CHECK(one.acknowledgement == other.acknowledgement);
 }
