@@ -51,13 +51,13 @@ bool AwaitsStrays(const Context& context, config::TrafficGroupId group) {
 
 // True: it waits no more.
 bool SettleWaiting(Context& context, const Waiting& entry, Thawed& thawed) {
-  const bool is_ours = !IsSilent(context, entry.group);
-  const bool is_late = context.now - entry.since >= HandOverQueue::kPatience;
-  if (is_ours) {
-    if (context.roles.IsFrozen(entry.group) && !is_late) return false;
+  if (!IsSilent(context, entry.group)) {
+    // However long: the peer may have all that it will ever be told, and be acting a moment from now.
+    if (context.roles.IsFrozen(entry.group)) return false;
     thawed.packets[thawed.count++] = entry.packet;
     return true;
   }
+  const bool is_late = context.now - entry.since >= HandOverQueue::kPatience;
   MacAddress successor;
   const bool is_theirs = !entry.begins_flow && AwaitsStrays(context, entry.group) &&
                          entry.interface < context.snapshot->interfaces.size() &&

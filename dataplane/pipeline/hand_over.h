@@ -13,7 +13,7 @@
 // the client asks again.
 //
 // Limits: kHandOverMax packets a worker, what is beyond is dropped (`hand_over_full`); a packet waits
-// kPatience at most.
+// while the group is frozen, and for an announcement until it is kPatience old.
 //
 // Thread safety: the worker's thread; Successors by all workers.
 #pragma once

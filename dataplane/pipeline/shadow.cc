@@ -86,9 +86,10 @@ bool CompareRoles(Context& context) {
   Promotion& promotion = context.promotion;
   bool has_changed = false;
   for (config::TrafficGroupId group = 1; group <= kTrafficGroupsMax; ++group) {
+    // First: who ends the frost of a group that is given up has made it silent before.
+    const bool is_frozen = context.shared.roles.IsFrozen(group);
     const bool is_active = context.shared.roles.IsActive(group);
     const bool is_paused = context.shared.roles.IsPaused(group);
-    const bool is_frozen = context.shared.roles.IsFrozen(group);
     if (is_frozen && !context.roles.IsFrozen(group)) NoteHandshakes(context, group);
     context.roles.SetFrozen(group, is_frozen);
     context.roles.SetMirrorTo(group, context.shared.roles.MirrorTo(group));

@@ -140,10 +140,11 @@ void Takeover::Perform(const ha::Action& action) {
       duties_changed_ = true;
       // Who begins to act does so under the fence of this moment; who ends, knows it before it is lifted.
       if (action.role == Role::kActive) SetFence();
-      roles_.SetFrozen(action.group, false);
       if (action.role == Role::kActive) roles_.SetStraysUntil(action.group, 0);
       if (!action.is_pause) roles_.Set(action.group, action.role);
       roles_.SetPaused(action.group, action.is_pause);
+      // Last: a worker that finds it not frozen any more finds it silent too.
+      roles_.SetFrozen(action.group, false);
       SetFence();
       break;
     }

@@ -65,9 +65,11 @@ class PairWorld(World):
             return flows == self.flows(standby, *filters) and (count is None or len(connections) == count)
         def difference():
             one, two = self.flows(active, *filters), self.flows(standby, *filters)
+            oldest = max(self.devices[active].show('connection', 'type', 'mirror').get('connection', []),
+                         key=lambda flow: int(flow.get('age_seconds', 0)), default=None)
             return (f'{len(one)} flows on {active}, {len(two)} on {standby}; '
                     f'only on {active}: {[f for f in one if f not in two][:3]}, '
-                    f'only on {standby}: {[f for f in two if f not in one][:3]}')
+                    f'only on {standby}: {[f for f in two if f not in one][:3]}; oldest on {active}: {oldest}')
         wait_until(equal, difference, seconds)
 
     def take_over(self, **options):
