@@ -21,8 +21,12 @@ constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
 constexpr uint32_t kRecords = 1U << 20;
 
-std::unique_ptr<config::Snapshot> MakeFinished(uint8_t protocol) {
+std::unique_ptr<config::Snapshot> MakeFinished(uint8_t protocol, bool persistent) {
   auto snapshot = MakeSnapshot(protocol);
+  if (persistent) {
+    snapshot->persistences = {{}, {.name = "source", .id = 1}};
+    snapshot->virtuals[1].persistence = 1;
+  }
   snapshot->Finish();
   return snapshot;
 }
@@ -35,14 +39,14 @@ std::unique_ptr<config::Snapshot> MakeFinished(uint8_t protocol) {
 
 }  // namespace
 
-BenchDevice::BenchDevice(uint8_t protocol, uint32_t capacity)
+BenchDevice::BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent)
     : protocol_(protocol),
       traffic_(protocol),
       memory_(pipeline::FlowSet<FlowHot4>::BytesNeeded(capacity) +
               pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(1)),
       record_memory_(persist::Table::BytesNeeded(kRecords, 1)),
       records_(std::array{record_memory_.bytes()}, kRecords, 43),
-      snapshot_(MakeFinished(protocol)),
+      snapshot_(MakeFinished(protocol, persistent)),
       shared_(1, records_),
       context_(std::make_unique<pipeline::Context>(
           0, shared_, memory_.bytes(),
@@ -69,6 +73,7 @@ void BenchDevice::LearnFirstMember() {
   if (out_->transmit().size() != 1) Fail("packets of the first flow", 1, 0);
   traffic_.SetFirstMember(Traffic::MemberOf(out_->transmit()[0]));
   EndAll();
+  ForgetRecords();
 }
 
 void BenchDevice::BeginTurn(size_t packets) {
@@ -111,6 +116,13 @@ void BenchDevice::EndAll() {
     if (!context_->flows4.table.IsLive(slot)) continue;
     traffic_.SetFirstMember(traffic_.first_member() + 1);  // round robin went on with each flow
     pipeline::EndFlow<FlowHot4>(*context_, slot, pipeline::EndReason::kDeleted);
+  }
+}
+
+void BenchDevice::ForgetRecords() {
+  for (uint32_t bucket = 0; bucket < records_.buckets(); ++bucket) {
+    static_cast<void>(records_.VisitBucket(
+        bucket, 0, [](const persist::Record&) { return persist::Verdict::kForget; }));
   }
 }
 

@@ -18,8 +18,9 @@ namespace tandem::bench {
 
 class BenchDevice {
  public:
-  // `protocol`: IPPROTO_UDP or IPPROTO_TCP. REQUIRES: 0 < capacity <= kFlowsMax.
-  BenchDevice(uint8_t protocol, uint32_t capacity);
+  // `protocol`: IPPROTO_UDP or IPPROTO_TCP. `persistent`: by source address, so that each flow has a record
+  // of its own. REQUIRES: 0 < capacity <= kFlowsMax.
+  BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent = false);
 
   void MakePacket(FrameRing& ring, size_t index, uint32_t flow, flow::Side side,
                   uint8_t tcp_flags) const {
@@ -28,7 +29,8 @@ class BenchDevice {
 
   // Makes flows 0 .. count-1, established. Exits with a message when one does not come to be.
   void Establish(uint32_t count);
-  void EndAll();
+  void EndAll();  // flows; records stay
+  void ForgetRecords();
 
   // A turn of the clock, 100 ns a packet, and an empty output.
   void BeginTurn(size_t packets);

@@ -6,7 +6,8 @@
 //   Floor        one index line and one flow line read, the flow line written (floor.h)
 //   Established  packets of established flows, received to transmitted
 //   Stage        the same, phase by phase over the burst, with the clock read between them
-//   New          packets that each begin a flow (UDP, or TCP SYN), in a table of so many flows
+//   New          packets that each begin a flow (UDP, or TCP SYN), in a table of so many flows; also with
+//                persistence: of clients that have no record yet, and of clients that return to theirs
 //
 // Frames are 60 bytes and in the second-level cache, as after a NIC's DMA. A sample is 16 bursts;
 // what is reported is the median sample, which a busy machine disturbs least. At the end a table
@@ -216,18 +217,24 @@ void BM_Stage(benchmark::State& state, uint8_t protocol, const char* name) {
   }
 }
 
-void BM_New(benchmark::State& state, uint8_t protocol, const char* name) {
+enum class Clients : uint8_t { kAny, kFirst, kReturning };  // without persistence; with
+
+void BM_New(benchmark::State& state, uint8_t protocol, Clients clients, const char* name) {
   // A sample's worth at least.
   const auto flows = std::max(static_cast<uint32_t>(state.range(0)), uint32_t{FrameRing::kFrames});
-  BenchDevice device(protocol, flows);
+  BenchDevice device(protocol, flows, clients != Clients::kAny);
+  const auto begin_anew = [&] {
+    device.EndAll();
+    if (clients == Clients::kFirst) device.ForgetRecords();
+  };
   device.Establish(flows);  // so that no page is touched for the first time later
-  device.EndAll();
+  begin_anew();
   FrameRing ring;
   Samples samples;
   uint32_t next = 0;
   for (auto _ : state) {
     if (next + FrameRing::kFrames > flows) {
-      device.EndAll();
+      begin_anew();
       next = 0;
     }
     for (size_t i = 0; i < FrameRing::kFrames; ++i) {
@@ -246,10 +253,10 @@ void BM_New(benchmark::State& state, uint8_t protocol, const char* name) {
 }
 
 void PrintTable() {
-  constexpr std::array<const char*, 15> kColumns = {
-      "floor",        "udp",        "udp parse", "udp classify", "udp hash",
-      "udp probe",    "udp settle", "udp new",   "tcp",          "tcp parse",
-      "tcp classify", "tcp hash",   "tcp probe", "tcp settle",   "tcp new"};
+  constexpr std::array<const char*, 17> kColumns = {
+      "floor",        "udp",      "udp parse",      "udp classify",  "udp hash", "udp probe",
+      "udp settle",   "udp new",  "udp new, first", "udp new, back", "tcp",      "tcp parse",
+      "tcp classify", "tcp hash", "tcp probe",      "tcp settle",    "tcp new"};
   std::printf("\n%-18s", "ns per packet");
   for (const int64_t flows : kFlowCounts)
     std::printf("%12lld", static_cast<long long>(flows));
@@ -298,8 +305,12 @@ int main(int argc, char** argv) {
     Register("Stage/udp", flows, BM_Stage, IPPROTO_UDP, "udp");
     Register("Established/tcp", flows, BM_Established, IPPROTO_TCP, "tcp");
     Register("Stage/tcp", flows, BM_Stage, IPPROTO_TCP, "tcp");
-    Register("New/udp", flows, BM_New, IPPROTO_UDP, "udp new");
-    Register("New/tcp", flows, BM_New, IPPROTO_TCP, "tcp new");
+    Register("New/udp", flows, BM_New, IPPROTO_UDP, Clients::kAny, "udp new");
+    Register("New/tcp", flows, BM_New, IPPROTO_TCP, Clients::kAny, "tcp new");
+    // As many records as the device has room for at most.
+    if (flows > 1'000'000) continue;
+    Register("New/udp-first", flows, BM_New, IPPROTO_UDP, Clients::kFirst, "udp new, first");
+    Register("New/udp-back", flows, BM_New, IPPROTO_UDP, Clients::kReturning, "udp new, back");
   }
   benchmark::RunSpecifiedBenchmarks();
   PrintTable();
