@@ -2,43 +2,13 @@
 #include "dataplane/base/ip_address.h"
 
 #include <arpa/inet.h>
-#include <endian.h>
 
-#include <bit>
 #include <charconv>
 #include <cstdio>
 
 #include "dataplane/base/hash.h"
 
 namespace tandem {
-namespace {
-
-constexpr std::array<uint8_t, 12> kV4Mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-using Halves = std::array<uint64_t, 2>;  // of an address, each in network byte order
-
-// Ones where addresses of one prefix may differ.
-Halves HostBits(const IpPrefix& prefix) {
-  const unsigned keep = prefix.length + (prefix.address.is_v4() ? 96U : 0U);
-  const auto behind = [](unsigned bits) { return bits >= 64 ? 0 : htobe64(~uint64_t{0} >> bits); };
-  return {behind(keep), behind(keep <= 64 ? 0 : keep - 64)};
-}
-
-}  // namespace
-
-IpAddress IpAddress::V4(uint32_t address_be) {
-  IpAddress result;
-  std::memcpy(result.bytes_.data(), kV4Mapped.data(), kV4Mapped.size());
-  std::memcpy(result.bytes_.data() + 12, &address_be, 4);
-  return result;
-}
-
-IpAddress IpAddress::V6(const uint8_t* bytes) {
-  IpAddress result;
-  std::memcpy(result.bytes_.data(), bytes, 16);
-  return result;
-}
-
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN] = {};
   if (text.empty() || text.size() >= sizeof(buffer)) return std::nullopt;
@@ -60,10 +30,6 @@ std::string IpAddress::ToString() const {
   return buffer;
 }
 
-bool IpAddress::is_v4() const {
-  return std::memcmp(bytes_.data(), kV4Mapped.data(), kV4Mapped.size()) == 0;
-}
-
 bool IpAddress::is_multicast() const {
   return is_v4() ? (bytes_[12] & 0xf0) == 0xe0 : bytes_[0] == 0xff;
 }
@@ -71,12 +37,6 @@ bool IpAddress::is_multicast() const {
 bool IpAddress::is_link_local() const {
   if (is_v4()) return bytes_[12] == 169 && bytes_[13] == 254;
   return bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80;
-}
-
-uint32_t IpAddress::v4() const {
-  uint32_t result = 0;
-  std::memcpy(&result, bytes_.data() + 12, 4);
-  return result;
 }
 
 std::optional<IpPrefix> IpPrefix::Parse(std::string_view text) {
@@ -99,17 +59,9 @@ std::string IpPrefix::ToString() const {
   return address.ToString() + "/" + std::to_string(unsigned{length});
 }
 
-bool IpPrefix::Contains(const IpAddress& candidate) const {
-  if (candidate.is_v4() != address.is_v4()) return false;
-  const auto ours = std::bit_cast<Halves>(address.bytes());
-  const auto its = std::bit_cast<Halves>(candidate.bytes());
-  const Halves host = HostBits(*this);
-  return (((ours[0] ^ its[0]) & ~host[0]) | ((ours[1] ^ its[1]) & ~host[1])) == 0;
-}
-
 IpPrefix IpPrefix::Network() const {
-  auto halves = std::bit_cast<Halves>(address.bytes());
-  const Halves host = HostBits(*this);
+  IpAddress::Halves halves = address.halves();
+  const IpAddress::Halves host = HostBits();
   halves[0] &= ~host[0];
   halves[1] &= ~host[1];
   return {IpAddress::V6(std::bit_cast<std::array<uint8_t, 16>>(halves).data()), length};
@@ -121,8 +73,7 @@ IpAddress IpPrefix::Broadcast() const {
 }
 
 size_t IpAddressHash::operator()(const IpAddress& address) const noexcept {
-  uint64_t halves[2];
-  std::memcpy(halves, address.bytes().data(), 16);
+  const IpAddress::Halves halves = address.halves();
   // Not 0: the first half of every IPv4 address is, and it would swallow the second.
   return HashPair(halves[0], halves[1], 0x9e3779b97f4a7c15);
 }

@@ -4,7 +4,10 @@
 // address prefix. For configuration, routes and neighbours; flow keys hold raw wire bytes.
 #pragma once
 
+#include <endian.h>
+
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -16,30 +19,54 @@ namespace tandem {
 
 class IpAddress {
  public:
+  // An address as two words, as they lie in memory.
+  using Halves = std::array<uint64_t, 2>;
+
   constexpr IpAddress() = default;  // "::", used for "none"
 
   // `address` in network byte order.
-  static IpAddress V4(uint32_t address_be);
+  static IpAddress V4(uint32_t address_be) {
+    IpAddress result;
+    const uint32_t words[2] = {kV4Mapped, address_be};
+    std::memcpy(result.bytes_.data() + 8, words, sizeof(words));
+    return result;
+  }
   // 16 bytes as on the wire.
-  static IpAddress V6(const uint8_t* bytes);
+  static IpAddress V6(const uint8_t* bytes) {
+    IpAddress result;
+    std::memcpy(result.bytes_.data(), bytes, 16);
+    return result;
+  }
 
   // Accepts what inet_pton accepts; nothing else (no zone, no port).
   static std::optional<IpAddress> Parse(std::string_view text);
   std::string ToString() const;
 
-  bool is_v4() const;
+  bool is_v4() const {
+    uint32_t third = 0;
+    std::memcpy(&third, bytes_.data() + 8, sizeof(third));
+    return halves()[0] == 0 && third == kV4Mapped;
+  }
   bool is_unset() const { return *this == IpAddress(); }
   bool is_multicast() const;
   bool is_link_local() const;  // fe80::/10 or 169.254/16
   // Network byte order. REQUIRES: is_v4().
-  uint32_t v4() const;
+  uint32_t v4() const {
+    uint32_t result = 0;
+    std::memcpy(&result, bytes_.data() + 12, sizeof(result));
+    return result;
+  }
   const std::array<uint8_t, 16>& bytes() const { return bytes_; }
+  Halves halves() const { return std::bit_cast<Halves>(bytes_); }
 
   // clang-tidy takes the 0 that the defaulted operator compares with for a null pointer.
   friend constexpr auto operator<=>(const IpAddress&,
                                     const IpAddress&) = default;  // NOLINT(modernize-use-nullptr)
 
  private:
+  static constexpr uint32_t kV4Mapped =
+      std::endian::native == std::endian::little ? 0xffff0000 : 0x0000ffff;
+
   std::array<uint8_t, 16> bytes_{};
 };
 
@@ -53,9 +80,23 @@ struct IpPrefix {
   static std::optional<IpPrefix> Parse(std::string_view text);
   std::string ToString() const;
 
-  bool Contains(const IpAddress& candidate) const;  // false for the other family
-  IpPrefix Network() const;                         // host bits cleared
-  IpAddress Broadcast() const;                      // last address; REQUIRES: IPv4
+  bool Contains(const IpAddress& candidate) const {  // false for the other family
+    const IpAddress::Halves ours = address.halves();
+    const IpAddress::Halves its = candidate.halves();
+    const IpAddress::Halves host = HostBits();
+    return (((ours[0] ^ its[0]) & ~host[0]) | ((ours[1] ^ its[1]) & ~host[1])) == 0 &&
+           candidate.is_v4() == address.is_v4();
+  }
+  IpPrefix Network() const;     // host bits cleared
+  IpAddress Broadcast() const;  // last address; REQUIRES: IPv4
+  // Ones where addresses of the prefix may differ.
+  IpAddress::Halves HostBits() const {
+    const unsigned keep = length + (address.is_v4() ? 96U : 0U);
+    const auto behind = [](unsigned bits) {
+      return bits >= 64 ? 0 : htobe64(~uint64_t{0} >> bits);
+    };
+    return {behind(keep), behind(keep <= 64 ? 0 : keep - 64)};
+  }
   bool is_host() const { return length == (address.is_v4() ? 32 : 128); }
 
   friend auto operator<=>(const IpPrefix&, const IpPrefix&) = default;

@@ -15,7 +15,6 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "dataplane/config/objects.h"
@@ -38,10 +37,9 @@ class VirtualIndex {
   const Virtual* Find(const Query& query) const noexcept;
 
  private:
-  // Addresses as two 64-bit words, as they lie in memory.
-  struct Words {
-    uint64_t high = 0;
-    uint64_t low = 0;
+  struct Entry {
+    uint64_t hash = 0;  // of the masked fields, which are compared in full
+    const Virtual* virtual_server = nullptr;
   };
   struct Class {
     bool v4 = true;
@@ -49,16 +47,17 @@ class VirtualIndex {
     uint8_t source_length = 0;
     bool any_port = false;
     bool any_protocol = false;
-    Words destination_mask;
-    Words source_mask;
-    // Hash of the masked fields -> virtuals (compared in full); several only when they differ in
-    // interfaces or collide.
-    std::unordered_multimap<uint64_t, const Virtual*> virtuals;
+    IpAddress::Halves destination_mask{};
+    IpAddress::Halves source_mask{};
+    // A hash table with linear probing, a power of two in size and at most half full. Several entries have
+    // one hash only when they differ in interfaces, or collide.
+    std::vector<Entry> entries;
   };
 
-  static Words WordsOf(const IpAddress& address) noexcept;
   static uint64_t HashOf(const Class& group, const Query& query) noexcept;
   static bool Matches(const Class& group, const Virtual& candidate, const Query& query) noexcept;
+  static void Spread(Class& group);
+  static const Virtual* FindIn(const Class& group, const Query& query) noexcept;
   Class& ClassOf(const Virtual& virtual_server);
 
   std::vector<Class> classes_;  // most specific first

@@ -2,7 +2,6 @@
 #include "dataplane/lb/maglev.h"
 
 #include <algorithm>
-#include <cstring>
 #include <tuple>
 
 #include "dataplane/base/hash.h"
@@ -21,8 +20,7 @@ constexpr uint64_t kOffsetSeed = 0x2d358dccaa6c78a5;
 constexpr uint64_t kSkipSeed = 0x8bb84b93962eacc9;
 
 uint64_t HashOf(const Member& member, uint64_t seed) {
-  uint64_t halves[2];
-  std::memcpy(halves, member.address.bytes().data(), sizeof(halves));
+  const IpAddress::Halves halves = member.address.halves();
   return HashPair(HashPair(halves[0], halves[1], seed), member.port, seed);
 }
 

@@ -26,8 +26,7 @@ constexpr int kLeastAttempts = 4;
 constexpr uint64_t kWeightSeed = 0x71c1d8a27c55b39d;
 
 uint64_t HashOf(const IpAddress& address, uint64_t seed) {
-  uint64_t halves[2];
-  std::memcpy(halves, address.bytes().data(), sizeof(halves));
+  const IpAddress::Halves halves = address.halves();
   return HashPair(halves[0], halves[1], seed);
 }
 

@@ -12,12 +12,6 @@ uint64_t Pack(State state, const MacAddress& mac) {
   return std::bit_cast<uint64_t>(View{.mac = mac, .state = state});
 }
 
-std::array<uint64_t, 2> Halves(const IpAddress& address) {
-  std::array<uint64_t, 2> halves{};
-  std::memcpy(halves.data(), address.bytes().data(), 16);
-  return halves;
-}
-
 }  // namespace
 
 Table::Table()
@@ -35,13 +29,13 @@ IpAddress Table::AddressOf(const Entry& entry) const noexcept {
 }
 
 size_t Table::BucketOf(config::InterfaceId interface, const IpAddress& address) const noexcept {
-  const auto halves = Halves(address);
+  const IpAddress::Halves halves = address.halves();
   return HashPair(halves[0] ^ interface, halves[1], 0x7461626c65) % kBuckets;
 }
 
 flow::NeighbourRef Table::Find(config::InterfaceId interface,
                                const IpAddress& address) const noexcept {
-  const auto halves = Halves(address);
+  const IpAddress::Halves halves = address.halves();
   uint16_t index = buckets_[BucketOf(interface, address)].load(std::memory_order_acquire);
   while (index != 0) {
     const Entry& entry = entries_[index];
@@ -67,7 +61,7 @@ Table::Entry* Table::Add(config::InterfaceId interface, const IpAddress& address
     return nullptr;
   }
   Entry& entry = entries_[index];
-  const auto halves = Halves(address);
+  const IpAddress::Halves halves = address.halves();
   entry.address[0].store(halves[0], std::memory_order_relaxed);
   entry.address[1].store(halves[1], std::memory_order_relaxed);
   entry.interface.store(interface, std::memory_order_relaxed);

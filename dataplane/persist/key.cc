@@ -21,8 +21,7 @@ constexpr uint64_t kKeySeed = 0xc949c7defeb0a4d5;
 constexpr uint64_t kStableSeed = 0x3c6ef372fe94f82a;
 
 uint64_t HashOf(const IpAddress& address, uint64_t seed) {
-  uint64_t halves[2];
-  std::memcpy(halves, address.bytes().data(), sizeof(halves));
+  const IpAddress::Halves halves = address.halves();
   return HashPair(halves[0], halves[1], seed);
 }
 
