@@ -121,26 +121,20 @@ void SlotPages::ReturnPage(uint32_t page) noexcept {
   ReturnedPages().Set(page);
 }
 
-uint32_t SlotPages::Peek(config::TrafficGroupId group) const noexcept {
+uint32_t SlotPages::Allocate(config::TrafficGroupId group) noexcept {
   TANDEM_ASSERT(group < kGroups);
   const uint32_t logical = LogicalWithRoom(group).FirstFrom(0);
-  if (logical == BitTree::kNone) {
-    const uint32_t page = NextPage();
-    return page == kNone ? kNone : page * kPageSlots;
-  }
-  const uint32_t page = Physical(group, logical);
-  const Page& state = memory_.pages[page];
-  const uint32_t word = LowestZero(state.full_words);
-  return page * kPageSlots + word * 64 + LowestZero(state.used_words[word]);
-}
-
-uint32_t SlotPages::Allocate(config::TrafficGroupId group) noexcept {
-  const uint32_t slot = Peek(group);
-  if (slot == kNone) return kNone;
-  const uint32_t page = slot / kPageSlots;
-  if (LogicalWithRoom(group).FirstFrom(0) == BitTree::kNone) {
+  uint32_t page = 0;
+  if (logical != BitTree::kNone) {
+    page = Physical(group, logical);
+  } else {
+    page = NextPage();
+    if (page == kNone) return kNone;
     BeginPage(page, group, NextLogical(group));
   }
+  const Page& state = memory_.pages[page];
+  const uint32_t word = LowestZero(state.full_words);
+  const uint32_t slot = page * kPageSlots + word * 64 + LowestZero(state.used_words[word]);
   Use(slot);
   return slot;
 }

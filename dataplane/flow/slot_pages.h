@@ -12,6 +12,7 @@
 // Thread safety: one worker. Allocate and Free are O(1) amortised; freeing never allocates.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -32,7 +33,12 @@ class SlotPages {
 
   // A free slot of `group`, or UINT32_MAX when neither its pages nor the pool have one.
   uint32_t Allocate(config::TrafficGroupId group) noexcept;
-  uint32_t Peek(config::TrafficGroupId group) const noexcept;  // what Allocate would return
+  // What Allocate would return for the same group after it returned `slot`, to be fetched meanwhile;
+  // UINT32_MAX: somewhere else.
+  uint32_t After(uint32_t slot) const noexcept {
+    const uint64_t word = memory_.pages[slot / kPageSlots].used_words[slot % kPageSlots / 64];
+    return ~word == 0 ? UINT32_MAX : slot / 64 * 64 + static_cast<uint32_t>(std::countr_one(word));
+  }
   void Free(uint32_t slot) noexcept;
 
   // Takes the slot with this logical number, its page begun when need be; UINT32_MAX when the pool has

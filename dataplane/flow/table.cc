@@ -80,31 +80,33 @@ void FlowTable<Hot>::Find(std::span<Lookup<Hot>> batch) noexcept {
 }
 
 template <class Hot>
-void FlowTable<Hot>::PrefetchIndex(uint64_t hash) const noexcept {
-  index_.Prefetch(hash);
-}
-
-template <class Hot>
-void FlowTable<Hot>::PrefetchFreeSlot(config::TrafficGroupId group) const noexcept {
-  const uint32_t slot = pages_.Peek(group);
-  if (slot != kNoSlot) PrefetchSlot(slot);
-}
-
-template <class Hot>
 void FlowTable<Hot>::PrefetchSlot(uint32_t slot) const noexcept {
   PrefetchFlow(ReferenceOf(slot, Side::kClient));
   __builtin_prefetch(&cold_[slot]);
   __builtin_prefetch(&registers_[slot], 1);
 }
 
-// Whether the keys are free. All lines that inserting touches come in together.
 template <class Hot>
-InsertResult FlowTable<Hot>::Check(const NewFlow& flow) const noexcept {
+NewFlow<Hot> FlowTable<Hot>::Hashed(const Key& client, const Key& server, uint8_t protocol,
+                                    bool one_legged) const noexcept {
+  return {.client = client,
+          .server = server,
+          .client_hash = Hash(client, protocol),
+          .server_hash = Hash(server, protocol),
+          .protocol = protocol,
+          .one_legged = one_legged};
+}
+
+// Whether the keys are free.
+template <class Hot>
+InsertResult FlowTable<Hot>::Check(const NewFlow<Hot>& flow) const noexcept {
   const FlowRef by_client = FindHashed(flow.client_hash, flow.client, flow.protocol);
   if (by_client) return {InsertStatus::kClientKeyTaken, by_client.slot};
   if (!flow.one_legged) {
-    const FlowRef by_server = FindHashed(flow.server_hash, flow.server, flow.protocol);
-    if (by_server) return {InsertStatus::kServerKeyTaken, by_server.slot};
+    if (!flow.server_is_free) {
+      const FlowRef by_server = FindHashed(flow.server_hash, flow.server, flow.protocol);
+      if (by_server) return {InsertStatus::kServerKeyTaken, by_server.slot};
+    }
     if (flow.client == flow.server) return {InsertStatus::kServerKeyTaken, kNoSlot};
   }
   return {InsertStatus::kInserted, kNoSlot};
@@ -112,7 +114,7 @@ InsertResult FlowTable<Hot>::Check(const NewFlow& flow) const noexcept {
 
 // Into the index and the record; gives the slot back when the index has no room.
 template <class Hot>
-InsertResult FlowTable<Hot>::Put(const NewFlow& flow, uint32_t slot) noexcept {
+InsertResult FlowTable<Hot>::Put(const NewFlow<Hot>& flow, uint32_t slot) noexcept {
   if (!index_.Insert(flow.client_hash, ReferenceOf(slot, Side::kClient))) {
     pages_.Free(slot);
     return {InsertStatus::kFull, kNoSlot};
@@ -135,17 +137,17 @@ InsertResult FlowTable<Hot>::Put(const NewFlow& flow, uint32_t slot) noexcept {
 }
 
 template <class Hot>
-InsertResult FlowTable<Hot>::Insert(config::TrafficGroupId group, const Key& client,
-                                    const Key& server, uint8_t protocol, bool one_legged) noexcept {
-  const NewFlow flow{client,   server,    Hash(client, protocol), Hash(server, protocol),
-                     protocol, one_legged};
+InsertResult FlowTable<Hot>::Insert(config::TrafficGroupId group,
+                                    const NewFlow<Hot>& flow) noexcept {
   index_.Prefetch(flow.client_hash);
-  if (!one_legged) index_.Prefetch(flow.server_hash);
-  PrefetchFreeSlot(group);
+  if (!flow.one_legged) index_.Prefetch(flow.server_hash);
   const InsertResult check = Check(flow);
   if (check.status != InsertStatus::kInserted) return check;
   const uint32_t slot = pages_.Allocate(group);
   if (slot == kNoSlot) return {InsertStatus::kFull, kNoSlot};
+  // The next flow of a burst finds its lines there.
+  const uint32_t next = pages_.After(slot);
+  if (next != kNoSlot) PrefetchSlot(next);
   const InsertResult result = Put(flow, slot);
   if (result.status == InsertStatus::kInserted) registers_[slot] = MakeRegister(NewBirth(), 0);
   return result;
@@ -155,8 +157,7 @@ template <class Hot>
 InsertResult FlowTable<Hot>::InsertAt(config::TrafficGroupId group, uint32_t logical,
                                       const Key& client, const Key& server, uint8_t protocol,
                                       bool one_legged) noexcept {
-  const NewFlow flow{client,   server,    Hash(client, protocol), Hash(server, protocol),
-                     protocol, one_legged};
+  const NewFlow<Hot> flow = Hashed(client, server, protocol, one_legged);
   const InsertResult check = Check(flow);
   if (check.status != InsertStatus::kInserted) return check;
   const uint32_t slot = pages_.AllocateAt(group, logical);

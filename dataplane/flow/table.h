@@ -51,6 +51,18 @@ struct Lookup {
   Index::Reference likely = Index::kNone;  // for Find: the first whose tag fits
 };
 
+// A flow to be, and the hashes of its keys (FlowTable::Hash).
+template <class Hot>
+struct NewFlow {
+  typename Hot::Key client;
+  typename Hot::Key server;
+  uint64_t client_hash = 0;
+  uint64_t server_hash = 0;
+  uint8_t protocol = 0;
+  bool one_legged = false;
+  bool server_is_free = false;  // nobody has the server's key: it was just looked for
+};
+
 enum class InsertStatus : uint8_t { kInserted, kFull, kClientKeyTaken, kServerKeyTaken };
 
 struct InsertResult {
@@ -78,19 +90,21 @@ class FlowTable {
   void StartFind(Lookup<Hot>& lookup) const noexcept;
   void ProbeFind(std::span<Lookup<Hot>> batch) const noexcept;
   FlowRef FinishFind(const Lookup<Hot>& lookup) const noexcept;
+  FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
   // Brings the index line of a hash near; for callers that insert in stages.
-  void PrefetchIndex(uint64_t hash) const noexcept;
-  void PrefetchFreeSlot(
-      config::TrafficGroupId group) const noexcept;  // what Insert would take next
-
+  void PrefetchIndex(uint64_t hash) const noexcept { index_.Prefetch(hash); }
   void PrefetchSlot(uint32_t slot) const noexcept;  // record and register; slot < capacity()
 
   // Makes a flow that is found by both keys (only by the client's when `one_legged`). The record
   // holds keys, protocol and kOneLegged and is otherwise zero: state kFree until the caller sets
   // it. Its register is a new birth, version 0; mirror_link survives from the slot's last flow (it may
   // still be in a dirty list). Two equal keys are kServerKeyTaken, by no slot.
+  [[nodiscard]] InsertResult Insert(config::TrafficGroupId group,
+                                    const NewFlow<Hot>& flow) noexcept;
   [[nodiscard]] InsertResult Insert(config::TrafficGroupId group, const Key& client,
-                                    const Key& server, uint8_t protocol, bool one_legged) noexcept;
+                                    const Key& server, uint8_t protocol, bool one_legged) noexcept {
+    return Insert(group, Hashed(client, server, protocol, one_legged));
+  }
   // The same at a logical slot that the other device chose, for a shadow. The register stays as it is:
   // the caller sets it. kFull: the pool has no page for it, or the index no room.
   // REQUIRES: the slot, if its page is begun, is free.
@@ -136,20 +150,13 @@ class FlowTable {
   static Memory Carve(MemoryCarver& carver, uint32_t capacity);
   FlowTable(const Memory& memory, uint32_t capacity, uint64_t seed);
 
-  struct NewFlow {
-    const Key& client;
-    const Key& server;
-    uint64_t client_hash;
-    uint64_t server_hash;
-    uint8_t protocol;
-    bool one_legged;
-  };
-  InsertResult Check(const NewFlow& flow) const noexcept;
-  InsertResult Put(const NewFlow& flow, uint32_t slot) noexcept;
+  NewFlow<Hot> Hashed(const Key& client, const Key& server, uint8_t protocol,
+                      bool one_legged) const noexcept;
+  InsertResult Check(const NewFlow<Hot>& flow) const noexcept;
+  InsertResult Put(const NewFlow<Hot>& flow, uint32_t slot) noexcept;
 
   bool Matches(Index::Reference reference, const Key& key, uint8_t protocol) const noexcept;
   void PrefetchFlow(Index::Reference reference) const noexcept;
-  FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
 
   Hot* hot_;
   FlowCold* cold_;
