@@ -43,24 +43,14 @@ uint32_t ScopeOf(const Persistence& profile, const Virtual& virtual_server) {
   return kScopeHash + static_cast<uint32_t>(hash % (UINT32_MAX - kScopeHash));
 }
 
-// The first `length` bits; the others are 0.
-void Mask(std::span<uint8_t> bytes, unsigned length) {
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    const size_t kept = std::clamp<size_t>(length, 8 * i, 8 * i + 8) - 8 * i;
-    bytes[i] &= static_cast<uint8_t>(0xff00U >> kept);
-  }
-}
-
 void PutAddress(const Persistence& profile, const IpAddress& address, Key& key) {
   if (address.is_v4()) {
     key.size = 4;
-    const uint32_t bytes = address.v4();
+    const uint32_t bytes = IpPrefix{address, profile.mask_ipv4}.Network().address.v4();
     std::memcpy(key.bytes.data(), &bytes, 4);
-    Mask({key.bytes.data(), 4}, profile.mask_ipv4);
   } else {
     key.size = 16;
-    key.bytes = address.bytes();
-    Mask(key.bytes, profile.mask_ipv6);
+    key.bytes = IpPrefix{address, profile.mask_ipv6}.Network().address.bytes();
   }
 }
 

@@ -20,6 +20,7 @@ constexpr int64_t kSilenceMax = 2'000'000'000;
 constexpr uint32_t kListEnd = UINT32_MAX;
 
 using AtomicWord = std::atomic_ref<uint32_t>;
+using AtomicByte = std::atomic_ref<uint8_t>;
 
 uint32_t BucketsFor(uint32_t records) {
   constexpr uint32_t kFilled = kRecordsPerBucket;  // twice the places: 7 records for 2 buckets
@@ -69,11 +70,12 @@ Table::Table(std::span<const std::span<std::byte>> memory, uint32_t records, uin
 // ---- claims ---------------------------------------------------------------------------------------
 
 bool Table::TakeClaim(Bucket& bucket, unsigned holder) noexcept {
-  AtomicWord claim(bucket.claim);
+  AtomicByte claim(bucket.claim);
+  const auto ours = static_cast<uint8_t>(holder + 1);
   for (int attempt = 0; attempt < kClaimAttempts; ++attempt) {
-    uint32_t nobody = 0;
+    uint8_t nobody = 0;
     if (claim.load(std::memory_order_relaxed) == 0 &&
-        claim.compare_exchange_strong(nobody, holder + 1, std::memory_order_acquire,
+        claim.compare_exchange_strong(nobody, ours, std::memory_order_acquire,
                                       std::memory_order_relaxed)) {
       return true;
     }
@@ -83,29 +85,54 @@ bool Table::TakeClaim(Bucket& bucket, unsigned holder) noexcept {
 }
 
 void Table::GiveBack(Bucket& bucket) noexcept {
-  AtomicWord(bucket.claim).store(0, std::memory_order_release);
+  AtomicByte(bucket.claim).store(0, std::memory_order_release);
 }
 
-uint32_t Table::NumberOf(const Key& key) const noexcept {
+Table::Place Table::PlaceOf(const Key& key) const noexcept {
   uint64_t halves[2];
   std::memcpy(halves, key.bytes.data(), sizeof(halves));
   const uint64_t name = (uint64_t{key.scope} << 32) | (uint64_t{key.profile} << 8) | key.size;
   const uint64_t hash = HashPair(HashPair(halves[0], halves[1], seed_), name, seed_);
-  return static_cast<uint32_t>(((hash >> 32) * buckets_) >> 32);
+  const auto tag = static_cast<uint8_t>(hash);
+  return {.bucket = static_cast<uint32_t>(((hash >> 32) * buckets_) >> 32),
+          .tag = tag != 0 ? tag : uint8_t{1}};
 }
 
-Table::Claim::Claim(Table& table, const Key& key, unsigned holder, Tick now) noexcept
-    : table_(table), key_(key), holder_(holder), now_(now), number_(table.NumberOf(key)) {
-  Bucket& bucket = table.BucketOf(number_);
+// Read without the claim: what it says may be wrong by then, and costs a line that nobody wants.
+void Table::FetchRecord(Place place) const noexcept {
+  Bucket& bucket = BucketOf(place.bucket);
+  size_t free = kRecordsPerBucket;
+  size_t at = 0;
+  for (; at < kRecordsPerBucket; ++at) {
+    const uint8_t tag = AtomicByte(bucket.tags[at]).load(std::memory_order_relaxed);
+    if (tag == place.tag) break;
+    if (tag == 0 && free == kRecordsPerBucket) free = at;
+  }
+  if (at == kRecordsPerBucket) at = free;
+  if (at == kRecordsPerBucket) return;
+  const auto* const record = reinterpret_cast<const std::byte*>(&bucket.records[at]);
+  __builtin_prefetch(record, 1);
+  __builtin_prefetch(record + sizeof(Record) - 1, 1);
+}
+
+// By FetchRecord it is read beside the claim.
+void Table::SetTag(Bucket& bucket, size_t at, uint8_t tag) noexcept {
+  AtomicByte(bucket.tags[at]).store(tag, std::memory_order_relaxed);
+}
+
+Table::Claim::Claim(Table& table, const Key& key, Place place, unsigned holder, Tick now) noexcept
+    : table_(table), key_(key), place_(place), holder_(holder), now_(now) {
+  Bucket& bucket = table.BucketOf(place.bucket);
   if (!TakeClaim(bucket, holder)) {
     table.counters(holder).busy.Add(1);
     return;
   }
   bucket_ = &bucket;
-  for (Record& record : bucket.records) {
-    if (!record.is_live() || !(record.key == key)) continue;
+  for (size_t at = 0; at < kRecordsPerBucket; ++at) {
+    Record& record = bucket.records[at];
+    if (bucket.tags[at] != place.tag || !record.is_live() || !(record.key == key)) continue;
     if (HasRunOut(record, now)) {
-      table.Settle(number_, record, Verdict::kExpire, holder);
+      table.Settle(place.bucket, at, Verdict::kExpire, holder);
     } else {
       found_ = &record;
     }
@@ -119,17 +146,18 @@ Table::Claim::~Claim() {
 
 Record* Table::Claim::Create() noexcept {
   TANDEM_ASSERT(bucket_ != nullptr && found_ == nullptr);
-  Record* place = table_.PlaceFor(number_, key_, holder_, now_);
-  if (place == nullptr) {
+  const size_t at = table_.RoomFor(place_, key_, holder_, now_);
+  if (at == kRecordsPerBucket) {
     table_.counters(holder_).full.Add(1);
     return nullptr;
   }
+  found_ = &bucket_->records[at];
+  SetTag(*bucket_, at, place_.tag);
   // What the peer knows of this key, or is being told, stays true.
-  const auto known = static_cast<uint8_t>(place->flags & (kTelling | kTold));
-  *place = {.key = key_, .flags = known, .last_used = now_};
+  const auto known = static_cast<uint8_t>(found_->flags & (kTelling | kTold));
+  *found_ = {.key = key_, .flags = known, .last_used = now_};
   table_.counters(holder_).created.Add(1);
-  found_ = place;
-  return place;
+  return found_;
 }
 
 void Table::Claim::Use(const config::Persistence& profile) noexcept {
@@ -145,39 +173,54 @@ void Table::Claim::Use(const config::Persistence& profile) noexcept {
 void Table::Claim::MarkChanged() noexcept {
   if ((found_->flags & kMirror) == 0) return;
   found_->flags |= kDirty;
-  table_.MarkBucketChanged(number_);
+  table_.MarkBucketChanged(place_.bucket);
 }
 
 void Table::Claim::Remove(Verdict why) noexcept {
-  table_.Settle(number_, *found_, why, holder_);
+  table_.Settle(place_.bucket, static_cast<size_t>(found_ - bucket_->records.data()), why, holder_);
   found_ = nullptr;
 }
 
-// A free place, or the mark that this key was removed, or the oldest of such marks. Records that have
-// run out and were not swept yet make room.
-Record* Table::PlaceFor(uint32_t number, const Key& key, unsigned holder, Tick now) noexcept {
-  Record* free = nullptr;
-  Record* oldest = nullptr;
-  for (Record& record : BucketOf(number).records) {
-    if (record.is_live() && HasRunOut(record, now)) {
-      Settle(number, record, Verdict::kExpire, holder);
+void Table::Clear(Bucket& bucket, size_t at) noexcept {
+  bucket.records[at] = Record{};
+  SetTag(bucket, at, 0);
+}
+
+// The mark that this key was removed, or a free place, or the oldest of such marks. In a full bucket records
+// that have run out and were not swept yet make room. kRecordsPerBucket: there is none.
+size_t Table::RoomFor(Place place, const Key& key, unsigned holder, Tick now) noexcept {
+  Bucket& bucket = BucketOf(place.bucket);
+  size_t free = kRecordsPerBucket;
+  for (size_t at = 0; at < kRecordsPerBucket; ++at) {
+    if (bucket.tags[at] == place.tag && !bucket.records[at].is_live() &&
+        bucket.records[at].key == key) {
+      return at;
     }
-    if (record.is_free()) {
-      if (free == nullptr) free = &record;
-    } else if (!record.is_live()) {
-      if (record.key == key) return &record;
-      if (oldest == nullptr || TicksBetween(record.last_used, oldest->last_used) > 0) {
-        oldest = &record;
-      }
+    if (bucket.tags[at] == 0 && free == kRecordsPerBucket) free = at;
+  }
+  if (free != kRecordsPerBucket) return free;
+  size_t oldest = kRecordsPerBucket;
+  for (size_t at = 0; at < kRecordsPerBucket; ++at) {
+    const Record& record = bucket.records[at];
+    if (record.is_live() && HasRunOut(record, now)) {
+      Settle(place.bucket, at, Verdict::kExpire, holder);
+      if (bucket.tags[at] == 0) return at;
+    }
+    if (!record.is_live() &&
+        (oldest == kRecordsPerBucket ||
+         TicksBetween(record.last_used, bucket.records[oldest].last_used) > 0)) {
+      oldest = at;
     }
   }
-  if (free != nullptr || oldest == nullptr) return free;
+  if (oldest == kRecordsPerBucket) return oldest;
   counters(holder).forgotten.Add(1);
-  *oldest = Record{};
+  Clear(bucket, oldest);
   return oldest;
 }
 
-void Table::Settle(uint32_t number, Record& record, Verdict verdict, unsigned holder) noexcept {
+void Table::Settle(uint32_t number, size_t at, Verdict verdict, unsigned holder) noexcept {
+  Bucket& bucket = BucketOf(number);
+  const Record& record = bucket.records[at];
   switch (verdict) {
     case Verdict::kKeep:
       return;
@@ -185,20 +228,19 @@ void Table::Settle(uint32_t number, Record& record, Verdict verdict, unsigned ho
     case Verdict::kDelete:
       if (!record.is_live()) return;
       (verdict == Verdict::kExpire ? counters(holder).expired : counters(holder).deleted).Add(1);
-      return Remove(number, record, holder);
+      return Remove(number, at, holder);
     case Verdict::kForget:
       if (record.is_live()) holders_[holder].removed.Add(1);
-      record = Record{};
+      Clear(bucket, at);
       return;
   }
 }
 
-void Table::Remove(uint32_t number, Record& record, unsigned holder) noexcept {
+void Table::Remove(uint32_t number, size_t at, unsigned holder) noexcept {
+  Bucket& bucket = BucketOf(number);
+  Record& record = bucket.records[at];
   holders_[holder].removed.Add(1);
-  if ((record.flags & kMirror) == 0 || (record.flags & kTold) == 0) {
-    record = Record{};
-    return;
-  }
+  if ((record.flags & kMirror) == 0 || (record.flags & kTold) == 0) return Clear(bucket, at);
   record.flags |= kGone | kDirty;
   MarkBucketChanged(number);
 }

@@ -3,8 +3,9 @@
 // Persistence records: key -> member. One table for all workers, so that two connections of one
 // client which arrive on two workers at once still get one member.
 //
-// Theory of operation. A key belongs to one bucket of seven records. Whoever reads or changes a bucket
-// claims it first (one atomic word); a claim is held for the choice of a member and no longer. It is
+// Theory of operation. A key belongs to one bucket of seven records, and eight bits of its hash beside the
+// claim, the tag, say which of them may be its: others are not read. Whoever reads or changes a bucket
+// claims it first (one atomic byte); a claim is held for the choice of a member and no longer. It is
 // asked for a bounded number of times: when another worker still has it (its thread was put aside by
 // the kernel), the answer is busy and the packet is dropped and counted, and the client's next try
 // finds it. So nobody ever waits for anybody. Only a flow's first packet, its timer and its end come
@@ -37,6 +38,7 @@
 #include <vector>
 
 #include "dataplane/base/counter.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/ids.h"
 #include "dataplane/persist/key.h"
@@ -66,7 +68,6 @@ struct Record {
   config::PeerIndex peer = 0;  // kFromPeer: which one told of it
   uint8_t reserved = 0;
 
-  bool is_free() const { return key.profile == 0; }
   bool is_live() const { return key.profile != 0 && (flags & kGone) == 0; }
 };
 static_assert(sizeof(Record) == 44);
@@ -99,12 +100,12 @@ enum class Verdict : uint8_t {
 class Table {
  private:
   struct Bucket {
-    uint32_t claim;  // holder + 1; 0: nobody
-    uint32_t next;   // in the list of changed buckets: 0 not in it, kListEnd, else number + 1
-    uint32_t reserved;
+    uint8_t claim;                                // holder + 1; 0: nobody
+    std::array<uint8_t, kRecordsPerBucket> tags;  // 0: the place is free
+    uint32_t next;  // in the list of changed buckets: 0 not in it, kListEnd, else number + 1
     std::array<Record, kRecordsPerBucket> records;
   };
-  static_assert(sizeof(Bucket) == 320);
+  static_assert(sizeof(Bucket) == 320 && kWorkersMax + 1 <= UINT8_MAX);
 
  public:
   // Bytes of each worker's shard.
@@ -114,6 +115,17 @@ class Table {
   Table(std::span<const std::span<std::byte>> memory, uint32_t records, uint64_t seed);
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
+
+  // Where a key's record is, if there is one.
+  struct Place {
+    uint32_t bucket = 0;
+    uint8_t tag = 0;  // never 0
+  };
+  Place PlaceOf(const Key& key) const noexcept;
+  // Bring near what Open will read, for callers that go on with something else meanwhile: the head of the
+  // bucket, and when that is there, the record, or the place for a new one.
+  void Fetch(Place place) const noexcept { __builtin_prefetch(&BucketOf(place.bucket), 1); }
+  void FetchRecord(Place place) const noexcept;
 
   // The claim of one key's bucket; gives it back when it goes.
   class Claim {
@@ -135,19 +147,22 @@ class Table {
 
    private:
     friend class Table;
-    Claim(Table& table, const Key& key, unsigned holder, Tick now) noexcept;
+    Claim(Table& table, const Key& key, Place place, unsigned holder, Tick now) noexcept;
 
     Table& table_;
     const Key& key_;
+    const Place place_;
     const unsigned holder_;
     const Tick now_;
-    uint32_t number_ = 0;
     Bucket* bucket_ = nullptr;
-    Record* found_ = nullptr;
+    Record* found_ = nullptr;  // of the bucket's
   };
   // `key` outlives the claim.
   Claim Open(const Key& key, unsigned holder, Tick now) noexcept {
-    return Claim(*this, key, holder, now);
+    return Open(key, PlaceOf(key), holder, now);
+  }
+  Claim Open(const Key& key, Place place, unsigned holder, Tick now) noexcept {
+    return Claim(*this, key, place, holder, now);
   }
   // A flow that exists uses the key's record, if there is one. May come to nothing when busy.
   void Touch(const Key& key, unsigned holder, Tick now,
@@ -162,8 +177,8 @@ class Table {
   bool VisitBucket(uint32_t number, unsigned holder, Visit&& visit) noexcept {
     Bucket& bucket = BucketOf(number);
     if (!TakeClaim(bucket, holder)) return false;
-    for (Record& record : bucket.records) {
-      if (!record.is_free()) Settle(number, record, visit(record), holder);
+    for (size_t i = 0; i < kRecordsPerBucket; ++i) {
+      if (bucket.tags[i] != 0) Settle(number, i, visit(bucket.records[i]), holder);
     }
     GiveBack(bucket);
     return true;
@@ -205,16 +220,17 @@ class Table {
 
   static bool TakeClaim(Bucket& bucket, unsigned holder) noexcept;
   static void GiveBack(Bucket& bucket) noexcept;
-  uint32_t NumberOf(const Key& key) const noexcept;
-  Bucket& BucketOf(uint32_t number) noexcept {
+  Bucket& BucketOf(uint32_t number) const noexcept {
     const auto workers = static_cast<uint32_t>(shards_.size());
     return shards_[number % workers].buckets[number / workers];
   }
   uint32_t Pop(Shard& shard) noexcept;
-  // REQUIRES for these: the bucket is claimed by `holder`.
-  Record* PlaceFor(uint32_t number, const Key& key, unsigned holder, Tick now) noexcept;
-  void Settle(uint32_t number, Record& record, Verdict verdict, unsigned holder) noexcept;
-  void Remove(uint32_t number, Record& record, unsigned holder) noexcept;
+  // REQUIRES for these: the bucket is claimed by `holder`. `at` counts records in it.
+  size_t RoomFor(Place place, const Key& key, unsigned holder, Tick now) noexcept;
+  void Settle(uint32_t number, size_t at, Verdict verdict, unsigned holder) noexcept;
+  void Remove(uint32_t number, size_t at, unsigned holder) noexcept;
+  static void SetTag(Bucket& bucket, size_t at, uint8_t tag) noexcept;
+  static void Clear(Bucket& bucket, size_t at) noexcept;
 
   const uint32_t buckets_;
   const uint64_t seed_;
