@@ -26,9 +26,12 @@ class IpAddress {
 
   // `address` in network byte order.
   static IpAddress V4(uint32_t address_be) {
+    // Whole words: what is read as a word soon would wait for the pieces of one.
+    constexpr bool kIsLittle = std::endian::native == std::endian::little;
+    const uint64_t low =
+        kIsLittle ? uint64_t{address_be} << 32 | kV4Mapped : uint64_t{kV4Mapped} << 32 | address_be;
     IpAddress result;
-    const uint32_t words[2] = {kV4Mapped, address_be};
-    std::memcpy(result.bytes_.data() + 8, words, sizeof(words));
+    result.bytes_ = std::bit_cast<std::array<uint8_t, 16>>(Halves{0, low});
     return result;
   }
   // 16 bytes as on the wire.

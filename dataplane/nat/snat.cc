@@ -38,127 +38,134 @@ uint16_t DrawPort(Prng& prng, const PortShare& share) {
   return static_cast<uint16_t>(block * kBlockSize + drawn % kBlockSize);
 }
 
-// One search: candidates in turn from a random start on, and what is left of the probes.
-template <class Hot>
-class Search {
- public:
-  using Key = typename Hot::Key;
-
-  Search(const SnatRequest& request, const Steering& steering, flow::FlowTable<Hot>& table,
-         Prng& prng, const Key& key)
-      : request_(request),
-        steering_(steering),
-        table_(table),
-        prng_(prng),
-        key_(key),
-        start_(prng.Below(static_cast<uint32_t>(request.addresses.size()))) {}
-
-  const Key& key() const { return key_; }
-  bool found_address() const { return found_address_; }
-  bool found_owned() const { return found_owned_; }
-
-  // The same port with every address, `probes` lookups at most.
-  bool TryPort(uint16_t port, int probes) noexcept {
-    for (size_t i = 0; i < request_.addresses.size() && probes > 0; ++i) {
-      if (!UseAddress(i) || !IsOwned(port)) continue;
-      --probes;
-      if (IsFree(port)) return true;
-    }
-    return false;
-  }
-
-  // Random ports, one address after the other.
-  bool TryRandomPorts(int probes) noexcept {
-    int draws = kDrawsMax;
-    for (size_t i = 0; probes > 0 && draws > 0; ++i) {
-      if (!UseAddress(i)) {
-        --draws;
-        continue;
-      }
-      uint16_t port = 0;
-      if (!DrawOwnedPort(draws, port)) return false;
-      --probes;
-      if (IsFree(port)) return true;
-    }
-    return false;
-  }
-
- private:
-  // False when the candidate is of the other family.
-  bool UseAddress(size_t turn) noexcept {
-    const IpAddress& address = request_.addresses[(start_ + turn) % request_.addresses.size()];
-    if (address.is_v4() == Hot::kIsIpv6) return false;
-    found_address_ = true;
-    SetDestination(key_, address);
-    hashed_ = steering_.HashAddress(key_.destination);
-    return true;
-  }
-
-  bool IsOwned(uint16_t port) noexcept {
-    if (steering_.OwnerOf(hashed_, port) != request_.worker) return false;
-    found_owned_ = true;
-    return true;
-  }
-
-  bool DrawOwnedPort(int& draws, uint16_t& port) noexcept {
-    while (draws-- > 0) {
-      port = rte_cpu_to_be_16(DrawPort(prng_, request_.share));
-      if (request_.policy == SourcePort::kChange && port == request_.client_port) continue;
-      if (IsOwned(port)) return true;
-    }
-    return false;
-  }
-
-  bool IsFree(uint16_t port) noexcept {
-    key_.destination_port = port;
-    return !table_.FindOne(key_, request_.protocol);
-  }
-
-  const SnatRequest& request_;
-  const Steering& steering_;
-  flow::FlowTable<Hot>& table_;
-  Prng& prng_;
-  Key key_;
-  Steering::AddressHash hashed_;
-  size_t start_;
-  bool found_address_ = false;
-  bool found_owned_ = false;
-};
+}  // namespace
 
 template <class Hot>
-bool Try(Search<Hot>& search, const SnatRequest& request) noexcept {
-  if (!request.has_ports) return search.TryPort(0, kProbesMax);
+void SourceSearch<Hot>::Begin(const Steering& steering, Prng& prng) noexcept {
+  steering_ = &steering;
+  prng_ = &prng;
+  port_probes_ = random_probes_ = 0;
+  draws_ = kDrawsMax;
+  start_ = turn_ = 0;
+  found_address_ = found_owned_ = false;
+  port_ = 0;
+  const size_t count = request.addresses.size();
+  if (count == 0) return;
+  if (count > 1) start_ = prng.Below(static_cast<uint32_t>(count));
+  if (!request.has_ports) {
+    port_probes_ = kProbesMax;
+    return;
+  }
+  port_ = request.client_port;
   switch (request.policy) {
     case SourcePort::kPreserveStrict:
-      return search.TryPort(request.client_port, kProbesMax);
+      port_probes_ = kProbesMax;
+      return;
     case SourcePort::kPreserve:
-      return (request.share.Has(rte_be_to_cpu_16(request.client_port)) &&
-              search.TryPort(request.client_port, kProbesMax / 2)) ||
-             search.TryRandomPorts(kProbesMax / 2);
+      if (request.share.Has(rte_be_to_cpu_16(port_))) port_probes_ = kProbesMax / 2;
+      random_probes_ = kProbesMax / 2;
+      return;
     case SourcePort::kChange:
-      return search.TryRandomPorts(kProbesMax);
+      random_probes_ = kProbesMax;
+      return;
+  }
+}
+
+template <class Hot>
+bool SourceSearch<Hot>::Next(Key& key) noexcept {
+  return NextOfPort(key) || NextRandom(key);
+}
+
+template <class Hot>
+DropReason SourceSearch<Hot>::reason() const noexcept {
+  if (!found_address_) return DropReason::kSnatNoAddress;
+  // Without ports the reply's owner is the address's alone.
+  if (!request.has_ports && !found_owned_) return DropReason::kSnatNoAddress;
+  return DropReason::kSnatPortExhausted;
+}
+
+// The same port with every address.
+template <class Hot>
+inline bool SourceSearch<Hot>::NextOfPort(Key& key) noexcept {
+  while (port_probes_ > 0) {
+    if (turn_ == request.addresses.size()) {
+      port_probes_ = 0;
+      turn_ = 0;
+      return false;
+    }
+    if (!UseAddress(turn_++, key) || !IsOwned(port_)) continue;
+    --port_probes_;
+    key.destination_port = port_;
+    return true;
   }
   return false;
 }
 
-}  // namespace
-
+// Random ports, one address after the other.
 template <class Hot>
-DropReason ChooseSource(const SnatRequest& request, const Steering& steering,
-                        flow::FlowTable<Hot>& table, Prng& prng,
-                        typename Hot::Key& server_key) noexcept {
-  if (request.addresses.empty()) return DropReason::kSnatNoAddress;
-  Search<Hot> search(request, steering, table, prng, server_key);
-  if (Try(search, request)) {
-    server_key = search.key();
-    return DropReason::kNone;
+bool SourceSearch<Hot>::NextRandom(Key& key) noexcept {
+  while (random_probes_ > 0 && draws_ > 0) {
+    if (!UseAddress(turn_++, key)) {
+      --draws_;
+      continue;
+    }
+    if (!DrawOwnedPort(key)) return false;
+    --random_probes_;
+    return true;
   }
-  if (!search.found_address()) return DropReason::kSnatNoAddress;
-  // Without ports the reply's owner is the address's alone.
-  if (!request.has_ports && !search.found_owned()) return DropReason::kSnatNoAddress;
-  return DropReason::kSnatPortExhausted;
+  return false;
 }
 
+// False when the candidate is of the other family.
+template <class Hot>
+inline bool SourceSearch<Hot>::UseAddress(size_t turn, Key& key) noexcept {
+  const size_t count = request.addresses.size();
+  const IpAddress& address = request.addresses[count == 1 ? 0 : (start_ + turn) % count];
+  if (address.is_v4() == Hot::kIsIpv6) return false;
+  found_address_ = true;
+  SetDestination(key, address);
+  // One worker owns whatever the hash says.
+  if (steering_->workers() > 1) hashed_ = steering_->HashAddress(key.destination);
+  return true;
+}
+
+template <class Hot>
+inline bool SourceSearch<Hot>::IsOwned(uint16_t port) noexcept {
+  if (steering_->workers() > 1 && steering_->OwnerOf(hashed_, port) != request.worker) return false;
+  found_owned_ = true;
+  return true;
+}
+
+template <class Hot>
+bool SourceSearch<Hot>::DrawOwnedPort(Key& key) noexcept {
+  while (draws_-- > 0) {
+    const uint16_t port = rte_cpu_to_be_16(DrawPort(*prng_, request.share));
+    if (request.policy == SourcePort::kChange && port == request.client_port) continue;
+    if (!IsOwned(port)) continue;
+    key.destination_port = port;
+    return true;
+  }
+  return false;
+}
+
+template <class Hot>
+DropReason ChooseSource(const SnatRequest& wanted, const Steering& steering,
+                        flow::FlowTable<Hot>& table, Prng& prng,
+                        typename Hot::Key& server_key) noexcept {
+  SourceSearch<Hot> search;
+  search.request = wanted;
+  search.Begin(steering, prng);
+  typename Hot::Key candidate = server_key;
+  while (search.Next(candidate)) {
+    if (table.FindOne(candidate, wanted.protocol)) continue;
+    server_key = candidate;
+    return DropReason::kNone;
+  }
+  return search.reason();
+}
+
+template class SourceSearch<flow::FlowHot4>;
+template class SourceSearch<flow::FlowHot6>;
 template DropReason ChooseSource(const SnatRequest&, const Steering&,
                                  flow::FlowTable<flow::FlowHot4>&, Prng&, net::FlowKey4&) noexcept;
 template DropReason ChooseSource(const SnatRequest&, const Steering&,

@@ -55,7 +55,45 @@ struct SnatRequest {
   PortShare share;
 };
 
-// On success `server_key.destination` and `.destination_port` hold the choice. `server_key` comes in
+// The candidates for the source of one flow, one after the other: what is looked for next can be fetched
+// while something else is done. Its owner asks whether a candidate is free.
+template <class Hot>
+class SourceSearch {
+ public:
+  using Key = typename Hot::Key;
+
+  // Before Begin. What it points to outlives the search, and so do `steering` and `prng`.
+  SnatRequest request;
+  void Begin(const config::Steering& steering, Prng& prng) noexcept;
+  // The next candidate as destination of `key`, which has the member's address and port as source. False:
+  // there are no more.
+  bool Next(Key& key) noexcept;
+  DropReason reason() const noexcept;  // why there are no more
+
+ private:
+  bool UseAddress(size_t turn, Key& key) noexcept;
+  bool IsOwned(uint16_t port) noexcept;
+  bool NextOfPort(Key& key) noexcept;
+  bool NextRandom(Key& key) noexcept;
+  bool DrawOwnedPort(Key& key) noexcept;
+
+  const config::Steering* steering_ = nullptr;
+  Prng* prng_ = nullptr;
+  config::Steering::AddressHash hashed_;
+  uint16_t port_ = 0;      // that is tried with every address first; network byte order
+  int port_probes_ = 0;    // candidates left with that port,
+  int random_probes_ = 0;  // with random ones,
+  int draws_ = 0;          // and random numbers left to find them
+  size_t start_ = 0;
+  size_t turn_ = 0;
+  bool found_address_ = false;
+  bool found_owned_ = false;
+};
+
+extern template class SourceSearch<flow::FlowHot4>;
+extern template class SourceSearch<flow::FlowHot6>;
+
+// The first that is free in `table`. On success `server_key.destination` and `.destination_port` hold the choice. `server_key` comes in
 // with the member's address and port as source.
 template <class Hot>
 DropReason ChooseSource(const SnatRequest& request, const config::Steering& steering,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/persist/key.h"
 
+#include <endian.h>
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "dataplane/base/hash.h"
@@ -46,8 +48,12 @@ uint32_t ScopeOf(const Persistence& profile, const Virtual& virtual_server) {
 void PutAddress(const Persistence& profile, const IpAddress& address, Key& key) {
   if (address.is_v4()) {
     key.size = 4;
-    const uint32_t bytes = IpPrefix{address, profile.mask_ipv4}.Network().address.v4();
-    std::memcpy(key.bytes.data(), &bytes, 4);
+    const unsigned length = profile.mask_ipv4;
+    const uint32_t bytes = address.v4() & ~(length >= 32 ? 0 : htobe32(~uint32_t{0} >> length));
+    // A whole word: it is read as one soon, and a piece written into it would have to be waited for.
+    const uint64_t word =
+        std::endian::native == std::endian::little ? uint64_t{bytes} : uint64_t{bytes} << 32;
+    std::memcpy(key.bytes.data(), &word, 8);
   } else {
     key.size = 16;
     key.bytes = IpPrefix{address, profile.mask_ipv6}.Network().address.bytes();
@@ -81,7 +87,9 @@ bool PutHash(const Persistence& profile, const Packet& packet, Key& key) {
 
 bool MakeKey(const Persistence& profile, const Virtual& virtual_server, const Packet& packet,
              Key& key) noexcept {
-  key = {.profile = profile.id, .scope = ScopeOf(profile, virtual_server)};
+  key.profile = profile.id;
+  key.scope = ScopeOf(profile, virtual_server);
+  key.bytes = {};
   switch (profile.type) {
     case PersistenceType::kSourceAddress:
       PutAddress(profile, packet.source, key);

@@ -155,7 +155,11 @@ Record* Table::Claim::Create() noexcept {
   SetTag(*bucket_, at, place_.tag);
   // What the peer knows of this key, or is being told, stays true.
   const auto known = static_cast<uint8_t>(found_->flags & (kTelling | kTold));
-  *found_ = {.key = key_, .flags = known, .last_used = now_};
+  // Field by field: a record put together elsewhere would be copied before its pieces have been written.
+  *found_ = Record{};
+  found_->key = key_;
+  found_->flags = known;
+  found_->last_used = now_;
   table_.counters(holder_).created.Add(1);
   return found_;
 }

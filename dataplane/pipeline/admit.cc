@@ -6,14 +6,11 @@
 #include <rte_tcp.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
-#include "dataplane/base/mutation.h"
-#include "dataplane/nat/snat.h"
+#include "dataplane/flow/table_find.h"
 #include "dataplane/pipeline/hit.h"
 #include "dataplane/pipeline/lifecycle.h"
-#include "dataplane/pipeline/persistence.h"
 #include "dataplane/pipeline/refuse.h"
 
 namespace tandem::pipeline {
@@ -23,24 +20,9 @@ using config::Virtual;
 using config::VirtualType;
 using net::Kind;
 
-// A flow to be, and what has been taken for it.
-template <class Hot>
-struct Plan {
-  const Virtual* virtual_server = nullptr;
-  const config::Member* member = nullptr;  // nullptr: forwarding
-  NextHop hop;
-  typename Hot::Key server;  // the server side's key
-  uint16_t flags = 0;        // flow::FlowFlag
-  uint64_t persistence_word = 0;
-};
-
 bool IsSyn(const net::Parsed& parsed) {
   return (parsed.tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG | RTE_TCP_RST_FLAG)) ==
          RTE_TCP_SYN_FLAG;
-}
-
-bool HasPorts(Kind kind) {
-  return kind == Kind::kTcp || kind == Kind::kUdp || kind == Kind::kIcmpQuery;
 }
 
 // No virtual server wants the packet. Who asked one of our addresses is told.
@@ -61,12 +43,11 @@ void RefuseUnmatched(Context& context, const Work& work) {
 template <class Hot>
 const Virtual* FindVirtual(Context& context, const Work& work) {
   const auto& key = KeyOf<Hot>(work.parsed);
-  config::VirtualIndex::Query query;
-  query.source = AddressOf(key.source);
-  query.destination = AddressOf(key.destination);
-  query.destination_port = ntohs(key.destination_port);
-  query.protocol = work.parsed.protocol;
-  query.interface = work.interface->id;
+  const config::VirtualIndex::Query query{.source = AddressOf(key.source),
+                                          .destination = AddressOf(key.destination),
+                                          .destination_port = ntohs(key.destination_port),
+                                          .protocol = work.parsed.protocol,
+                                          .interface = work.interface->id};
   const Virtual* found = context.snapshot->virtual_index.Find(query);
   if (found == nullptr) {
     RefuseUnmatched(context, work);
@@ -104,112 +85,169 @@ const Virtual* FindVirtual(Context& context, const Work& work) {
   return nullptr;
 }
 
+void SetSource(net::FlowKey4& key, const IpAddress& address) {
+  key.source = address.v4();
+}
+void SetSource(net::FlowKey6& key, const IpAddress& address) {
+  std::memcpy(key.source.bytes, address.bytes().data(), sizeof(key.source.bytes));
+}
+
+}  // namespace
+
 template <class Hot>
-void GiveBack(Context& context, const Plan<Hot>& plan) {
-  context.shared.live.ReleaseVirtual(plan.virtual_server->id);
-  if (plan.member != nullptr) context.shared.live.ReleaseMember(plan.member->id);
+void Admission<Hot>::Add(Work& work, uint64_t hash) noexcept {
+  hashes_.set(BitOf(hash));
+  added_[count_++] = {&work, hash};
+}
+
+template <class Hot>
+void Admission<Hot>::Run() noexcept {
+  if (count_ == 0) return;
+  for (size_t i = 0; i < count_; i += kGroupMax)
+    RunGroup(std::span(added_).subspan(i, std::min(kGroupMax, count_ - i)));
+  count_ = 0;
+  hashes_.reset();
+}
+
+template <class Hot>
+void Admission<Hot>::RunGroup(std::span<const Added> group) noexcept {
+  std::array<Plan<Hot>*, kGroupMax> going;
+  size_t count = 0;
+  // A plan that came to nothing is the next one's.
+  for (const Added& added : group) {
+    if (Start(added, plans_[count])) ++count;
+  }
+  for (size_t i = 0; i < count; ++i)
+    FetchRecord(context_, plans_[i].record);
+  size_t prepared = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (Prepare(plans_[i])) going[prepared++] = &plans_[i];
+  }
+  for (size_t i = 0; i < prepared; ++i)
+    Finish(*going[i]);
+}
+
+// What is there without asking tables that are large. False: the packet has ended.
+template <class Hot>
+bool Admission<Hot>::Start(const Added& added, Plan<Hot>& plan) noexcept {
+  plan.work = added.work;
+  plan.flow.client_hash = added.hash;
+  const Work& work = *plan.work;
+  const auto& key = KeyOf<Hot>(work.parsed);
+  plan.virtual_server = FindVirtual<Hot>(context_, work);
+  if (plan.virtual_server == nullptr) return false;
+  plan.member = nullptr;
+  plan.persistence_word = 0;
+  plan.flags = 0;
+  plan.flow.client = key;
+  plan.flow.protocol = work.parsed.protocol;
+  plan.flow.server_is_free = false;
+  AskRecord<Hot>(context_, work, *plan.virtual_server, plan.record);
+  return true;
+}
+
+// Member, way out and the server side's key, which may still turn out to be taken. False: refused.
+template <class Hot>
+bool Admission<Hot>::Prepare(Plan<Hot>& plan) noexcept {
+  const Virtual& virtual_server = *plan.virtual_server;
+  if (!context_.shared.live.TakeVirtual(virtual_server.id, virtual_server.connection_limit)) {
+    Reject(context_, *plan.work, DropReason::kVirtualLimit);
+    return false;
+  }
+  const auto refuse = [&](DropReason reason) {
+    Refuse(plan, reason);
+    return false;
+  };
+  const DropReason reason = ChooseServer(plan);
+  if (reason != DropReason::kNone) return refuse(reason);
+  if (plan.member != nullptr) {
+    FindNextHopToMember(context_, *plan.member, plan.hop);
+  } else {
+    plan.hop = FindNextHop(context_, AddressOf(plan.flow.client.destination));
+  }
+  if (plan.hop.status == NextHop::Status::kNoRoute) return refuse(DropReason::kNoRoute);
+  if (plan.hop.status == NextHop::Status::kFailed) return refuse(DropReason::kNeighbourUnresolved);
+  if (!FitsThrough(context_, *plan.work, *plan.hop.interface)) {
+    GiveBack(plan);
+    return false;
+  }
+  flow::FlowTable<Hot>& table = context_.template flows<Hot>().table;
+  plan.flow.one_legged = (plan.flags & flow::kOneLegged) != 0;
+  if (virtual_server.snat != config::SnatKind::kNone) {
+    plan.flags |= flow::kTranslateSource;
+    if (!BeginSource(context_, plan)) return refuse(plan.sources.reason());
+  } else {
+    plan.flow.server_hash = table.Hash(plan.flow.server, plan.flow.protocol);
+  }
+  if (!plan.flow.one_legged) table.PrefetchIndex(plan.flow.server_hash);
+  return true;
 }
 
 // Chooses the member and writes the server side's key without SNAT.
 template <class Hot>
-DropReason ChooseServer(Context& context, const Work& work, Plan<Hot>& plan) {
-  const auto& key = KeyOf<Hot>(work.parsed);
-  plan.server.source = key.destination;
-  plan.server.source_port = key.destination_port;
-  plan.server.destination = key.source;
-  plan.server.destination_port = key.source_port;
-  if (plan.virtual_server->type == VirtualType::kForwardIp) return DropReason::kNone;
+DropReason Admission<Hot>::ChooseServer(Plan<Hot>& plan) noexcept {
+  const Virtual& virtual_server = *plan.virtual_server;
+  const auto& key = plan.flow.client;
+  plan.flow.server = {.source = key.destination,
+                      .destination = key.source,
+                      .source_port = key.destination_port,
+                      .destination_port = key.source_port};
+  if (virtual_server.type == VirtualType::kForwardIp) return DropReason::kNone;
 
-  const config::Pool* pool = context.snapshot->FindPool(plan.virtual_server->pool);
+  const config::Pool* pool = context_.snapshot->FindPool(virtual_server.pool);
   if (pool == nullptr) return DropReason::kNoMember;
   const lb::ClientTuple client{AddressOf(key.source), AddressOf(key.destination),
                                ntohs(key.source_port), ntohs(key.destination_port),
-                               work.parsed.protocol};
+                               plan.flow.protocol};
   const lb::Choice choice =
-      ChooseMember(context, work, *plan.virtual_server, *pool, client, plan.persistence_word);
+      ChooseMember(context_, virtual_server, *pool, client, plan.record, plan.persistence_word);
   if (choice.member == nullptr) return choice.reason;
   plan.member = choice.member;
-  if (!plan.virtual_server->translate_address) {
+  if (!virtual_server.translate_address) {
     plan.flags |= flow::kOneLegged;
     return DropReason::kNone;
   }
   plan.flags |= flow::kTranslateAddress;
-  if constexpr (Hot::kIsIpv6) {
-    std::memcpy(plan.server.source.bytes, plan.member->address.bytes().data(), 16);
-  } else {
-    plan.server.source = plan.member->address.v4();
-  }
-  const bool has_port = work.parsed.kind == Kind::kTcp || work.parsed.kind == Kind::kUdp;
-  if (has_port && plan.virtual_server->translate_port && plan.member->port != 0) {
-    plan.server.source_port = htons(plan.member->port);
+  SetSource(plan.flow.server, plan.member->address);
+  const Kind kind = plan.work->parsed.kind;
+  const bool has_port = kind == Kind::kTcp || kind == Kind::kUdp;
+  if (has_port && virtual_server.translate_port && plan.member->port != 0) {
+    plan.flow.server.source_port = htons(plan.member->port);
   }
   return DropReason::kNone;
 }
 
-using AutomapAddresses = std::array<IpAddress, 16>;
-
-// The egress interface's self IPs, those that float or those that do not; none that is the peer's.
-std::span<const IpAddress> Automap(const Context& context, const config::Interface& interface,
-                                   bool floating, AutomapAddresses& addresses) {
-  size_t count = 0;
-  for (const IpPrefix& self :
-       floating ? interface.floating_self_ips() : interface.fixed_self_ips()) {
-    if (count < addresses.size() && !self.address.is_link_local() &&
-        !IsSilentAddress(context, self.address)) {
-      addresses[count++] = self.address;
-    }
-  }
-  return {addresses.data(), count};
-}
-
-// A pool: its addresses. Automap: self IPs, floating ones first, because they move with the traffic;
-// a mirrored flow could not go on with one that stays.
 template <class Hot>
-DropReason ChooseSnat(Context& context, const Work& work, Plan<Hot>& plan) {
-  const Virtual& virtual_server = *plan.virtual_server;
-  if (virtual_server.snat == config::SnatKind::kNone) return DropReason::kNone;
-  plan.flags |= flow::kTranslateSource;
-  nat::SnatRequest request;
-  request.policy = virtual_server.source_port;
-  request.client_port = KeyOf<Hot>(work.parsed).source_port;
-  request.protocol = work.parsed.protocol;
-  request.worker = context.worker;
-  request.has_ports = HasPorts(work.parsed.kind);
-  // The peers may come to own addresses that float, and keep their hands off our ports.
-  const config::Mirroring& mirroring = context.snapshot->mirroring;
-  const auto choose = [&](std::span<const IpAddress> addresses, bool floating) {
-    request.addresses = addresses;
-    const bool is_shared = floating && mirroring.enabled && !Mutated(Mutation::kSharedPorts);
-    request.share =
-        is_shared ? nat::PortShare{mirroring.port_share, mirroring.port_shares} : nat::PortShare{};
-    return nat::ChooseSource<Hot>(request, *context.snapshot->steering, context.flows<Hot>().table,
-                                  context.prng, plan.server);
-  };
-  if (virtual_server.snat == config::SnatKind::kPool) {
-    const config::SnatPool& pool = context.snapshot->snat_pools[virtual_server.snat_pool];
-    return choose(pool.addresses, pool.traffic_group != 0);
+void Admission<Hot>::Finish(Plan<Hot>& plan) noexcept {
+  FlowSet<Hot>& flows = context_.template flows<Hot>();
+  if ((plan.flags & flow::kTranslateSource) != 0) {
+    while (flows.table.FindHashed(plan.flow.server_hash, plan.flow.server, plan.flow.protocol)) {
+      if (!NextSource(context_, plan)) return Refuse(plan, plan.sources.reason());
+    }
+    plan.flow.server_is_free = true;
   }
-  AutomapAddresses addresses;
-  const DropReason floating = choose(Automap(context, *plan.hop.interface, true, addresses), true);
-  if (floating == DropReason::kNone || virtual_server.mirror) return floating;
-  return choose(Automap(context, *plan.hop.interface, false, addresses), false);
+  uint32_t slot = flow::kNoSlot;
+  const DropReason reason = Insert(plan, slot);
+  if (reason != DropReason::kNone) return Refuse(plan, reason);
+  context_.flows_changed = true;
+  Fill(plan, slot);
+  if (NeighbourReady(context_, *plan.work, plan.hop)) {
+    Emit(context_, *plan.work, flows.table.hot(slot), flow::Side::kClient,
+         {plan.hop.interface, plan.hop.mac});
+  }
 }
 
 // A slot for the flow; half-open flows make room in a full table.
 template <class Hot>
-DropReason InsertFlow(Context& context, const Work& work, const Plan<Hot>& plan, uint32_t& slot) {
-  FlowSet<Hot>& flows = context.flows<Hot>();
-  const bool one_legged = (plan.flags & flow::kOneLegged) != 0;
-  const auto insert = [&] {
-    return flows.table.Insert(plan.virtual_server->traffic_group, KeyOf<Hot>(work.parsed),
-                              plan.server, work.parsed.protocol, one_legged);
-  };
-  flow::InsertResult result = insert();
+DropReason Admission<Hot>::Insert(Plan<Hot>& plan, uint32_t& slot) noexcept {
+  FlowSet<Hot>& flows = context_.template flows<Hot>();
+  const config::TrafficGroupId group = plan.virtual_server->traffic_group;
+  flow::InsertResult result = flows.table.Insert(group, plan.flow);
   if (result.status == flow::InsertStatus::kFull) {
     const uint32_t oldest = flows.timers.OldestEmbryonic();
     if (oldest == flow::kNoSlot) return DropReason::kFlowTableFull;
-    EndFlow<Hot>(context, oldest, EndReason::kReaped);
-    result = insert();
+    EndFlow<Hot>(context_, oldest, EndReason::kReaped);
+    result = flows.table.Insert(group, plan.flow);
   }
   slot = result.slot;
   switch (result.status) {
@@ -225,8 +263,9 @@ DropReason InsertFlow(Context& context, const Work& work, const Plan<Hot>& plan,
 }
 
 template <class Hot>
-void FillFlow(Context& context, const Work& work, const Plan<Hot>& plan, uint32_t slot) {
-  FlowSet<Hot>& flows = context.flows<Hot>();
+void Admission<Hot>::Fill(const Plan<Hot>& plan, uint32_t slot) noexcept {
+  const Work& work = *plan.work;
+  FlowSet<Hot>& flows = context_.template flows<Hot>();
   flow::FlowCommon& common = flows.table.hot(slot).common;
   flow::FlowCold& cold = flows.table.cold(slot);
   common.protocol = work.parsed.protocol;
@@ -236,70 +275,37 @@ void FillFlow(Context& context, const Work& work, const Plan<Hot>& plan, uint32_
   common.client_interface = work.interface->id;
   std::memcpy(common.client_mac.data(), work.packet.data + 6, 6);
   if (!plan.virtual_server->auto_last_hop) common.flags |= flow::kClientByRoute;
-  common.last_seen = context.tick;
+  common.last_seen = context_.tick;
   const uint8_t packets = plan.virtual_server->mirror_after_packets;
   common.packets_awaited = packets == 0 ? uint8_t{0} : static_cast<uint8_t>(packets - 1);
-  RememberServer(context, common, plan.hop);
-  cold.created = context.tick;
+  RememberServer(context_, common, plan.hop);
+  cold.created = context_.tick;
   if (work.parsed.kind == Kind::kTcp) {
     flow::StartTcp(common, cold, SegmentOf(work));
   } else {
     common.state = flow::State::kOpening;
   }
   if (plan.persistence_word != 0) KeepWord(cold, plan.persistence_word);
-  BeginFlow<Hot>(context, slot);
-  context.counters.virtuals[common.virtual_id].connections.Add(1);
-  context.counters.members[common.member_id].connections.Add(1);
+  BeginFlow<Hot>(context_, slot);
+  context_.counters.virtuals[common.virtual_id].connections.Add(1);
+  context_.counters.members[common.member_id].connections.Add(1);
 }
-
-// Member, way out and translation. The packet is dropped when the reason is not kNone; `dropped`
-// says that this has been done already.
-template <class Hot>
-DropReason MakePlan(Context& context, const Work& work, Plan<Hot>& plan, bool& dropped) {
-  DropReason reason = ChooseServer(context, work, plan);
-  if (reason != DropReason::kNone) return reason;
-  const IpAddress towards =
-      plan.member != nullptr ? plan.member->address : AddressOf(plan.server.source);
-  plan.hop = FindNextHop(context, towards);
-  if (plan.hop.status == NextHop::Status::kNoRoute) return DropReason::kNoRoute;
-  if (plan.hop.status == NextHop::Status::kFailed) return DropReason::kNeighbourUnresolved;
-  if (!FitsThrough(context, work, *plan.hop.interface)) {
-    dropped = true;
-    return DropReason::kTtlExpired;
-  }
-  return ChooseSnat(context, work, plan);
-}
-
-}  // namespace
 
 template <class Hot>
-void Admit(Context& context, Work& work) noexcept {
-  Plan<Hot> plan;
-  plan.virtual_server = FindVirtual<Hot>(context, work);
-  if (plan.virtual_server == nullptr) return;
-  if (!context.shared.live.TakeVirtual(plan.virtual_server->id,
-                                       plan.virtual_server->connection_limit)) {
-    return Reject(context, work, DropReason::kVirtualLimit);
-  }
-  bool dropped = false;
-  uint32_t slot = flow::kNoSlot;
-  DropReason reason = MakePlan(context, work, plan, dropped);
-  if (reason == DropReason::kNone) reason = InsertFlow(context, work, plan, slot);
-  if (reason != DropReason::kNone) {
-    GiveBack(context, plan);
-    if (dropped) return;
-    // BIG-IP resets new connections at a limit or without a member; the rest the client may retry.
-    const bool refuse = reason == DropReason::kNoMember || reason == DropReason::kMemberLimit;
-    return refuse ? Reject(context, work, reason) : Drop(context, work.packet, reason);
-  }
-  FillFlow(context, work, plan, slot);
-  if (NeighbourReady(context, work, plan.hop)) {
-    Emit(context, work, context.flows<Hot>().table.hot(slot), flow::Side::kClient,
-         {plan.hop.interface, plan.hop.mac});
-  }
+void Admission<Hot>::GiveBack(const Plan<Hot>& plan) noexcept {
+  context_.shared.live.ReleaseVirtual(plan.virtual_server->id);
+  if (plan.member != nullptr) context_.shared.live.ReleaseMember(plan.member->id);
 }
 
-template void Admit<flow::FlowHot4>(Context&, Work&) noexcept;
-template void Admit<flow::FlowHot6>(Context&, Work&) noexcept;
+template <class Hot>
+void Admission<Hot>::Refuse(const Plan<Hot>& plan, DropReason reason) noexcept {
+  GiveBack(plan);
+  // BIG-IP resets new connections at a limit or without a member; the rest the client may retry.
+  const bool refuses = reason == DropReason::kNoMember || reason == DropReason::kMemberLimit;
+  refuses ? Reject(context_, *plan.work, reason) : Drop(context_, plan.work->packet, reason);
+}
+
+template class Admission<flow::FlowHot4>;
+template class Admission<flow::FlowHot6>;
 
 }  // namespace tandem::pipeline

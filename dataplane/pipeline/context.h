@@ -105,6 +105,13 @@ struct Promotion {
   bool is_new = false;      // seen in this turn, after its packets were received
 };
 
+// The way to a member that new flows went last.
+struct MemberWay {
+  IpAddress address;  // of the member
+  flow::NeighbourRef neighbour;
+  uint32_t route_generation = 0;  // Snapshot::route_generation that `neighbour` is from
+};
+
 // What a worker's tables are made for.
 struct Sizing {
   uint32_t flows_ipv4 = 0;
@@ -130,6 +137,7 @@ struct Context {
   FlowSet<flow::FlowHot6> flows6;
   lb::Selector selector;
   Prng prng;
+  std::vector<MemberWay> member_ways = std::vector<MemberWay>(kMembersMax + 1);  // by id
   HeldPackets held;
   CommitQueue commit;
   bool committing = false;  // the burst is of packets that waited for the peer already

@@ -49,6 +49,21 @@ NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept {
   return hop;
 }
 
+void FindNextHopToMember(Context& context, const config::Member& member, NextHop& hop) noexcept {
+  MemberWay& way = context.member_ways[member.id];
+  const uint32_t route_generation = context.snapshot->route_generation;
+  if (way.route_generation == route_generation && way.address == member.address) {
+    hop.neighbour = way.neighbour;
+    hop.interface =
+        context.snapshot->FindInterface(context.shared.neighbours.InterfaceOf(way.neighbour));
+    ReadNeighbour(context, hop);
+    if (hop.status == NextHop::Status::kReady && hop.interface != nullptr) return;
+  }
+  hop = FindNextHop(context, member.address);
+  if (hop.status == NextHop::Status::kReady)
+    way = {member.address, hop.neighbour, route_generation};
+}
+
 void KeepMembersKnown(Context& context) noexcept {
   const auto& members = context.snapshot->members;
   size_t& next = context.member_looked_at;

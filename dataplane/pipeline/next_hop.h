@@ -32,6 +32,9 @@ struct NextHop {
 // By route; asks for an unknown neighbour.
 NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept;
 
+// The same into `hop`, as found last time while that holds.
+void FindNextHopToMember(Context& context, const config::Member& member, NextHop& hop) noexcept;
+
 // Looks at the next one of all members, and asks for the neighbour on the way to it when it is not known,
 // or will not be for long: a standby has to know them before it sends anything there, or a takeover begins
 // with packets that wait.

@@ -116,40 +116,54 @@ lb::Choice Follow(Context& context, const Virtual& virtual_server, const Persist
 
 }  // namespace
 
-lb::Choice ChooseMember(Context& context, const Work& work, const Virtual& virtual_server,
-                        const Pool& pool, const lb::ClientTuple& client, uint64_t& word) noexcept {
+template <class Hot>
+void AskRecord(Context& context, const Work& work, const Virtual& virtual_server,
+               RecordQuery& query) noexcept {
+  query.profile = ProfileOf(context, virtual_server);
+  query.has_key = false;
+  if (query.profile == nullptr) return;
+  const auto& key = KeyOf<Hot>(work.parsed);
+  query.has_key = persist::MakeKey(*query.profile, virtual_server,
+                                   {.source = AddressOf(key.source),
+                                    .destination = AddressOf(key.destination),
+                                    .source_port = key.source_port,
+                                    .destination_port = key.destination_port,
+                                    .protocol = work.parsed.protocol,
+                                    .payload = PayloadOf(work)},
+                                   query.key);
+  if (query.has_key && !query.profile->stateless) {
+    query.place = context.shared.records.PlaceOf(query.key);
+    context.shared.records.Fetch(query.place);
+  }
+}
+
+lb::Choice ChooseMember(Context& context, const Virtual& virtual_server, const Pool& pool,
+                        const lb::ClientTuple& client, const RecordQuery& query,
+                        uint64_t& word) noexcept {
   const auto select = [&] {
     return context.selector.Select(*context.snapshot, pool, client, context.shared.live);
   };
-  const Persistence* profile = ProfileOf(context, virtual_server);
-  if (profile == nullptr) return select();
+  if (query.profile == nullptr) return select();
+  const Persistence& profile = *query.profile;
   persist::Table& records = context.shared.records;
-  persist::Key key;
-  if (!persist::MakeKey(*profile, virtual_server,
-                        {.source = client.source,
-                         .destination = client.destination,
-                         .source_port = htons(client.source_port),
-                         .destination_port = htons(client.destination_port),
-                         .protocol = client.protocol,
-                         .payload = PayloadOf(work)},
-                        key)) {
+  if (!query.has_key) {
     records.counters(context.worker).no_key.Add(1);
     return select();
   }
-  if (profile->stateless) {
-    return lb::SelectByHash(*context.snapshot, pool, persist::StableHash(key),
-                            profile->override_connection_limit, context.shared.live);
+  if (profile.stateless) {
+    return lb::SelectByHash(*context.snapshot, pool, persist::StableHash(query.key),
+                            profile.override_connection_limit, context.shared.live);
   }
-  if (persist::NeedsPayload(*profile)) word = persist::WordOf(key);
-  persist::Table::Claim claim = records.Open(key, context.worker, context.tick);
+  if (persist::NeedsPayload(profile)) word = persist::WordOf(query.key);
+  persist::Table::Claim claim = records.Open(query.key, query.place, context.worker, context.tick);
   if (claim.busy()) return {nullptr, DropReason::kPersistBusy};
   if (claim.found() != nullptr) {
-    return Follow(context, virtual_server, *profile, pool, claim, select);
+    return Follow(context, virtual_server, profile, pool, claim, select);
   }
   const lb::Choice choice = select();
   // In a full bucket the flow goes without a record.
   if (choice.member != nullptr && claim.Create() != nullptr) {
-    Write(virtual_server, *profile, *choice.member, claim);
+    Write(virtual_server, profile, *choice.member, claim);
   }
   return choice;
 }
@@ -196,6 +210,10 @@ void SweepRecords(Context& context) noexcept {
   records.Sweep(context.worker, context.tick, piece);
 }
 
+template void AskRecord<flow::FlowHot4>(Context&, const Work&, const Virtual&,
+                                        RecordQuery&) noexcept;
+template void AskRecord<flow::FlowHot6>(Context&, const Work&, const Virtual&,
+                                        RecordQuery&) noexcept;
 template void TouchRecord<flow::FlowHot4>(Context&, uint32_t) noexcept;
 template void TouchRecord<flow::FlowHot6>(Context&, uint32_t) noexcept;
 

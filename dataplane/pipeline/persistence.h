@@ -14,15 +14,34 @@
 // that address takes the flow, the one with the same port if there are several.
 #pragma once
 
+#include "dataplane/persist/key.h"
+#include "dataplane/persist/table.h"
 #include "dataplane/pipeline/context.h"
 
 namespace tandem::pipeline {
 
+// What the first packet of a flow asks the records.
+struct RecordQuery {
+  const config::Persistence* profile = nullptr;  // nullptr: nothing
+  bool has_key = false;  // the packet has what the profile takes the key from
+  persist::Key key;
+  persist::Table::Place place;  // where records are kept
+};
+
+// Fills `query` in and begins to bring the record near; FetchRecord goes on with that when some time has
+// passed.
+template <class Hot>
+void AskRecord(Context& context, const Work& work, const config::Virtual& virtual_server,
+               RecordQuery& query) noexcept;
+inline void FetchRecord(const Context& context, const RecordQuery& query) noexcept {
+  if (query.has_key && !query.profile->stateless) context.shared.records.FetchRecord(query.place);
+}
+
 // Persistence, and balancing when there is none or it does not decide. Counts the connection on the
-// member. `word` is what KeepWord wants, 0 for nothing.
-lb::Choice ChooseMember(Context& context, const Work& work, const config::Virtual& virtual_server,
+// member. `word` is what KeepWord wants; unchanged for nothing.
+lb::Choice ChooseMember(Context& context, const config::Virtual& virtual_server,
                         const config::Pool& pool, const lb::ClientTuple& client,
-                        uint64_t& word) noexcept;
+                        const RecordQuery& query, uint64_t& word) noexcept;
 
 // A key of payload bytes, kept where UDP flows have room.
 inline void KeepWord(flow::FlowCold& cold, uint64_t word) {

@@ -2,7 +2,6 @@
 #include "dataplane/pipeline/worker.h"
 
 #include "dataplane/flow/table_find.h"
-#include "dataplane/pipeline/admit.h"
 #include "dataplane/pipeline/announce.h"
 #include "dataplane/pipeline/classify.h"
 #include "dataplane/pipeline/hit.h"
@@ -92,32 +91,52 @@ void Worker::SettleAll(size_t traffic) noexcept {
   context_.is_ordinary = !context_.roles.any_silent() && !context_.roles.any_frozen() &&
                          !context_.snapshot->commits && context_.commit.size() == 0;
   context_.flows_changed = false;
+  while (traffic > 0) {
+    traffic = SettleOnce(traffic);
+    admission4_.Run();
+    admission6_.Run();
+  }
+}
+
+// Returns how many packets are left, in front: of flows that may be among those which begin now.
+size_t Worker::SettleOnce(size_t traffic) noexcept {
+  size_t left = 0;
+  size_t left4 = 0;
+  size_t left6 = 0;
   size_t next4 = 0;
   size_t next6 = 0;
   for (size_t i = 0; i < traffic; ++i) {
     Work& work = *traffic_[i];
     if (work.parsed.is_ipv6()) {
-      Settle(work, batch6_.lookups[next6++]);
+      const flow::Lookup<flow::FlowHot6>& lookup = batch6_.lookups[next6++];
+      if (Settle(work, lookup)) continue;
+      batch6_.lookups[left6++] = lookup;
     } else {
-      Settle(work, batch4_.lookups[next4++]);
+      const flow::Lookup<flow::FlowHot4>& lookup = batch4_.lookups[next4++];
+      if (Settle(work, lookup)) continue;
+      batch4_.lookups[left4++] = lookup;
     }
+    traffic_[left++] = &work;
   }
+  return left;
 }
 
+// False: not now.
 template <class Hot>
-void Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
-  flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
+bool Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
+  const flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
   // Earlier packets of this burst may have begun the flow, or ended it.
-  const flow::FlowRef ref = context_.flows_changed ? table.FindOne(*lookup.key, lookup.protocol)
-                                                   : table.FinishFind(lookup);
-  if (ref) {
-    if (ProcessHit<Hot>(context_, work, ref) == HitResult::kDone) return;
-  } else if (HandOff(context_, work,
-                     OwnerOf(*context_.snapshot, *work.interface, *lookup.key, lookup.protocol))) {
-    return;
+  const flow::FlowRef ref = context_.flows_changed
+                                ? table.FindHashed(lookup.hash, *lookup.key, lookup.protocol)
+                                : table.FinishFind(lookup);
+  if (ref && ProcessHit<Hot>(context_, work, ref) == HitResult::kDone) return true;
+  if (admission<Hot>().MayHave(lookup.hash)) return false;
+  if (!ref && HandOff(context_, work,
+                      OwnerOf(*context_.snapshot, *work.interface, *lookup.key, lookup.protocol))) {
+    return true;
   }
-  Admit<Hot>(context_, work);
-  context_.flows_changed = true;
+  admission<Hot>().Add(work, lookup.hash);
+  return true;
 }
 
 void Worker::Tidy() noexcept {

@@ -8,6 +8,7 @@
 #include <array>
 #include <span>
 
+#include "dataplane/pipeline/admit.h"
 #include "dataplane/pipeline/context.h"
 
 namespace tandem::pipeline {
@@ -16,7 +17,8 @@ enum class Origin : uint8_t { kWire, kOtherWorker, kHeld };
 
 class Worker {
  public:
-  explicit Worker(Context& context) : context_(context) {}
+  explicit Worker(Context& context)
+      : context_(context), admission4_(context), admission6_(context) {}
 
   // Takes at most kBurstMax packets through the pipeline. The context's turn is set; each packet is
   // transmitted, held, handed off or dropped when this returns.
@@ -38,17 +40,29 @@ class Worker {
   size_t Classify(size_t count) noexcept;
   void StartFind(const net::Parsed& parsed) noexcept;
   void SettleAll(size_t traffic) noexcept;
+  size_t SettleOnce(size_t traffic) noexcept;
   template <class Hot>
-  void Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
+  bool Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
   void ReleaseHeld() noexcept;
   void ReleaseForCommit() noexcept;
   void ReleaseHandedOver() noexcept;
+
+  template <class Hot>
+  Admission<Hot>& admission() {
+    if constexpr (Hot::kIsIpv6) {
+      return admission6_;
+    } else {
+      return admission4_;
+    }
+  }
 
   Context& context_;
   std::array<Work, kBurstMax> works_;
   std::array<Work*, kBurstMax> traffic_ = {};  // of works_, those whose flow is to be found
   Batch<flow::FlowHot4> batch4_;
   Batch<flow::FlowHot6> batch6_;
+  Admission<flow::FlowHot4> admission4_;
+  Admission<flow::FlowHot6> admission6_;
   Tick tidied_ = 0;
 };
 
