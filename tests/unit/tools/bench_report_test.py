@@ -15,11 +15,13 @@ sys.path[:0] = [str(TOP / 'tools/lib'), str(TOP / 'tools/bench')]
 
 import failover_report  # noqa: E402  (the path above comes first)
 import run_extras  # noqa: E402
+import run_instructions  # noqa: E402
 import run_openvswitch  # noqa: E402
 from run_aims import aims  # noqa: E402
 from run_extras import Figure, Group, groups  # noqa: E402
 from run_generator import Search, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
+from run_instructions import Profile, per_packet  # noqa: E402
 from run_report import as_json, report_of  # noqa: E402
 from run_rows import rows  # noqa: E402
 
@@ -133,13 +135,56 @@ class GroupTest(unittest.TestCase):
         failover_report.measure = lambda *_: ([1.0, 2.0], 0, 0, 0)
         try:
             for is_quick in (True, False):
-                for group in groups()[:2] + groups()[3:4]:
+                for group in groups():
+                    if group.measure not in (run_extras.packet_path, run_extras.flow_table, run_extras.failover):
+                        continue
                     wanted = group.only(is_quick, '')
                     wanted.run(is_quick, None)
                     for figure in wanted.figures:
                         self.assertTrue(figure.values, f'{group.title}: {figure.name}')
         finally:
             run_extras.mirror_report.counters, failover_report.measure = kept
+
+
+class InstructionsTest(unittest.TestCase):
+    PROFILE = Path(__file__).with_name('established_tcp.callgrind').read_text()
+    NEW, OLD = (next(case for case in run_instructions.CASES if case.title == title)
+                for title in ('new TCP', 'established TCP'))
+
+    def test_a_call_counts_with_all_that_it_calls_and_by_the_packet(self):
+        found = per_packet(Profile(self.PROFILE), self.OLD)
+        self.assertEqual(set(found), {f'established TCP: {name}' for name in self.OLD.functions})
+        self.assertEqual(found['established TCP: all'], [(183921 + 2759501) / 4096])  # of two places that call it
+        self.assertEqual(found['established TCP: Parse'], [(414720 + 27648) / (3840 + 256)])
+        self.assertEqual(found['established TCP: ProbeFind'], [(136510 + 1792) / 4096])  # of IPv4 and of IPv6
+        self.assertEqual(found['established TCP: ProcessHit'], [1509376 / 4096])
+        self.assertEqual(found['established TCP: TrackTcp'], [84])
+
+    def test_packets_of_another_kind_are_not_counted_as_one(self):
+        with self.assertRaisesRegex(ValueError, 'new TCP: 4096 packets by net::Parse, 0 by pipeline::Admit'):
+            per_packet(Profile(self.PROFILE), self.NEW)
+        warm_up = self.PROFILE.replace('calls=3840 235', 'calls=4840 235')
+        with self.assertRaisesRegex(ValueError, 'established TCP: 5096 packets'):
+            per_packet(Profile(warm_up), self.OLD)
+
+    def test_a_file_without_calls_is_no_count(self):
+        with self.assertRaisesRegex(ValueError, '0 packets'):
+            per_packet(Profile('events: Ir\nsummary: 0\n'), self.OLD)
+
+    def test_a_function_that_was_inlined_is_left_out(self):
+        inlined = self.PROFILE.replace('cfn=tandem::nat::Rewrite(', 'cfn=tandem::nat::Other(')
+        self.assertNotIn('established TCP: Rewrite', per_packet(Profile(inlined), self.OLD))
+
+    def test_without_valgrind_each_figure_says_so(self):
+        kept, run_instructions.shutil.which = run_instructions.shutil.which, lambda _: None
+        try:
+            group = next(one for one in groups() if one.measure is run_instructions.instructions)
+            group.run(True, None)
+            for figure in group.figures:
+                self.assertEqual(figure.values, [])
+                self.assertIn('apt-get install valgrind', figure.why)
+        finally:
+            run_instructions.shutil.which = kept
 
 
 class PageTest(unittest.TestCase):

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions a packet: what callgrind counts while tools/bench/burst runs, whatever else the machine does.
+
+What BenchDevice::Turn runs is counted. Benchmarks also warm up with it, so the counts start anew where one begins
+with flows that are there already (burst keeps them for the second time that it is called), and where the flows of the
+warm-up have been ended. How many packets are in what is left is counted, too: net::Parse is called once for each."""
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+
+from builds import RELEASE, program
+
+SECONDS_MAX = 300  # a count takes one or two
+# Enough for burst to be called twice: first for as little as it can.
+BENCHMARK_SECONDS = 0.05
+CALLGRIND = ['valgrind', '--tool=callgrind', '--toggle-collect=*BenchDevice::Turn*', '--zero-before=*BM_Established*',
+             '--zero-before=*BenchDevice::EndAll*', '--compress-strings=no', '--compress-pos=no']
+ALL, PER_PACKET = 'bench::BenchDevice::Turn', 'net::Parse'
+# Functions as figures call them, and as the code does.
+EVERY = {'all': ALL, 'Parse': PER_PACKET, 'Classify': 'pipeline::Classify', 'StartFind': 'flow::FlowTable::StartFind',
+         'ProbeFind': 'flow::FlowTable::ProbeFind'}
+HIT = {'FinishFind': 'flow::FlowTable::FinishFind', 'ProcessHit': 'pipeline::ProcessHit', 'Rewrite': 'nat::Rewrite'}
+NEW = {'Admit': 'pipeline::Admit', 'VirtualIndex::Find': 'config::VirtualIndex::Find',
+       'ChooseMember': 'pipeline::ChooseMember', 'FindNextHop': 'pipeline::FindNextHop',
+       'ChooseSource': 'nat::ChooseSource', 'FlowTable::Insert': 'flow::FlowTable::Insert',
+       'BeginFlow': 'pipeline::BeginFlow', 'Emit': 'pipeline::Emit'}
+
+
+@dataclass
+class Case:
+    """`settles`: the function that each of its packets goes through, and none of the warm-up's."""
+
+    title: str
+    benchmark: str
+    functions: dict
+    settles: str
+
+
+CASES = [
+    Case('established UDP', 'Established/udp/1000', {**EVERY, **HIT}, HIT['ProcessHit']),
+    Case('established TCP', 'Established/tcp/1000', {**EVERY, **HIT, 'TrackTcp': 'flow::TrackTcp'}, HIT['ProcessHit']),
+    Case('new UDP', 'New/udp/1000', {**EVERY, **NEW}, NEW['Admit']),
+    Case('new TCP', 'New/tcp/1000', {**EVERY, **NEW}, NEW['Admit']),
+]
+
+
+def short(name):
+    """Without namespace tandem, parameters, template arguments and what a function template returns."""
+    name = name.replace('(anonymous namespace)::', '')
+    while '<' in name and name != (less := re.sub(r'<[^<>]*>', '', name)):
+        name = less
+    return name.split('(')[0].split(' ')[-1].removeprefix('tandem::')
+
+
+class Profile:
+    """Calls of each function, and instructions in it and in all that it calls, by the text of a callgrind file. One
+    that calls itself would be counted twice."""
+
+    def __init__(self, text):
+        self.calls, self.instructions = Counter(), Counter()
+        lines = iter(text.splitlines())
+        callee = ''
+        for line in lines:
+            if line.startswith('cfn='):
+                callee = short(line.removeprefix('cfn='))
+            elif line.startswith('calls='):
+                self.calls[callee] += int(line.removeprefix('calls=').split()[0])
+                self.instructions[callee] += int(next(lines).split()[1])
+
+
+def per_packet(profile, case):
+    """Instructions by the names of figures; functions that were not called are not in it."""
+    packets, settled = profile.calls[PER_PACKET], profile.calls[case.settles]
+    if packets == 0 or packets != settled:
+        raise ValueError(f'{case.title}: {packets} packets by {PER_PACKET}, {settled} by {case.settles}')
+    return {f'{case.title}: {name}': [profile.instructions[function] / packets]
+            for name, function in case.functions.items() if profile.calls[function]}
+
+
+def count(case, path):
+    """What callgrind says, as text; `path`: a file for it to write."""
+    command = [*CALLGRIND, f'--callgrind-out-file={path}', program(RELEASE, 'burst'),
+               f'--benchmark_filter=^{case.benchmark}(/.*)?$', f'--benchmark_min_time={BENCHMARK_SECONDS}']
+    ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=SECONDS_MAX)
+    if ran.returncode:
+        raise RuntimeError(f'valgrind ended with {ran.returncode}: {" ".join(ran.stderr.splitlines()[-2:])}')
+    return path.read_text()
+
+
+def instructions(_is_quick, directory):
+    """By the names of figures."""
+    if shutil.which('valgrind') is None:
+        raise RuntimeError('valgrind is not there: apt-get install valgrind')
+    found = {}
+    for case in CASES:
+        found.update(per_packet(Profile(count(case, directory / 'callgrind.out')), case))
+    return found
+
+
+def names():
+    return [f'{case.title}: {name}' for case in CASES for name in case.functions]
