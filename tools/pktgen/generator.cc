@@ -117,6 +117,7 @@ void Generator::EnterWork(Phase phase, uint64_t per_second, Nanos now) {
 void Generator::Settle(Phase next, Nanos now) {
   next_ = next;
   quiet_since_ = 0;
+  came_at_ = now;
   deadline_ = now + (options_.is_tcp ? kSettleTcp : kSettleUdp);
   Enter(Phase::kSettle, now);
 }
@@ -223,7 +224,12 @@ void Generator::StepSettle(Nanos now) {
   const bool is_quiet = !replay_.empty() || clients_.is_quiet();
   if (!is_quiet) quiet_since_ = 0;
   if (is_quiet && quiet_since_ == 0) quiet_since_ = now;
-  const bool is_over = is_quiet && now - quiet_since_ >= kQuietFor;
+  const uint64_t bytes_came = clients_.counters()[Counter::kClientBytesReceived] +
+                              servers_.counters()[Counter::kServerBytesReceived];
+  if (bytes_came != bytes_came_) came_at_ = now;
+  bytes_came_ = bytes_came;
+  const bool is_silent = !options_.is_tcp && now - came_at_ >= kSilentFor;
+  const bool is_over = is_silent || (is_quiet && now - quiet_since_ >= kQuietFor);
   if (!is_over && now < deadline_) return;
   switch (next_) {
     case Phase::kWarmUp:

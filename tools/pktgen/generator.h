@@ -89,6 +89,8 @@ class Generator {
   static constexpr Nanos kSettleTcp = 5 * kSecond;
   static constexpr Nanos kQuietFor =
       50 * kMillisecond;  // for what nobody waits for: ACK, repetitions
+  // What has not come when nothing came for so long is lost. TCP sends it again.
+  static constexpr Nanos kSilentFor = 250 * kMillisecond;
 
   void Enter(Phase phase, Nanos now);
   void EnterWork(Phase phase, uint64_t per_second, Nanos now);
@@ -135,6 +137,8 @@ class Generator {
   Nanos entered_ = 0;
   Nanos opening_began_ = 0;
   Nanos quiet_since_ = 0;  // kSettle; 0: not quiet
+  Nanos came_at_ = 0;      // kSettle: when bytes_came_ grew
+  uint64_t bytes_came_ = 0;
   Histogram loop_gaps_;
   Nanos busy_ = 0;
   bool is_stopped_ = false;

@@ -174,6 +174,58 @@ TEST_CASE("generator: what is lost in the measurement is in the result, by flow"
   CHECK(ToJson(result).find("\"total\": " + std::to_string(dropped)) != std::string::npos);
 }
 
+// Lets a frame through every so often once it is told to, from then on.
+class Slow : public Tampering {
+ public:
+  Slow(Wire& wire, Nanos each) : Tampering(wire, [](net::Packet&) { return true; }), each_(each) {}
+
+  size_t Receive(std::span<net::Packet> packets) noexcept override {
+    if (next_ == 0) return Tampering::Receive(packets);
+    if (virtual_now < next_) return 0;
+    next_ = virtual_now + each_;
+    return Tampering::Receive(packets.first(1));
+  }
+  void Begin() { next_ = virtual_now + each_; }
+
+ private:
+  Nanos each_;
+  Nanos next_ = 0;
+};
+
+// A run whose last four requests come one by one, `each` after the other; how long it went on for them.
+Nanos TimeOfLastFour(Nanos each, Result& result) {
+  FlagTexts flags = LoopbackFlags();
+  flags.rate_pps = 20000;
+  const auto options = OptionsFrom(flags);
+  LoopbackPair pair(4096);
+  Slow server(pair.server(), each);
+  const auto generator = std::make_unique<Generator>(*options, 7, kClientSideMac, kServerSideMac);
+  Loop loop(*generator, pair.client(), &server, Tick);
+  generator->Start(virtual_now);
+  while (!generator->is_measuring())
+    loop.Turn();
+  const Nanos last = virtual_now + options->duration;
+  while (virtual_now < last - 4 * kSecond / static_cast<Nanos>(flags.rate_pps))
+    loop.Turn();
+  server.Begin();
+  while (!generator->is_done())
+    loop.Turn();
+  result = generator->result();
+  return virtual_now - last;
+}
+
+TEST_CASE("generator: waits for what comes late, not for what nothing follows", "[pktgen]") {
+  Result result;
+  const Nanos took = TimeOfLastFour(150 * kMillisecond, result);
+  CHECK(result.lost() == 0);
+  CHECK(took > 550 * kMillisecond);
+  CHECK(took < 900 * kMillisecond);
+  const Nanos took_in_vain = TimeOfLastFour(10 * kSecond, result);
+  CHECK(result.lost() > 2);
+  CHECK(result.lost() < 6);
+  CHECK(took_in_vain == Approx(250 * kMillisecond).epsilon(0.01));
+}
+
 TEST_CASE("generator: loss before the measurement is not its", "[pktgen]") {
   FlagTexts flags = LoopbackFlags();
   flags.rate_pps = 20000;
