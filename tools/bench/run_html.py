@@ -139,6 +139,14 @@ def table_of_aims(aims):
             + '</table>')
 
 
+def table_of_parts(report):
+    """How long the run took, with starting and stopping."""
+    lines = [f'<tr><td>{escape(part["title"])}</td><td class="n">{part["seconds"]:.1f}</td></tr>'
+             for part in report['parts']]
+    return ('<h2>How long it took</h2><table><tr><th></th><th class="n">seconds</th></tr>' + ''.join(lines)
+            + f'<tr><td>all</td><td class="n">{report["took_seconds"]}</td></tr></table>')
+
+
 def to_html(report):
     """`report`: what report.json holds."""
     its = report['machine']
@@ -163,6 +171,7 @@ nothing else is said. “Limited by” says who was at its end just above: the g
 turn: the system carries that much at least. {its['processes_before']} processes wanted to run before it began.</p>
 {''.join(sections)}{latencies(report['rows'])}
 {''.join(section_of_group(group) for group in report['groups'])}
+{table_of_parts(report)}
 <h2>What was measured</h2>{systems}
 </html>
 '''

@@ -2,6 +2,7 @@
 """Measures for tools/bench/run: a line for each figure as it is found, then the aims, report.json and report.html."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -70,6 +71,16 @@ def show_progress(row):
     return tried
 
 
+@contextlib.contextmanager
+def timed(parts, title):
+    """Notes how long what is within takes."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        parts.append({'title': title, 'seconds': round(time.monotonic() - began, 1)})
+
+
 def measure_system(kind, wanted, seconds, is_quick, directory):
     """Rows of one system; returns how it was configured and what it is."""
     system = kind(directory)
@@ -77,10 +88,12 @@ def measure_system(kind, wanted, seconds, is_quick, directory):
     try:
         system.start()
         for row in wanted:
+            began = time.monotonic()
             try:
                 measure(row, system, generator, show_progress(row), is_quick)
             except (GeneratorFailed, subprocess.SubprocessError, ValueError, KeyError) as error:
                 row.why = f'{error}\n{kind.title} said last:\n{system.log_tail()}'
+            row.took_seconds = round(time.monotonic() - began, 1)
             print(('\r\x1b[K' if sys.stderr.isatty() else '') + line_of(row), flush=True)
         return {'title': kind.title, 'version': system.version(), 'configuration': system.configuration()}
     except (DeviceFailed, OSError) as error:
@@ -119,6 +132,11 @@ def line_of_aim(aim):
     return f'{verdict(aim):12} {aim.text:74} {value:>12}  {aim.how}'
 
 
+def line_of_parts(parts):
+    whole = sum(part['seconds'] for part in parts)
+    return f'{whole:.0f} seconds: ' + ', '.join(f'{part["title"]} {part["seconds"]:.0f}' for part in parts)
+
+
 def end_in_order(number, _frame):
     """So that what was started is stopped, and what was set is put back."""
     raise SystemExit(128 + number)
@@ -134,8 +152,8 @@ def as_json(value):
     raise TypeError(type(value))
 
 
-def measure_all(wanted, extras, seconds, is_quick, refusal):
-    """Fills rows and figures in; returns what the systems were."""
+def measure_all(wanted, extras, seconds, is_quick, refusal, parts):
+    """Fills rows and figures in, and how long each part took; returns what the systems were."""
     directory = Path(tempfile.mkdtemp(prefix='tandem-bench-'))
     systems = []
     try:
@@ -146,9 +164,11 @@ def measure_all(wanted, extras, seconds, is_quick, refusal):
                     row.why = refusal
                     print(line_of(row))
             else:
-                systems.append(measure_system(kind, of_it, seconds, is_quick, directory))
+                with timed(parts, kind.title):
+                    systems.append(measure_system(kind, of_it, seconds, is_quick, directory))
         for group in extras:
-            measure_group(group, is_quick, directory, refusal)
+            with timed(parts, group.title):
+                measure_group(group, is_quick, directory, refusal)
     finally:
         shutil.rmtree(directory)
     return systems
@@ -179,26 +199,28 @@ def main():
     parser.add_argument('--out', type=Path, default=Path.cwd())
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, end_in_order)
-    build(RELEASE, PROGRAMS + EXTRA_PROGRAMS)
-    give_back(RELEASE)
+    parts = []
+    with timed(parts, 'Build'):
+        build(RELEASE, PROGRAMS + EXTRA_PROGRAMS)
+        give_back(RELEASE)
     refusal = short_of_machine()
     wanted = [row for row in rows() if (row.is_quick or not arguments.quick)
               and arguments.only in f'{row.system.title} {row.kind} {row.plot} {row.point}']
     extras = [group for group in (one.only(arguments.quick, arguments.only) for one in groups()) if group.figures]
     seconds = arguments.seconds or (1.5 if arguments.quick else 5)
     its = machine()
-    began = time.monotonic()
     before, stolen_before = cpu_ticks()
-    systems = measure_all(wanted, extras, seconds, arguments.quick, refusal)
+    systems = measure_all(wanted, extras, seconds, arguments.quick, refusal, parts)
     after, stolen = cpu_ticks()
     host_took = round(100 * (stolen - stolen_before) / max(after - before, 1), 2)
     found = aims(wanted, extras)
     for aim in found:
         if aim.value is not None or not arguments.only:
             print(line_of_aim(aim))
+    print(line_of_parts(parts))
     print(f'CPU time that the host of this machine took away: {host_took} %')
     write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,
-           'took_seconds': round(time.monotonic() - began), 'systems': systems, **report_of(wanted, extras, found)},
+           'took_seconds': round(sum(part['seconds'] for part in parts)), 'parts': parts, 'systems': systems, **report_of(wanted, extras, found)},
           arguments.out)
     is_complete = all(row.value for row in wanted) and all(one.values for group in extras for one in group.figures)
     return 0 if is_complete else 1

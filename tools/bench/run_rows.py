@@ -30,6 +30,7 @@ class Row:
     limited_by: str = ''
     latency_us: dict = field(default_factory=dict)  # by load
     trials: list = field(default_factory=list)
+    took_seconds: float = 0.0
     why: str = ''
 
 

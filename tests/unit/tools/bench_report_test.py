@@ -59,7 +59,8 @@ def filled():
 def page(made, extras):
     its = {'tandem': 'v<1>', 'when': 'now', 'cpu': 'a', 'cpus': 2, 'memory_gib': 1, 'kernel': 'k', 'hugepages_2m': 1,
            'processes_before': 0.1}
-    report = {'machine': its, 'trial_seconds': 1, 'host_took_percent': 0, 'systems': [
+    report = {'machine': its, 'trial_seconds': 1, 'host_took_percent': 0, 'took_seconds': 42,
+              'parts': [{'title': 'Open <vSwitch>', 'seconds': 41.5}], 'systems': [
         {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never'}],
         **report_of(made, extras, aims(made, extras))}
     return to_html(json.loads(json.dumps(report, default=as_json)))
@@ -198,6 +199,7 @@ class PageTest(unittest.TestCase):
             xml.etree.ElementTree.fromstring(plot)
         self.assertIn('it &lt;fell&gt; over', text)
         self.assertIn('v&lt;1&gt;', text)
+        self.assertIn('<td>Open &lt;vSwitch&gt;</td><td class="n">41.5</td>', text)
         for aim in map(asdict, aims(made, extras)):
             self.assertIn(aim['text'].replace("'", '&#x27;'), text)
 
