@@ -16,8 +16,8 @@ DEFAULTS = {'protocol': 'udp', 'flows': 1000, 'popularity': 'uniform', 'frame_si
             'catch_up_ms': 20}
 ATTEMPTS = 2
 CONFIRMATIONS = 3
-# The first rate of a search is so much of what its system is guessed to carry, and then so much further from there until
-# one held and one lost, the distance doubled each time.
+# A search begins with so much of what its system is guessed to carry, and goes so much further from there, twice as far
+# each time, until one rate held and one lost.
 FIRST, STEP = 0.95, 0.07
 WITHIN = 1.03  # the search ends when the lowest rate that lost is so near the highest that did not
 # A trial that got through less of its rate than this shows an end: nothing that happens now and then takes so much.
@@ -137,8 +137,8 @@ class Search:
     """Steps from a guess until one rate held and one lost, then by halving, RFC 2544 section 26.1. What the host of a
     virtual machine takes away shows as loss that no device made, so a rate counts as lost only when each of ATTEMPTS
     trials lost, or one that got far less through; the rate that was found is confirmed by trials of which most must be
-    without loss. After `patience` seconds it hurries: what it has by then is confirmed, or a fifth less, and so on; after
-    GIVE_UP times as long it is nothing."""
+    without loss. After `patience` seconds it hurries: what it has by then is confirmed, or a fifth less, and so on;
+    after GIVE_UP times as long it has found nothing."""
 
     def __init__(self, generator, kind, flag, tried=lambda trial: None, patience=float('inf'), **flags):
         self.generator = generator

@@ -220,8 +220,8 @@ def main():
     print(line_of_parts(parts))
     print(f'CPU time that the host of this machine took away: {host_took} %')
     write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,
-           'took_seconds': round(sum(part['seconds'] for part in parts)), 'parts': parts, 'systems': systems, **report_of(wanted, extras, found)},
-          arguments.out)
+           'took_seconds': round(sum(part['seconds'] for part in parts)), 'parts': parts, 'systems': systems,
+           **report_of(wanted, extras, found)}, arguments.out)
     is_complete = all(row.value for row in wanted) and all(one.values for group in extras for one in group.figures)
     return 0 if is_complete else 1
 

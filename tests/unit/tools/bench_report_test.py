@@ -192,10 +192,10 @@ class InstructionsTest(unittest.TestCase):
         self.assertEqual(found['established TCP: TrackTcp'], [84])
 
     def test_packets_of_another_kind_are_not_counted_as_one(self):
-        with self.assertRaisesRegex(ValueError, 'new TCP: 4096 packets by net::Parse, 0 by pipeline::Admit'):
+        with self.assertRaisesRegex(ValueError, 'new TCP: 4096 packets, and 4096 found'):
             per_packet(Profile(self.PROFILE), self.NEW)
         warm_up = self.PROFILE.replace('calls=3840 235', 'calls=4840 235')
-        with self.assertRaisesRegex(ValueError, 'established TCP: 5096 packets'):
+        with self.assertRaisesRegex(ValueError, 'established TCP: 5096 packets, and 4096 found'):
             per_packet(Profile(warm_up), self.OLD)
 
     def test_a_file_without_calls_is_no_count(self):
