@@ -132,7 +132,7 @@ def one_switchover(bench, active):
     raise RuntimeError(f'no switchover in {SWITCHOVER_ATTEMPTS} attempts')
 
 
-def measure(workers, failovers, flows, name):
+def measure(workers, failovers, flows, name, switchovers):
     """Gaps in ms, connections lost, datagrams lost in planned switchovers, times nobody asked for one."""
     interval, multiplier, _ = TIMERS[name]
     directory = tempfile.mkdtemp(prefix='tandem-bench-')
@@ -154,7 +154,7 @@ def measure(workers, failovers, flows, name):
             print(f'{name}: failover {number + 1} of {failovers}: {gaps[-1]:.1f} ms, '
                   f'{bench.residents(active)} resident', file=sys.stderr)
         lost_in_switchovers = 0
-        for _ in range(failovers // 3):
+        for _ in range(switchovers):
             lost_in_switchovers += one_switchover(bench, active)
             active = bench.wait_any_ready()
             print(f'{name}: switchover: {lost_in_switchovers} datagrams lost so far', file=sys.stderr)
@@ -205,7 +205,7 @@ def main():
         if arguments.only not in (None, name):
             continue
         gaps, lost, in_switchovers, unasked = measure(arguments.workers, arguments.failovers,
-                                                      arguments.flows, name)
+                                                      arguments.flows, name, arguments.failovers // 3)
         add(f'gap after SIGKILL, {name}, median', percentile(gaps, 0.5), 'ms', aim)
         add(f'gap after SIGKILL, {name}, 99 %', percentile(gaps, 0.99), 'ms', aim)
         add(f'connections lost of {arguments.flows}, {name}', lost, '', 0)

@@ -137,7 +137,7 @@ def failover(is_quick, _directory):
     failovers, flows = (5, 10_000) if is_quick else (30, 100_000)
     found = {}
     for timer in failover_report.TIMERS:
-        gaps, lost, _, _ = failover_report.measure(1, failovers, flows, timer)
+        gaps, lost, _, _ = failover_report.measure(1, failovers, flows, timer, 0)
         gap, tail, sessions = gap_names(timer)
         found.update({gap: gaps, tail: [failover_report.percentile(gaps, 0.99)], sessions: [lost]})
     return found

@@ -9,7 +9,7 @@ from run_systems import FiveTupleSwap, MacSwap, Tandem
 from run_veth import Nftables, TandemOnVeth
 
 LOADS = (10, 50, 90)  # per cent of the throughput, at which latency is looked at
-QUICK_PATIENCE, PATIENCE = 20, 200  # seconds that a search takes its time
+QUICK_PATIENCE, PATIENCE = 15, 200  # seconds that a search takes its time
 NEW_AT_FIRST = 1_000_000  # as many as any system here opens
 GUESS_SECONDS = 0.5  # the trial that a search begins from
 
