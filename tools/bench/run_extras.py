@@ -44,6 +44,7 @@ class Figure:
     is_quick: bool = True
     values: list = field(default_factory=list)
     why: str = ''
+    may_lack: bool = False  # a report without it is complete
 
     @property
     def median(self):
@@ -179,7 +180,8 @@ def groups():
               of_sizes(PATH, 'ns', [name for name in PATH if 'TCP' not in name], QUICK_SIZES), packet_path),
         Group('Instructions a packet', 'In a function and all that it calls, full NAT of IPv4 without I/O, 1 k flows, '
               'counted by callgrind (tools/bench/burst): the same on a busy machine and on a slow one.',
-              [Figure(name, 'instructions') for name in run_instructions.names()], run_instructions.instructions,
+              [Figure(name, 'instructions', may_lack=name not in run_instructions.totals())
+               for name in run_instructions.names()], run_instructions.instructions,
               'no function of this name was called: it was inlined or is called otherwise'),
         Group('Lookup of a flow', 'Nanoseconds each, in bursts of 32, tables full (tools/bench/table_bench). The flow '
               'table finds the flow and writes to it; so does rte_hash where it says so.',

@@ -104,3 +104,8 @@ def instructions(_is_quick, directory):
 
 def names():
     return [f'{case.title}: {name}' for case in CASES for name in case.functions]
+
+
+def totals():
+    """Of these names, those that do not depend on what the compiler inlines."""
+    return [f'{case.title}: all' for case in CASES]

@@ -183,6 +183,11 @@ def report_of(wanted, extras, found):
             'aims': [{**dataclasses.asdict(aim), 'verdict': verdict(aim)} for aim in found]}
 
 
+def is_complete(wanted, extras):
+    return (all(row.value for row in wanted)
+            and all(one.values or one.may_lack for group in extras for one in group.figures))
+
+
 def write(report, out):
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=1, default=as_json)
@@ -222,8 +227,7 @@ def main():
     write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,
            'took_seconds': round(sum(part['seconds'] for part in parts)), 'parts': parts, 'systems': systems,
            **report_of(wanted, extras, found)}, arguments.out)
-    is_complete = all(row.value for row in wanted) and all(one.values for group in extras for one in group.figures)
-    return 0 if is_complete else 1
+    return 0 if is_complete(wanted, extras) else 1
 
 
 if __name__ == '__main__':

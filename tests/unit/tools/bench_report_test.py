@@ -22,7 +22,7 @@ from run_extras import Figure, Group, groups  # noqa: E402
 from run_generator import Search, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_instructions import Profile, per_packet  # noqa: E402
-from run_report import as_json, report_of  # noqa: E402
+from run_report import as_json, is_complete, report_of  # noqa: E402
 from run_rows import rows  # noqa: E402
 
 LIMIT = 123_456
@@ -205,6 +205,15 @@ class InstructionsTest(unittest.TestCase):
     def test_a_function_that_was_inlined_is_left_out(self):
         inlined = self.PROFILE.replace('cfn=tandem::nat::Rewrite(', 'cfn=tandem::nat::Other(')
         self.assertNotIn('established TCP: Rewrite', per_packet(Profile(inlined), self.OLD))
+
+    def test_a_report_lacks_totals_but_no_inlined_function(self):
+        made, extras = filled()
+        group = next(one for one in extras if one.measure is run_instructions.instructions)
+        by_name = {figure.name: figure for figure in group.figures}
+        by_name['new UDP: Classify'].values = []
+        self.assertTrue(is_complete(made, extras))
+        by_name['new UDP: all'].values = []
+        self.assertFalse(is_complete(made, extras))
 
     def test_without_valgrind_each_figure_says_so(self):
         kept, run_instructions.shutil.which = run_instructions.shutil.which, lambda _: None
