@@ -19,7 +19,7 @@ using flow::Side;
 
 constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
-constexpr uint32_t kRecords = 1U << 20;
+constexpr uint32_t kRecordsMin = 1U << 20;
 
 std::unique_ptr<config::Snapshot> MakeFinished(uint8_t protocol, bool persistent) {
   auto snapshot = MakeSnapshot(protocol);
@@ -44,8 +44,8 @@ BenchDevice::BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent)
       traffic_(protocol),
       memory_(pipeline::FlowSet<FlowHot4>::BytesNeeded(capacity) +
               pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(1)),
-      record_memory_(persist::Table::BytesNeeded(kRecords, 1)),
-      records_(std::array{record_memory_.bytes()}, kRecords, 43),
+      record_memory_(persist::Table::BytesNeeded(std::max(capacity, kRecordsMin), 1)),
+      records_(std::array{record_memory_.bytes()}, std::max(capacity, kRecordsMin), 43),
       snapshot_(MakeFinished(protocol, persistent)),
       shared_(1, records_),
       context_(std::make_unique<pipeline::Context>(

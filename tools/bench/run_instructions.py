@@ -23,9 +23,10 @@ ALL, PER_PACKET = 'bench::BenchDevice::Turn', 'net::Parse'
 EVERY = {'all': ALL, 'Parse': PER_PACKET, 'Classify': 'pipeline::Classify', 'StartFind': 'flow::FlowTable::StartFind',
          'ProbeFind': 'flow::FlowTable::ProbeFind'}
 HIT = {'FinishFind': 'flow::FlowTable::FinishFind', 'ProcessHit': 'pipeline::ProcessHit', 'Rewrite': 'nat::Rewrite'}
-NEW = {'Admit': 'pipeline::Admit', 'VirtualIndex::Find': 'config::VirtualIndex::Find',
-       'ChooseMember': 'pipeline::ChooseMember', 'FindNextHop': 'pipeline::FindNextHop',
-       'ChooseSource': 'nat::ChooseSource', 'FlowTable::Insert': 'flow::FlowTable::Insert',
+NEW = {'Admission': 'pipeline::Admission::Run', 'VirtualIndex::Find': 'config::VirtualIndex::Find',
+       'AskRecord': 'pipeline::AskRecord', 'ChooseMember': 'pipeline::ChooseMember',
+       'FindNextHopToMember': 'pipeline::FindNextHopToMember', 'BeginSource': 'pipeline::BeginSource',
+       'FlowTable::Insert': 'flow::FlowTable::Insert',
        'BeginFlow': 'pipeline::BeginFlow', 'Emit': 'pipeline::Emit'}
 
 
@@ -43,6 +44,7 @@ CASES = [
     Case('established UDP', 'Established/udp/1000', True, {**EVERY, **HIT}),
     Case('established TCP', 'Established/tcp/1000', True, {**EVERY, **HIT, 'TrackTcp': 'flow::TrackTcp'}),
     Case('new UDP', 'New/udp/1000', False, {**EVERY, **NEW}),
+    Case('new UDP, a persistence record made', 'New/udp-first/1000', False, {**EVERY, **NEW}),
     Case('new TCP', 'New/tcp/1000', False, {**EVERY, **NEW}),
 ]
 
