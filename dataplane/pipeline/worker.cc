@@ -123,16 +123,25 @@ size_t Worker::SettleOnce(size_t traffic) noexcept {
 
 // False: not now.
 template <class Hot>
-bool Worker::Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept {
+[[gnu::always_inline]] inline bool Worker::Settle(Work& work,
+                                                  const flow::Lookup<Hot>& lookup) noexcept {
   const flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
   // Earlier packets of this burst may have begun the flow, or ended it.
   const flow::FlowRef ref = context_.flows_changed
                                 ? table.FindHashed(lookup.hash, *lookup.key, lookup.protocol)
                                 : table.FinishFind(lookup);
   if (ref && ProcessHit<Hot>(context_, work, ref) == HitResult::kDone) return true;
+  return Begin(work, lookup, static_cast<bool>(ref));
+}
+
+// `had_flow`: one that has just ended.
+template <class Hot>
+[[gnu::noinline]] bool Worker::Begin(Work& work, const flow::Lookup<Hot>& lookup,
+                                     bool had_flow) noexcept {
   if (admission<Hot>().MayHave(lookup.hash)) return false;
-  if (!ref && HandOff(context_, work,
-                      OwnerOf(*context_.snapshot, *work.interface, *lookup.key, lookup.protocol))) {
+  if (!had_flow &&
+      HandOff(context_, work,
+              OwnerOf(*context_.snapshot, *work.interface, *lookup.key, lookup.protocol))) {
     return true;
   }
   admission<Hot>().Add(work, lookup.hash);

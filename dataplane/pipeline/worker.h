@@ -43,6 +43,8 @@ class Worker {
   size_t SettleOnce(size_t traffic) noexcept;
   template <class Hot>
   bool Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
+  template <class Hot>
+  bool Begin(Work& work, const flow::Lookup<Hot>& lookup, bool had_flow) noexcept;
   void ReleaseHeld() noexcept;
   void ReleaseForCommit() noexcept;
   void ReleaseHandedOver() noexcept;
