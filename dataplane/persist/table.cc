@@ -88,19 +88,20 @@ void Table::GiveBack(Bucket& bucket) noexcept {
   AtomicByte(bucket.claim).store(0, std::memory_order_release);
 }
 
-Table::Place Table::PlaceOf(const Key& key) const noexcept {
+void Table::Locate(const Key& key, Place& place) const noexcept {
   uint64_t halves[2];
   std::memcpy(halves, key.bytes.data(), sizeof(halves));
   const uint64_t name = (uint64_t{key.scope} << 32) | (uint64_t{key.profile} << 8) | key.size;
   const uint64_t hash = HashPair(HashPair(halves[0], halves[1], seed_), name, seed_);
   const auto tag = static_cast<uint8_t>(hash);
-  return {.bucket = static_cast<uint32_t>(((hash >> 32) * buckets_) >> 32),
-          .tag = tag != 0 ? tag : uint8_t{1}};
+  place.number = static_cast<uint32_t>(((hash >> 32) * buckets_) >> 32);
+  place.bucket = &BucketOf(place.number);
+  place.tag = tag != 0 ? tag : uint8_t{1};
 }
 
 // Read without the claim: what it says may be wrong by then, and costs a line that nobody wants.
-void Table::FetchRecord(Place place) const noexcept {
-  Bucket& bucket = BucketOf(place.bucket);
+void Table::FetchRecord(Place place) noexcept {
+  Bucket& bucket = *place.bucket;
   size_t free = kRecordsPerBucket;
   size_t at = 0;
   for (; at < kRecordsPerBucket; ++at) {
@@ -122,7 +123,7 @@ void Table::SetTag(Bucket& bucket, size_t at, uint8_t tag) noexcept {
 
 Table::Claim::Claim(Table& table, const Key& key, Place place, unsigned holder, Tick now) noexcept
     : table_(table), key_(key), place_(place), holder_(holder), now_(now) {
-  Bucket& bucket = table.BucketOf(place.bucket);
+  Bucket& bucket = *place.bucket;
   if (!TakeClaim(bucket, holder)) {
     table.counters(holder).busy.Add(1);
     return;
@@ -132,7 +133,7 @@ Table::Claim::Claim(Table& table, const Key& key, Place place, unsigned holder, 
     Record& record = bucket.records[at];
     if (bucket.tags[at] != place.tag || !record.is_live() || !(record.key == key)) continue;
     if (HasRunOut(record, now)) {
-      table.Settle(place.bucket, at, Verdict::kExpire, holder);
+      table.Settle(place.number, at, Verdict::kExpire, holder);
     } else {
       found_ = &record;
     }
@@ -177,11 +178,11 @@ void Table::Claim::Use(const config::Persistence& profile) noexcept {
 void Table::Claim::MarkChanged() noexcept {
   if ((found_->flags & kMirror) == 0) return;
   found_->flags |= kDirty;
-  table_.MarkBucketChanged(place_.bucket);
+  table_.MarkBucketChanged(place_.number);
 }
 
 void Table::Claim::Remove(Verdict why) noexcept {
-  table_.Settle(place_.bucket, static_cast<size_t>(found_ - bucket_->records.data()), why, holder_);
+  table_.Settle(place_.number, static_cast<size_t>(found_ - bucket_->records.data()), why, holder_);
   found_ = nullptr;
 }
 
@@ -193,7 +194,7 @@ void Table::Clear(Bucket& bucket, size_t at) noexcept {
 // The mark that this key was removed, or a free place, or the oldest of such marks. In a full bucket records
 // that have run out and were not swept yet make room. kRecordsPerBucket: there is none.
 size_t Table::RoomFor(Place place, const Key& key, unsigned holder, Tick now) noexcept {
-  Bucket& bucket = BucketOf(place.bucket);
+  Bucket& bucket = *place.bucket;
   size_t free = kRecordsPerBucket;
   for (size_t at = 0; at < kRecordsPerBucket; ++at) {
     if (bucket.tags[at] == place.tag && !bucket.records[at].is_live() &&
@@ -207,7 +208,7 @@ size_t Table::RoomFor(Place place, const Key& key, unsigned holder, Tick now) no
   for (size_t at = 0; at < kRecordsPerBucket; ++at) {
     const Record& record = bucket.records[at];
     if (record.is_live() && HasRunOut(record, now)) {
-      Settle(place.bucket, at, Verdict::kExpire, holder);
+      Settle(place.number, at, Verdict::kExpire, holder);
       if (bucket.tags[at] == 0) return at;
     }
     if (!record.is_live() &&

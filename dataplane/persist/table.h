@@ -117,15 +117,17 @@ class Table {
   Table& operator=(const Table&) = delete;
 
   // Where a key's record is, if there is one.
-  struct Place {
-    uint32_t bucket = 0;
-    uint8_t tag = 0;  // never 0
+  class Place {
+    friend class Table;
+    Bucket* bucket = nullptr;
+    uint32_t number = 0;  // of the bucket
+    uint8_t tag = 0;      // never 0
   };
-  Place PlaceOf(const Key& key) const noexcept;
+  void Locate(const Key& key, Place& place) const noexcept;
   // Bring near what Open will read, for callers that go on with something else meanwhile: the head of the
   // bucket, and when that is there, the record, or the place for a new one.
-  void Fetch(Place place) const noexcept { __builtin_prefetch(&BucketOf(place.bucket), 1); }
-  void FetchRecord(Place place) const noexcept;
+  static void Fetch(Place place) noexcept { __builtin_prefetch(place.bucket, 1); }
+  static void FetchRecord(Place place) noexcept;
 
   // The claim of one key's bucket; gives it back when it goes.
   class Claim {
@@ -159,7 +161,9 @@ class Table {
   };
   // `key` outlives the claim.
   Claim Open(const Key& key, unsigned holder, Tick now) noexcept {
-    return Open(key, PlaceOf(key), holder, now);
+    Place place;
+    Locate(key, place);
+    return Open(key, place, holder, now);
   }
   Claim Open(const Key& key, Place place, unsigned holder, Tick now) noexcept {
     return Claim(*this, key, place, holder, now);

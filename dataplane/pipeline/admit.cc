@@ -118,7 +118,7 @@ void Admission<Hot>::RunGroup(std::span<const Added> group) noexcept {
     if (Start(added, plans_[count])) ++count;
   }
   for (size_t i = 0; i < count; ++i)
-    FetchRecord(context_, plans_[i].record);
+    FetchRecord(plans_[i].record);
   size_t prepared = 0;
   for (size_t i = 0; i < count; ++i) {
     if (Prepare(plans_[i])) going[prepared++] = &plans_[i];

@@ -132,8 +132,8 @@ void AskRecord(Context& context, const Work& work, const Virtual& virtual_server
                                     .payload = PayloadOf(work)},
                                    query.key);
   if (query.has_key && !query.profile->stateless) {
-    query.place = context.shared.records.PlaceOf(query.key);
-    context.shared.records.Fetch(query.place);
+    context.shared.records.Locate(query.key, query.place);
+    persist::Table::Fetch(query.place);
   }
 }
 

@@ -33,8 +33,8 @@ struct RecordQuery {
 template <class Hot>
 void AskRecord(Context& context, const Work& work, const config::Virtual& virtual_server,
                RecordQuery& query) noexcept;
-inline void FetchRecord(const Context& context, const RecordQuery& query) noexcept {
-  if (query.has_key && !query.profile->stateless) context.shared.records.FetchRecord(query.place);
+inline void FetchRecord(const RecordQuery& query) noexcept {
+  if (query.has_key && !query.profile->stateless) persist::Table::FetchRecord(query.place);
 }
 
 // Persistence, and balancing when there is none or it does not decide. Counts the connection on the
