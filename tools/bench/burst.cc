@@ -307,8 +307,8 @@ int main(int argc, char** argv) {
     Register("Stage/tcp", flows, BM_Stage, IPPROTO_TCP, "tcp");
     Register("New/udp", flows, BM_New, IPPROTO_UDP, Clients::kAny, "udp new");
     Register("New/tcp", flows, BM_New, IPPROTO_TCP, Clients::kAny, "tcp new");
-    Register("New/udp-first", flows, BM_New, IPPROTO_UDP, Clients::kFirst, "udp new, first");
-    Register("New/udp-back", flows, BM_New, IPPROTO_UDP, Clients::kReturning, "udp new, back");
+    Register("New/udp_first", flows, BM_New, IPPROTO_UDP, Clients::kFirst, "udp new, first");
+    Register("New/udp_back", flows, BM_New, IPPROTO_UDP, Clients::kReturning, "udp new, back");
   }
   benchmark::RunSpecifiedBenchmarks();
   PrintTable();

@@ -24,8 +24,8 @@ PATH = {'floor': ('Floor', 'ns/packet'), 'established UDP': ('Established/udp', 
         'its parse': ('Stage/udp', 'parse'), 'its classify': ('Stage/udp', 'classify'),
         'its hash': ('Stage/udp', 'hash'), 'its probe': ('Stage/udp', 'probe'),
         'its settle': ('Stage/udp', 'settle'), 'new UDP': ('New/udp', 'ns/packet'),
-        'new UDP, a persistence record made': ('New/udp-first', 'ns/packet'),
-        'new UDP, a persistence record followed': ('New/udp-back', 'ns/packet'),
+        'new UDP, a persistence record made': ('New/udp_first', 'ns/packet'),
+        'new UDP, a persistence record followed': ('New/udp_back', 'ns/packet'),
         'established TCP': ('Established/tcp', 'ns/packet'), 'new TCP': ('New/tcp', 'ns/packet')}
 TABLE = {'floor': 'BM_FloorWrite', 'flow table': 'BM_FindHit/Ipv4', 'rte_hash, flow written': 'BM_RteHash/Ipv4_written',
          'rte_hash alone': 'BM_RteHash/Ipv4'}

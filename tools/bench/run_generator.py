@@ -16,13 +16,7 @@ DEFAULTS = {'protocol': 'udp', 'flows': 1000, 'popularity': 'uniform', 'frame_si
             'catch_up_ms': 20}
 ATTEMPTS = 2
 CONFIRMATIONS = 3
-# A search begins with so much of what its system is guessed to carry, and goes so much further from there, twice as far
-# each time, until one rate held and one lost.
-FIRST, STEP = 0.95, 0.07
 WITHIN = 1.03  # the search ends when the lowest rate that lost is so near the highest that did not
-# A trial that got through less of its rate than this shows an end: nothing that happens now and then takes so much.
-OVERLOADED = 0.95
-GIVE_UP = 3
 LOWEST = 1000  # a second
 BUSY_TURN_US = 2  # half of the turns of a generator that could do more do nothing, and take less
 
@@ -134,11 +128,10 @@ class Found:
 
 
 class Search:
-    """Steps from a guess until one rate held and one lost, then by halving, RFC 2544 section 26.1. What the host of a
-    virtual machine takes away shows as loss that no device made, so a rate counts as lost only when each of ATTEMPTS
-    trials lost, or one that got far less through; the rate that was found is confirmed by trials of which most must be
-    without loss. After `patience` seconds it hurries: what it has by then is confirmed, or a fifth less, and so on;
-    after GIVE_UP times as long it has found nothing."""
+    """By halving, RFC 2544 section 26.1. What the host of a virtual machine takes away shows as loss that no
+    device made, so a rate counts as lost only when each of ATTEMPTS trials lost; the rate that was found is
+    confirmed by trials of which most must be without loss. After `patience` seconds it hurries: what it has by then is
+    confirmed, or a fifth less, and so on."""
 
     def __init__(self, generator, kind, flag, tried=lambda trial: None, patience=float('inf'), **flags):
         self.generator = generator
@@ -159,47 +152,23 @@ class Search:
         return trial
 
     def _holds(self, rate):
-        for _ in range(ATTEMPTS):
-            trial = self._trial(rate)
-            if trial.is_good():
-                return True
-            if not trial.kept_rate and trial.achieved < OVERLOADED * rate:
-                return False
-        return False
+        return any(self._trial(rate).is_good() for _ in range(ATTEMPTS))
 
-    def _search(self, rate, deadline):
-        """The highest rate that held, or, if none did, what is left to be tried."""
-        low, high, step = 0.0, float('inf'), STEP
+    def run(self, high):
+        """`high`: a rate that is surely too high."""
+        deadline = time.monotonic() + self.patience
+        low, rate = 0.0, high * 0.9
         while high > max(low, LOWEST) * WITHIN and time.monotonic() < deadline:
             if self._holds(rate):
                 low = rate
             else:
                 high = rate
-            if low and high < float('inf'):
-                rate = (low + high) / 2
-            else:
-                rate *= 1 + step if low else 1 - step
-                step = min(2 * step, 0.5)
-        return low or rate
-
-    def _confirmed(self, rate):
-        """Rates of the trials without loss, in order; none, when those that lost are as many."""
-        good, lost = [], 0
-        while len(good) + lost < CONFIRMATIONS and lost * 2 < CONFIRMATIONS:
-            trial = self._trial(rate)
-            if trial.is_good():
-                good.append(trial.achieved)
-            else:
-                lost += 1
-        return sorted(good) if lost * 2 < CONFIRMATIONS else []
-
-    def run(self, guess):
-        """`guess`: about what it carries, such as what came through of all that it was given."""
-        began = time.monotonic()
-        deadline, end = began + self.patience, began + GIVE_UP * self.patience
-        rate = self._search(max(guess * FIRST, LOWEST), deadline)
-        while rate >= LOWEST and time.monotonic() < end:
-            if good := self._confirmed(rate):
+            rate = (low + high) / 2 if low else high * 0.7
+        rate = low or rate
+        while rate >= LOWEST:
+            good = sorted(trial.achieved for trial in (self._trial(rate) for _ in range(CONFIRMATIONS))
+                          if trial.is_good())
+            if len(good) * 2 > CONFIRMATIONS:
                 return self._found(good)
             rate *= 0.95 if time.monotonic() < deadline else 0.8
         return self._found([])

@@ -44,7 +44,7 @@ CASES = [
     Case('established UDP', 'Established/udp/1000', True, {**EVERY, **HIT}),
     Case('established TCP', 'Established/tcp/1000', True, {**EVERY, **HIT, 'TrackTcp': 'flow::TrackTcp'}),
     Case('new UDP', 'New/udp/1000', False, {**EVERY, **NEW}),
-    Case('new UDP, a persistence record made', 'New/udp-first/1000', False, {**EVERY, **NEW}),
+    Case('new UDP, a persistence record made', 'New/udp_first/1000', False, {**EVERY, **NEW}),
     Case('new TCP', 'New/tcp/1000', False, {**EVERY, **NEW}),
 ]
 

@@ -9,9 +9,8 @@ from run_systems import FiveTupleSwap, MacSwap, Tandem
 from run_veth import Nftables, TandemOnVeth
 
 LOADS = (10, 50, 90)  # per cent of the throughput, at which latency is looked at
-QUICK_PATIENCE, PATIENCE = 15, 200  # seconds that a search takes its time
-NEW_AT_FIRST = 1_000_000  # as many as any system here opens
-GUESS_SECONDS = 0.5  # the trial that a search begins from
+QUICK_PATIENCE, PATIENCE = 20, 200  # seconds that a search takes its time
+NEW_AT_FIRST = 1_000_000  # more than any system here opens
 
 
 @dataclass
@@ -82,16 +81,14 @@ def measure(row, system, generator, tried, is_quick):
     is_new = flags.pop('new_per_second', None) is not None
     row.unit = 'connections/s' if is_new else 'requests/s'
     if is_new:
-        # As long as the others: flows that it made have to be gone when their tuples come again.
         first = generator.trial(row.kind, new_per_second=NEW_AT_FIRST, **flags)
         tried(first)
-        found = Search(generator, row.kind, 'new_per_second', tried, patience, **flags).run(first.achieved)
+        found = Search(generator, row.kind, 'new_per_second', tried, patience, **flags).run(first.achieved * 1.5)
     else:
         # Flows are made once; the device keeps them from trial to trial.
-        first = generator.trial(row.kind, rate_pps=0, open_per_second=system.open_per_second, duration_s=GUESS_SECONDS,
-                                **flags)
+        first = generator.trial(row.kind, rate_pps=0, open_per_second=system.open_per_second, **flags)
         tried(first)
-        found = Search(generator, row.kind, 'rate_pps', tried, patience, **flags).run(first.achieved)
+        found = Search(generator, row.kind, 'rate_pps', tried, patience, **flags).run(first.achieved * 1.2)
     row.value = found.rate
     row.spread = (min(found.confirmed), max(found.confirmed)) if found.confirmed else ()
     row.limited_by = found.limited_by
