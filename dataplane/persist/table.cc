@@ -133,7 +133,7 @@ Table::Claim::Claim(Table& table, const Key& key, Place place, unsigned holder, 
     Record& record = bucket.records[at];
     if (bucket.tags[at] != place.tag || !record.is_live() || !(record.key == key)) continue;
     if (HasRunOut(record, now)) {
-      table.Settle(place.number, at, Verdict::kExpire, holder);
+      table.Settle(place, at, Verdict::kExpire, holder);
     } else {
       found_ = &record;
     }
@@ -182,7 +182,7 @@ void Table::Claim::MarkChanged() noexcept {
 }
 
 void Table::Claim::Remove(Verdict why) noexcept {
-  table_.Settle(place_.number, static_cast<size_t>(found_ - bucket_->records.data()), why, holder_);
+  table_.Settle(place_, static_cast<size_t>(found_ - bucket_->records.data()), why, holder_);
   found_ = nullptr;
 }
 
@@ -193,7 +193,7 @@ void Table::Clear(Bucket& bucket, size_t at) noexcept {
 
 // The mark that this key was removed, or a free place, or the oldest of such marks. In a full bucket records
 // that have run out and were not swept yet make room. kRecordsPerBucket: there is none.
-size_t Table::RoomFor(Place place, const Key& key, unsigned holder, Tick now) noexcept {
+size_t Table::RoomFor(const Place& place, const Key& key, unsigned holder, Tick now) noexcept {
   Bucket& bucket = *place.bucket;
   size_t free = kRecordsPerBucket;
   for (size_t at = 0; at < kRecordsPerBucket; ++at) {
@@ -208,7 +208,7 @@ size_t Table::RoomFor(Place place, const Key& key, unsigned holder, Tick now) no
   for (size_t at = 0; at < kRecordsPerBucket; ++at) {
     const Record& record = bucket.records[at];
     if (record.is_live() && HasRunOut(record, now)) {
-      Settle(place.number, at, Verdict::kExpire, holder);
+      Settle(place, at, Verdict::kExpire, holder);
       if (bucket.tags[at] == 0) return at;
     }
     if (!record.is_live() &&
@@ -223,8 +223,8 @@ size_t Table::RoomFor(Place place, const Key& key, unsigned holder, Tick now) no
   return oldest;
 }
 
-void Table::Settle(uint32_t number, size_t at, Verdict verdict, unsigned holder) noexcept {
-  Bucket& bucket = BucketOf(number);
+void Table::Settle(const Place& place, size_t at, Verdict verdict, unsigned holder) noexcept {
+  Bucket& bucket = *place.bucket;
   const Record& record = bucket.records[at];
   switch (verdict) {
     case Verdict::kKeep:
@@ -233,7 +233,7 @@ void Table::Settle(uint32_t number, size_t at, Verdict verdict, unsigned holder)
     case Verdict::kDelete:
       if (!record.is_live()) return;
       (verdict == Verdict::kExpire ? counters(holder).expired : counters(holder).deleted).Add(1);
-      return Remove(number, at, holder);
+      return Remove(place, at, holder);
     case Verdict::kForget:
       if (record.is_live()) holders_[holder].removed.Add(1);
       Clear(bucket, at);
@@ -241,13 +241,13 @@ void Table::Settle(uint32_t number, size_t at, Verdict verdict, unsigned holder)
   }
 }
 
-void Table::Remove(uint32_t number, size_t at, unsigned holder) noexcept {
-  Bucket& bucket = BucketOf(number);
+void Table::Remove(const Place& place, size_t at, unsigned holder) noexcept {
+  Bucket& bucket = *place.bucket;
   Record& record = bucket.records[at];
   holders_[holder].removed.Add(1);
   if ((record.flags & kMirror) == 0 || (record.flags & kTold) == 0) return Clear(bucket, at);
   record.flags |= kGone | kDirty;
-  MarkBucketChanged(number);
+  MarkBucketChanged(place.number);
 }
 
 void Table::Touch(const Key& key, unsigned holder, Tick now,

@@ -121,7 +121,7 @@ class Table {
     friend class Table;
     Bucket* bucket = nullptr;
     uint32_t number = 0;  // of the bucket
-    uint8_t tag = 0;      // never 0
+    uint8_t tag = 0;      // of the key, then never 0
   };
   void Locate(const Key& key, Place& place) const noexcept;
   // Bring near what Open will read, for callers that go on with something else meanwhile: the head of the
@@ -179,10 +179,11 @@ class Table {
   // False: busy.
   template <class Visit>
   bool VisitBucket(uint32_t number, unsigned holder, Visit&& visit) noexcept {
-    Bucket& bucket = BucketOf(number);
+    const Place place = PlaceOf(number);
+    Bucket& bucket = *place.bucket;
     if (!TakeClaim(bucket, holder)) return false;
     for (size_t i = 0; i < kRecordsPerBucket; ++i) {
-      if (bucket.tags[i] != 0) Settle(number, i, visit(bucket.records[i]), holder);
+      if (bucket.tags[i] != 0) Settle(place, i, visit(bucket.records[i]), holder);
     }
     GiveBack(bucket);
     return true;
@@ -229,10 +230,16 @@ class Table {
     return shards_[number % workers].buckets[number / workers];
   }
   uint32_t Pop(Shard& shard) noexcept;
+  Place PlaceOf(uint32_t number) const noexcept {
+    Place place;
+    place.bucket = &BucketOf(number);
+    place.number = number;
+    return place;
+  }
   // REQUIRES for these: the bucket is claimed by `holder`. `at` counts records in it.
-  size_t RoomFor(Place place, const Key& key, unsigned holder, Tick now) noexcept;
-  void Settle(uint32_t number, size_t at, Verdict verdict, unsigned holder) noexcept;
-  void Remove(uint32_t number, size_t at, unsigned holder) noexcept;
+  size_t RoomFor(const Place& place, const Key& key, unsigned holder, Tick now) noexcept;
+  void Settle(const Place& place, size_t at, Verdict verdict, unsigned holder) noexcept;
+  void Remove(const Place& place, size_t at, unsigned holder) noexcept;
   static void SetTag(Bucket& bucket, size_t at, uint8_t tag) noexcept;
   static void Clear(Bucket& bucket, size_t at) noexcept;
 
