@@ -148,27 +148,7 @@ bool SourceSearch<Hot>::DrawOwnedPort(Key& key) noexcept {
   return false;
 }
 
-template <class Hot>
-DropReason ChooseSource(const SnatRequest& wanted, const Steering& steering,
-                        flow::FlowTable<Hot>& table, Prng& prng,
-                        typename Hot::Key& server_key) noexcept {
-  SourceSearch<Hot> search;
-  search.request = wanted;
-  search.Begin(steering, prng);
-  typename Hot::Key candidate = server_key;
-  while (search.Next(candidate)) {
-    if (table.FindOne(candidate, wanted.protocol)) continue;
-    server_key = candidate;
-    return DropReason::kNone;
-  }
-  return search.reason();
-}
-
 template class SourceSearch<flow::FlowHot4>;
 template class SourceSearch<flow::FlowHot6>;
-template DropReason ChooseSource(const SnatRequest&, const Steering&,
-                                 flow::FlowTable<flow::FlowHot4>&, Prng&, net::FlowKey4&) noexcept;
-template DropReason ChooseSource(const SnatRequest&, const Steering&,
-                                 flow::FlowTable<flow::FlowHot6>&, Prng&, net::FlowKey6&) noexcept;
 
 }  // namespace tandem::nat

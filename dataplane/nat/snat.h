@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Chooses the source address and port of a flow's server side, so that (RFC 5382, RFC 4787)
-//  - the reply's owner (config/steering.h) is the worker that asks, and
-//  - no other flow has the same server key; uniqueness is per member endpoint, so each SNAT address
-//    carries about 64 k flows to each member.
+// Chooses the source address and port of a flow's server side (RFC 5382, RFC 4787): candidates for which the
+// reply's owner (config/steering.h) is the worker that asks, until it finds one that no other flow has. That
+// is so per member endpoint: each SNAT address carries about 64 k flows to each member.
 // Port policies are BIG-IP's: preserve keeps the client's port when it can, preserve-strict keeps it
 // or fails, change never keeps it. Addresses are tried from a random start on; ports by random
 // probes, kProbesMax at most over all addresses.
@@ -15,7 +14,7 @@
 // regardless: any other answer would refuse most of the clients; after a takeover such a flow can
 // collide with one that was not mirrored yet. Protocols without ports have no share either.
 //
-// Thread safety: one worker's table. No allocation.
+// Thread safety: one worker's. No allocation.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +24,7 @@
 #include "dataplane/base/prng.h"
 #include "dataplane/config/objects.h"
 #include "dataplane/config/steering.h"
-#include "dataplane/flow/table.h"
+#include "dataplane/flow/flow.h"
 
 namespace tandem::nat {
 
@@ -49,9 +48,8 @@ struct SnatRequest {
   std::span<const IpAddress> addresses;  // candidates; those of the other family are passed over
   config::SourcePort policy = config::SourcePort::kPreserve;
   uint16_t client_port = 0;  // network byte order; 0 for protocols without ports
-  uint8_t protocol = 0;
-  unsigned worker = 0;    // that owns the flow
-  bool has_ports = true;  // false: protocol without ports, only an address is chosen
+  unsigned worker = 0;       // that owns the flow
+  bool has_ports = true;     // false: protocol without ports, only an address is chosen
   PortShare share;
 };
 
@@ -92,19 +90,5 @@ class SourceSearch {
 
 extern template class SourceSearch<flow::FlowHot4>;
 extern template class SourceSearch<flow::FlowHot6>;
-
-// The first that is free in `table`. On success `server_key.destination` and `.destination_port` hold the choice. `server_key` comes in
-// with the member's address and port as source.
-template <class Hot>
-DropReason ChooseSource(const SnatRequest& request, const config::Steering& steering,
-                        flow::FlowTable<Hot>& table, Prng& prng,
-                        typename Hot::Key& server_key) noexcept;
-
-extern template DropReason ChooseSource(const SnatRequest&, const config::Steering&,
-                                        flow::FlowTable<flow::FlowHot4>&, Prng&,
-                                        net::FlowKey4&) noexcept;
-extern template DropReason ChooseSource(const SnatRequest&, const config::Steering&,
-                                        flow::FlowTable<flow::FlowHot6>&, Prng&,
-                                        net::FlowKey6&) noexcept;
 
 }  // namespace tandem::nat

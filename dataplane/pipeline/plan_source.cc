@@ -38,7 +38,6 @@ void Search(Context& context, Plan<Hot>& plan, std::span<const IpAddress> addres
   request.addresses = addresses;
   request.policy = plan.virtual_server->source_port;
   request.client_port = KeyOf<Hot>(parsed).source_port;
-  request.protocol = parsed.protocol;
   request.worker = context.worker;
   request.has_ports = HasPorts(parsed.kind);
   // The peers may come to own addresses that float, and keep their hands off our ports.

@@ -16,6 +16,7 @@
 
 #include "dataplane/base/prng.h"
 #include "dataplane/config/steering.h"
+#include "dataplane/flow/table.h"
 #include "dataplane/nat/snat.h"
 #include "tools/bench/cycles.h"
 #include "tools/bench/huge_memory.h"
@@ -52,7 +53,6 @@ class Chooser {
         steering_(workers) {
     request_.addresses = addresses_;
     request_.policy = policy;
-    request_.protocol = IPPROTO_TCP;
     request_.worker = worker;
     request_.share = share;
   }
@@ -87,10 +87,14 @@ class Chooser {
 
   // For a client that comes from `client_port`. False: no port was found.
   bool Choose(uint16_t client_port, uint16_t& port) {
-    request_.client_port = htons(client_port);
+    nat::SourceSearch<FlowHot4> search;
+    search.request = request_;
+    search.request.client_port = htons(client_port);
+    search.Begin(steering_, prng_);
     net::FlowKey4 key = ServerKey(0);
-    const bool found =
-        nat::ChooseSource<FlowHot4>(request_, steering_, table_, prng_, key) == DropReason::kNone;
+    bool found = search.Next(key);
+    while (found && table_.FindOne(key, IPPROTO_TCP))
+      found = search.Next(key);
     port = ntohs(key.destination_port);
     return found;
   }

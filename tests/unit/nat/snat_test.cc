@@ -11,12 +11,14 @@
 #include <set>
 #include <vector>
 
+#include "dataplane/flow/table.h"
+
 using namespace tandem;
 using config::SourcePort;
 using config::Steering;
-using nat::ChooseSource;
 using nat::kPortMin;
 using nat::SnatRequest;
+using nat::SourceSearch;
 
 namespace {
 
@@ -61,6 +63,7 @@ struct Fixture {
   Steering steering;
   Prng prng{1};
   SnatRequest request;
+  uint8_t protocol = kTcp;
   uint32_t clients = 0;
 
   explicit Fixture(unsigned workers, uint32_t capacity = 4096)
@@ -68,7 +71,6 @@ struct Fixture {
         memory(static_cast<std::byte*>(std::aligned_alloc(64, bytes))),
         table((std::memset(memory.get(), 0, bytes), std::span(memory.get(), bytes)), capacity, 7),
         steering(workers) {
-    request.protocol = kTcp;
     request.client_port = htons(40000);
   }
 
@@ -77,13 +79,19 @@ struct Fixture {
     key = Key{};
     SetAddress(key.source, 0x0a010000 + member);
     key.source_port = request.has_ports ? htons(80) : uint16_t{0};
-    return ChooseSource<Hot>(request, steering, table, prng, key);
+    SourceSearch<Hot> search;
+    search.request = request;
+    search.Begin(steering, prng);
+    while (search.Next(key)) {
+      if (!table.FindOne(key, protocol)) return DropReason::kNone;
+    }
+    return search.reason();
   }
   void Insert(const Key& server) {
     Key client;
     SetAddress(client.source, 0xc0000000 + ++clients);
     SetAddress(client.destination, 0x0a020001);
-    const auto result = table.Insert(0, client, server, request.protocol, false);
+    const auto result = table.Insert(0, client, server, protocol, false);
     REQUIRE(result.status == flow::InsertStatus::kInserted);
   }
   bool Add(uint32_t member = 1) {
@@ -189,7 +197,7 @@ TEMPLATE_TEST_CASE("snat: a device's ports run out at its share of them exactly"
   REQUIRE(fixture.Choose(key) == DropReason::kNone);
   CHECK(key.destination_port == fixture.request.client_port);
   fixture.request.has_ports = false;
-  fixture.request.protocol = kGre;
+  fixture.protocol = kGre;
   fixture.request.client_port = 0;
   CHECK(fixture.Choose(key) == DropReason::kNone);
 }
@@ -310,7 +318,7 @@ TEST_CASE("snat: a protocol without ports gets an address whose replies come her
   for (uint32_t i = 1; i <= 20; ++i)
     addresses.push_back(IpAddress::V4(htonl(0x0a000000 + i)));
   fixture.request.addresses = addresses;
-  fixture.request.protocol = kGre;
+  fixture.protocol = kGre;
   fixture.request.has_ports = false;
   unsigned owned = 0;
   for (const IpAddress& address : addresses) {
