@@ -20,6 +20,13 @@ void ReadNeighbour(Context& context, NextHop& hop) {
   }
 }
 
+void SetReady(const Egress& egress, flow::NeighbourRef neighbour, NextHop& hop) {
+  hop.status = NextHop::Status::kReady;
+  hop.interface = egress.interface;
+  hop.neighbour = neighbour;
+  hop.mac = egress.mac;
+}
+
 // With address translation off the member is not in the keys.
 template <class Hot>
 IpAddress ServerAddressOf(const Context& context, const Hot& flow) {
@@ -51,17 +58,15 @@ NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept {
 
 void FindNextHopToMember(Context& context, const config::Member& member, NextHop& hop) noexcept {
   MemberWay& way = context.member_ways[member.id];
-  const uint32_t route_generation = context.snapshot->route_generation;
-  if (way.route_generation == route_generation && way.address == member.address) {
-    hop.neighbour = way.neighbour;
-    hop.interface =
-        context.snapshot->FindInterface(context.shared.neighbours.InterfaceOf(way.neighbour));
-    ReadNeighbour(context, hop);
-    if (hop.status == NextHop::Status::kReady && hop.interface != nullptr) return;
+  Egress egress;
+  if (way.address == member.address &&
+      EgressBy(context, way.neighbour, way.route_generation, egress)) {
+    SetReady(egress, way.neighbour, hop);
+    return;
   }
   hop = FindNextHop(context, member.address);
   if (hop.status == NextHop::Status::kReady)
-    way = {member.address, hop.neighbour, route_generation};
+    way = {member.address, hop.neighbour, context.snapshot->route_generation};
 }
 
 void KeepMembersKnown(Context& context) noexcept {
@@ -79,10 +84,7 @@ NextHop NextHopToServer(Context& context, const Hot& flow) noexcept {
   if (!RememberedEgress(context, flow.common, flow::Side::kClient, egress)) {
     return FindNextHop(context, ServerAddressOf(context, flow));
   }
-  hop.status = NextHop::Status::kReady;
-  hop.interface = egress.interface;
-  hop.mac = egress.mac;
-  hop.neighbour = flow.common.server_neighbour;
+  SetReady(egress, flow.common.server_neighbour, hop);
   return hop;
 }
 
@@ -95,9 +97,7 @@ NextHop NextHopToClient(Context& context, const Hot& flow) noexcept {
   Egress egress;
   // Without an interface its VLAN was deleted: no route.
   if (!RememberedEgress(context, flow.common, flow::Side::kServer, egress)) return hop;
-  hop.status = NextHop::Status::kReady;
-  hop.interface = egress.interface;
-  hop.mac = egress.mac;
+  SetReady(egress, {}, hop);
   return hop;
 }
 

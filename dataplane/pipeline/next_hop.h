@@ -46,23 +46,28 @@ NextHop NextHopToServer(Context& context, const Hot& flow) noexcept;
 template <class Hot>
 NextHop NextHopToClient(Context& context, const Hot& flow) noexcept;
 
+// The way by a neighbour that was found with the routes of `route_generation`. False: it is out of date.
+[[gnu::always_inline]] inline bool EgressBy(Context& context, flow::NeighbourRef neighbour,
+                                            uint32_t route_generation, Egress& egress) {
+  if (route_generation != context.snapshot->route_generation) return false;
+  neighbour::Table& neighbours = context.shared.neighbours;
+  const neighbour::View view = neighbours.Read(neighbour);
+  if (!view.usable()) return false;
+  neighbours.MarkUsed(neighbour);
+  egress.interface = context.snapshot->FindInterface(neighbours.InterfaceOf(neighbour));
+  egress.mac = view.mac;
+  return egress.interface != nullptr;
+}
+
 // What the flow remembers of the way of a packet that came in on `side`. False when it is out of
 // date, or the flow does not remember: NextHopToServer and NextHopToClient find out.
 [[gnu::always_inline]] inline bool RememberedEgress(Context& context, const flow::FlowCommon& flow,
                                                     flow::Side side, Egress& egress) {
-  if (side == flow::Side::kServer) {
-    if ((flow.flags & flow::kClientByRoute) != 0) return false;
-    egress.interface = context.snapshot->FindInterface(flow.client_interface);
-    egress.mac = flow.client_mac;
-    return egress.interface != nullptr;
-  }
-  if (flow.route_generation != context.snapshot->route_generation) return false;
-  neighbour::Table& neighbours = context.shared.neighbours;
-  const neighbour::View view = neighbours.Read(flow.server_neighbour);
-  if (!view.usable()) return false;
-  neighbours.MarkUsed(flow.server_neighbour);
-  egress.interface = context.snapshot->FindInterface(neighbours.InterfaceOf(flow.server_neighbour));
-  egress.mac = view.mac;
+  if (side == flow::Side::kClient)
+    return EgressBy(context, flow.server_neighbour, flow.route_generation, egress);
+  if ((flow.flags & flow::kClientByRoute) != 0) return false;
+  egress.interface = context.snapshot->FindInterface(flow.client_interface);
+  egress.mac = flow.client_mac;
   return egress.interface != nullptr;
 }
 
