@@ -139,8 +139,6 @@ InsertResult FlowTable<Hot>::Put(const NewFlow<Hot>& flow, uint32_t slot) noexce
 template <class Hot>
 InsertResult FlowTable<Hot>::Insert(config::TrafficGroupId group,
                                     const NewFlow<Hot>& flow) noexcept {
-  index_.Prefetch(flow.client_hash);
-  if (!flow.one_legged) index_.Prefetch(flow.server_hash);
   const InsertResult check = Check(flow);
   if (check.status != InsertStatus::kInserted) return check;
   const uint32_t slot = pages_.Allocate(group);

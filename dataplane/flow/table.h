@@ -40,8 +40,8 @@ struct FlowRef {
   explicit operator bool() const { return slot != kNoSlot; }
 };
 
-// One lookup of a batch: the caller fills key and protocol, Find fills the rest. `hash` can be
-// handed to Insert to save hashing again.
+// One lookup of a batch: the caller fills key and protocol, Find fills the rest. `hash` is
+// what NewFlow wants.
 template <class Hot>
 struct Lookup {
   const typename Hot::Key* key = nullptr;

@@ -142,7 +142,6 @@ struct Context {
   CommitQueue commit;
   bool committing = false;  // the burst is of packets that waited for the peer already
   HandOverQueue hand_over;
-  bool thawing = false;  // the burst is of packets that waited in it too long
   RateLimiter reject_limiter;
   neighbour::Resolver* resolver = nullptr;    // worker 0's; nullptr elsewhere
   neighbour::Announcer* announcer = nullptr;  // likewise

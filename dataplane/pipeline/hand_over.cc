@@ -95,14 +95,14 @@ template <class Hot>
 bool HoldFrozen(Context& context, const Work& work, flow::FlowRef ref) noexcept {
   const auto& table = context.flows<Hot>().table;
   const config::TrafficGroupId group = table.pages().GroupOf(ref.slot);
-  if (!context.roles.IsFrozen(group) || context.thawing) return false;
+  if (!context.roles.IsFrozen(group)) return false;
   if (LeavesStateAlone(work, table.hot(ref.slot).common)) return false;
   HoldBack(context, work, group, false);
   return true;
 }
 
 bool HoldFrozen(Context& context, const Work& work, config::TrafficGroupId group) noexcept {
-  if (!context.roles.IsFrozen(group) || context.thawing) return false;
+  if (!context.roles.IsFrozen(group)) return false;
   HoldBack(context, work, group, true);
   return true;
 }

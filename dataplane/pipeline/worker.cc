@@ -93,8 +93,8 @@ void Worker::SettleAll(size_t traffic) noexcept {
   context_.flows_changed = false;
   while (traffic > 0) {
     traffic = SettleOnce(traffic);
-    admission4_.Run();
-    admission6_.Run();
+    std::get<Admission<flow::FlowHot4>>(admissions_).Run();
+    std::get<Admission<flow::FlowHot6>>(admissions_).Run();
   }
 }
 
@@ -138,13 +138,14 @@ template <class Hot>
 template <class Hot>
 [[gnu::noinline]] bool Worker::Begin(Work& work, const flow::Lookup<Hot>& lookup,
                                      bool had_flow) noexcept {
-  if (admission<Hot>().MayHave(lookup.hash)) return false;
+  auto& admission = std::get<Admission<Hot>>(admissions_);
+  if (admission.MayHave(lookup.hash)) return false;
   if (!had_flow &&
       HandOff(context_, work,
               OwnerOf(*context_.snapshot, *work.interface, *lookup.key, lookup.protocol))) {
     return true;
   }
-  admission<Hot>().Add(work, lookup.hash);
+  admission.Add(work, lookup.hash);
   return true;
 }
 
@@ -179,9 +180,7 @@ void Worker::ReleaseHeld() noexcept {
 void Worker::ReleaseHandedOver() noexcept {
   Thawed thawed;
   TurnHandOver(context_, thawed);
-  context_.thawing = true;
   ProcessBurst({thawed.packets.data(), thawed.count}, Origin::kHeld);
-  context_.thawing = false;
 }
 
 void Worker::ReleaseForCommit() noexcept {

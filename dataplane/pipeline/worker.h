@@ -7,6 +7,7 @@
 
 #include <array>
 #include <span>
+#include <tuple>
 
 #include "dataplane/pipeline/admit.h"
 #include "dataplane/pipeline/context.h"
@@ -17,8 +18,7 @@ enum class Origin : uint8_t { kWire, kOtherWorker, kHeld };
 
 class Worker {
  public:
-  explicit Worker(Context& context)
-      : context_(context), admission4_(context), admission6_(context) {}
+  explicit Worker(Context& context) : context_(context), admissions_(context, context) {}
 
   // Takes at most kBurstMax packets through the pipeline. The context's turn is set; each packet is
   // transmitted, held, handed off or dropped when this returns.
@@ -49,22 +49,12 @@ class Worker {
   void ReleaseForCommit() noexcept;
   void ReleaseHandedOver() noexcept;
 
-  template <class Hot>
-  Admission<Hot>& admission() {
-    if constexpr (Hot::kIsIpv6) {
-      return admission6_;
-    } else {
-      return admission4_;
-    }
-  }
-
   Context& context_;
   std::array<Work, kBurstMax> works_;
   std::array<Work*, kBurstMax> traffic_ = {};  // of works_, those whose flow is to be found
   Batch<flow::FlowHot4> batch4_;
   Batch<flow::FlowHot6> batch6_;
-  Admission<flow::FlowHot4> admission4_;
-  Admission<flow::FlowHot6> admission6_;
+  std::tuple<Admission<flow::FlowHot4>, Admission<flow::FlowHot6>> admissions_;
   Tick tidied_ = 0;
 };
 
