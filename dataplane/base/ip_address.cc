@@ -9,6 +9,7 @@
 #include "dataplane/base/hash.h"
 
 namespace tandem {
+
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN] = {};
   if (text.empty() || text.size() >= sizeof(buffer)) return std::nullopt;
@@ -61,7 +62,7 @@ std::string IpPrefix::ToString() const {
 
 IpPrefix IpPrefix::Network() const {
   IpAddress::Halves halves = address.halves();
-  const IpAddress::Halves host = HostBits();
+  const IpAddress::Halves host = HostBits(address.is_v4(), length);
   halves[0] &= ~host[0];
   halves[1] &= ~host[1];
   return {IpAddress::V6(std::bit_cast<std::array<uint8_t, 16>>(halves).data()), length};

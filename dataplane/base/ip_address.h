@@ -86,15 +86,15 @@ struct IpPrefix {
   bool Contains(const IpAddress& candidate) const {  // false for the other family
     const IpAddress::Halves ours = address.halves();
     const IpAddress::Halves its = candidate.halves();
-    const IpAddress::Halves host = HostBits();
+    const IpAddress::Halves host = HostBits(address.is_v4(), length);
     return (((ours[0] ^ its[0]) & ~host[0]) | ((ours[1] ^ its[1]) & ~host[1])) == 0 &&
            candidate.is_v4() == address.is_v4();
   }
   IpPrefix Network() const;     // host bits cleared
   IpAddress Broadcast() const;  // last address; REQUIRES: IPv4
-  // Ones where addresses of the prefix may differ.
-  IpAddress::Halves HostBits() const {
-    const unsigned keep = length + (address.is_v4() ? 96U : 0U);
+  // Ones where addresses of one prefix of such a length may differ.
+  static IpAddress::Halves HostBits(bool is_v4, uint8_t length) {
+    const unsigned keep = length + (is_v4 ? 96U : 0U);
     const auto behind = [](unsigned bits) {
       return bits >= 64 ? 0 : htobe64(~uint64_t{0} >> bits);
     };

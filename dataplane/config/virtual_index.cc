@@ -18,7 +18,7 @@ constexpr uint64_t kSeed = 0x9e3779b97f4a7c15;
 constexpr uint64_t kHighSeed = 0xd6e8feb86659fd93;
 
 Halves MaskOf(bool v4, uint8_t length) {
-  const Halves host = IpPrefix{v4 ? IpAddress::V4(0) : IpAddress(), length}.HostBits();
+  const Halves host = IpPrefix::HostBits(v4, length);
   return {~host[0], ~host[1]};
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/persist/key.h"
 
-#include <endian.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -45,19 +44,21 @@ uint32_t ScopeOf(const Persistence& profile, const Virtual& virtual_server) {
   return kScopeHash + static_cast<uint32_t>(hash % (UINT32_MAX - kScopeHash));
 }
 
+// Whole words: they are read as such soon, and a piece written into one would have to be waited for.
 void PutAddress(const Persistence& profile, const IpAddress& address, Key& key) {
-  if (address.is_v4()) {
-    key.size = 4;
-    const unsigned length = profile.mask_ipv4;
-    const uint32_t bytes = address.v4() & ~(length >= 32 ? 0 : htobe32(~uint32_t{0} >> length));
-    // A whole word: it is read as one soon, and a piece written into it would have to be waited for.
-    const uint64_t word =
-        std::endian::native == std::endian::little ? uint64_t{bytes} : uint64_t{bytes} << 32;
-    std::memcpy(key.bytes.data(), &word, 8);
-  } else {
-    key.size = 16;
-    key.bytes = IpPrefix{address, profile.mask_ipv6}.Network().address.bytes();
+  const bool is_v4 = address.is_v4();
+  const IpAddress::Halves host =
+      IpPrefix::HostBits(is_v4, is_v4 ? profile.mask_ipv4 : profile.mask_ipv6);
+  IpAddress::Halves halves = address.halves();
+  halves[0] &= ~host[0];
+  halves[1] &= ~host[1];
+  if (is_v4) {
+    // Its four bytes are the last of the address, and the first of the key.
+    halves[0] = std::endian::native == std::endian::little ? halves[1] >> 32 : halves[1] << 32;
+    halves[1] = 0;
   }
+  key.size = is_v4 ? 4 : 16;
+  key.bytes = std::bit_cast<std::array<uint8_t, 16>>(halves);
 }
 
 void PutWord(uint64_t word, Key& key) {
