@@ -36,6 +36,7 @@ import cases_traffic
 import cases_translation
 import cases_version
 import cases_witness
+from scheduling import processes_alike
 from world import World
 
 # Each in the world that it asks for with WORLD, or the ordinary one.
@@ -123,8 +124,9 @@ def main():
     signal.signal(signal.SIGALRM, alarm)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
     failures = {}
-    for kind in dict.fromkeys(world for _, _, world in cases):
-        failures.update(run_world(kind, arguments, [case for case in cases if case[2] is kind]))
+    with processes_alike():
+        for kind in dict.fromkeys(world for _, _, world in cases):
+            failures.update(run_world(kind, arguments, [case for case in cases if case[2] is kind]))
     print(f'{len(cases) - len(failures)} passed, {len(failures)} failed')
     if arguments.json:
         arguments.json.write_text(json.dumps(

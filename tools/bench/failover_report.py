@@ -20,6 +20,7 @@ from builds import RELEASE, build, give_back, program  # noqa: E402  (the path a
 from netlab import Lab  # noqa: E402
 from pair import Pair, other  # noqa: E402
 from pair_config import VIP, virtual  # noqa: E402
+from scheduling import processes_alike  # noqa: E402
 from udp_stream import UdpStream  # noqa: E402
 
 TIMERS = {'10 ms x 5': (10000, 5, 60), '3.3 ms x 3': (3300, 3, 15)}  # interval, multiplier, aim in ms
@@ -132,6 +133,7 @@ def one_switchover(bench, active):
     raise RuntimeError(f'no switchover in {SWITCHOVER_ATTEMPTS} attempts')
 
 
+@processes_alike()
 def measure(workers, failovers, flows, name, switchovers):
     """Gaps in ms, connections lost, datagrams lost in planned switchovers, times nobody asked for one."""
     interval, multiplier, _ = TIMERS[name]

@@ -19,9 +19,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / 'lib')]
 
-from builds import RELEASE, URGENT, program  # noqa: E402
+from builds import RELEASE, program  # noqa: E402
 from run_generator import Generator, trial_of, words  # noqa: E402
 from run_systems import CLIENTS, GENERATOR_CPU, SERVERS, MacSwap, Tandem  # noqa: E402
+from scheduling import URGENT, processes_alike  # noqa: E402
 
 PATIENCE_SECONDS = 120
 
@@ -75,6 +76,7 @@ def wire_trials(scene, paths, runs, seconds):
     return trials
 
 
+@processes_alike()
 def measure(scene, paths, runs, seconds):
     if scene.system is not None:
         return wire_trials(scene, paths, runs, seconds)

@@ -19,6 +19,7 @@ sys.path.insert(0, str(TOP / 'tools/lib'))
 from builds import RELEASE, build, give_back  # noqa: E402  (the path above comes first)
 from run_generator import Generator, GeneratorFailed  # noqa: E402
 from run_systems import DeviceFailed, Tandem  # noqa: E402
+from scheduling import processes_alike  # noqa: E402
 
 PROGRAMS = ['control/tandemd', 'tools/pktgen/tandem-pktgen']
 IDLE_SECONDS = 20
@@ -115,6 +116,7 @@ def name_of(poll_mode, mirrors):
     return f'{poll_mode}{", mirroring" if mirrors else ""}'
 
 
+@processes_alike()
 def measure(poll_mode, mirrors, scale, directory):
     """One device: idle with its wires connected, then at each rate."""
     system = IdleTandem(directory, poll_mode, mirrors)

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builds import RELEASE, URGENT, program
+from builds import RELEASE, program
 from run_systems import GENERATOR_CPU
+from scheduling import URGENT
 
 # What a run does not say is as if none before it had said anything.
 DEFAULTS = {'protocol': 'udp', 'flows': 1000, 'popularity': 'uniform', 'frame_size': 64, 'rate_pps': 0,

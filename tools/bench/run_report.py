@@ -27,6 +27,7 @@ from run_generator import Generator, GeneratorFailed, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_rows import measure, rows  # noqa: E402
 from run_systems import DeviceFailed  # noqa: E402
+from scheduling import processes_alike  # noqa: E402
 
 PROGRAMS = ['control/tandemd', 'tools/tandemctl/tandemctl', 'tools/pktgen/tandem-pktgen']
 HUGEPAGES = Path('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages')
@@ -215,7 +216,8 @@ def main():
     seconds = arguments.seconds or (1.5 if arguments.quick else 5)
     its = machine()
     before, stolen_before = cpu_ticks()
-    systems = measure_all(wanted, extras, seconds, arguments.quick, refusal, parts)
+    with processes_alike():
+        systems = measure_all(wanted, extras, seconds, arguments.quick, refusal, parts)
     after, stolen = cpu_ticks()
     host_took = round(100 * (stolen - stolen_before) / max(after - before, 1), 2)
     found = aims(wanted, extras)

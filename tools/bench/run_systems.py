@@ -5,7 +5,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from builds import RELEASE, URGENT, program
+from builds import RELEASE, program
+from scheduling import URGENT
 
 GENERATOR_CPU, DEVICE_CPU = 0, 1
 FLOWS_MAX = 4 << 20

@@ -33,19 +33,6 @@ SANITIZER_ENVIRONMENT = {
 }
 
 
-def _in_session(niceness, *command):
-    """Where the kernel schedules sessions as groups, what a command is given counts within one only, and the session
-    has a value of its own."""
-    return ('setsid', '--wait', 'sh', '-c', f'{{ echo {niceness} >/proc/self/autogroup; }} 2>/dev/null; exec "$@"',
-            'sh', *command)
-
-
-# In front of a command that may only have the CPU that nobody else wants; and of one that keeps others out, as far
-# as that goes.
-WHEN_IDLE = _in_session(19, 'chrt', '--idle', '0')
-URGENT = _in_session(-20, 'nice', '-n', '-20')
-
-
 def build(directory, targets=(), log=None, prefix=()):
     """Configures `directory` when it is new and builds; output goes to `log` (a file) or nowhere.
 

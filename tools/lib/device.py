@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from builds import program
+from scheduling import threads_of
 
 START_SECONDS = 30  # enough for a sanitized daemon on a busy machine
 
@@ -47,8 +48,10 @@ class Device:
         return [str(self.tandemctl), '--socket', str(self.socket_path), *map(str, arguments)]
 
     def ctl(self, *arguments, check=True, timeout=30):
-        result = subprocess.run(self.command(*arguments), capture_output=True, text=True,
-                                timeout=timeout)
+        try:
+            result = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f'{error}; its daemon:\n{threads_of(self.process.pid)}') from error
         if check and result.returncode:
             raise RuntimeError(f'tandemctl {" ".join(map(str, arguments))}: exit status '
                                f'{result.returncode}\n{result.stdout}{result.stderr}')

@@ -16,6 +16,7 @@ from builds import RELEASE, build, give_back
 from device import Device
 from netlab import Lab, existing_namespaces, remove_namespace
 from quickstart_steps import Steps, show
+from scheduling import processes_alike
 from topology import build_network, start_servers
 
 PREFIX = 'tandem-'
@@ -143,6 +144,7 @@ def play(act, steps, keep):
                 signal.signal(number, handler)
 
 
+@processes_alike()
 def run(keep, only_pair, began):
     steps = Steps(began)
     steps.next('build, into build-release/ (minutes, the first time)')

@@ -10,7 +10,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, WHEN_IDLE, build, give_back
+from builds import ASAN, RELEASE, SANITIZER_ENVIRONMENT, TOP, TSAN, build, give_back
+from scheduling import WHEN_IDLE, processes_alike
 
 # What the end-to-end cases run.
 PROGRAMS = ('control/tandemd', 'control/tandem-witness', 'tools/tandemctl/tandemctl',
@@ -134,7 +135,8 @@ def main():
         if run_build(RELEASE, tally):
             run_meson(RELEASE, [], {}, tally)
     else:
-        run_all(tally)
+        with processes_alike():
+            run_all(tally)
     for directory in (RELEASE, ASAN, TSAN):
         give_back(directory)
     print(f'{tally.passed} passed, {tally.failed} failed')
