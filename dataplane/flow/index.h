@@ -33,6 +33,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "dataplane/base/prefetch.h"
+
 namespace tandem::flow {
 
 class Index {
@@ -46,9 +48,9 @@ class Index {
   // `memory`: BytesNeeded(entries) bytes, 64-byte aligned, zeroed; outlives this.
   Index(std::span<std::byte> memory, uint32_t entries);
 
-  void Prefetch(uint64_t hash) const noexcept { __builtin_prefetch(&buckets_[PrimaryOf(hash)]); }
+  void Prefetch(uint64_t hash) const noexcept { PrefetchForBurst(&buckets_[PrimaryOf(hash)]); }
   void PrefetchAlternate(uint64_t hash) const noexcept {
-    __builtin_prefetch(&buckets_[AlternateOf(PrimaryOf(hash), TagOf(hash))]);
+    PrefetchForBurst(&buckets_[AlternateOf(PrimaryOf(hash), TagOf(hash))]);
   }
 
   // The references of one bucket whose tag fits.

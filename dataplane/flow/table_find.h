@@ -11,6 +11,7 @@
 
 #include "dataplane/base/assert.h"
 #include "dataplane/base/limits.h"
+#include "dataplane/base/prefetch.h"
 #include "dataplane/flow/table.h"
 
 namespace tandem::flow {
@@ -53,8 +54,8 @@ inline bool FlowTable<Hot>::Matches(Index::Reference reference, const Key& key,
 template <class Hot>
 inline void FlowTable<Hot>::PrefetchFlow(Index::Reference reference) const noexcept {
   const Hot* const flow = &hot_[SlotOf(reference)];
-  __builtin_prefetch(flow);
-  if constexpr (sizeof(Hot) > 64) __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64);
+  PrefetchForBurst(flow);
+  if constexpr (sizeof(Hot) > 64) PrefetchForBurst(reinterpret_cast<const char*>(flow) + 64);
 }
 
 template <class Hot>

@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "dataplane/base/prefetch.h"
+
 namespace tandem::bench {
 
 Floor::Floor(uint32_t flows)
@@ -25,11 +27,11 @@ void Floor::Burst(Prng& prng, const Use& use) {
   for (size_t i = 0; i < kBurst; ++i) {
     index_at[i] = prng.Below(index_lines_);
     flow_at[i] = prng.Below(flow_lines_);
-    __builtin_prefetch(&index_[index_at[i]]);
+    PrefetchForBurst(&index_[index_at[i]]);
   }
   for (size_t i = 0; i < kBurst; ++i) {
     flow_at[i] += static_cast<uint32_t>(index_[index_at[i]].words[0]);  // plus nothing
-    __builtin_prefetch(&flows_[flow_at[i]]);
+    PrefetchForBurst(&flows_[flow_at[i]]);
   }
   for (const uint32_t at : flow_at)
     use(flows_[at]);
