@@ -136,22 +136,29 @@ inline const net::Ipv6Bytes& ColumnValue(const net::Ipv6Bytes& address) {
   return address;
 }
 
+// What DestinationOf and ServerOf do not tell a reader, or tell it wrong.
 template <class Hot>
-uint32_t ShapeOf(const config::Dictionary& dictionary, const Hot& hot, uint16_t flags) {
+inline uint32_t ShapeOf(const config::Dictionary& dictionary, const Hot& hot, uint16_t flags) {
+  using config::ObjectKind;
   const typename Hot::Key& client = hot.client;
   const typename Hot::Key& server = hot.server;
   uint32_t shape = 0;
-  FlowEndpoint<Hot> derived;
-  const FlowEndpoint<Hot> destination{client.destination, client.destination_port};
-  if (!DestinationOf<Hot>(dictionary, hot.common.virtual_id, derived) ||
-      derived.port != destination.port || derived.address != destination.address) {
+  const auto& destination = EntryOf(dictionary, ObjectKind::kVirtual, hot.common.virtual_id);
+  if (destination.port == 0 || rte_cpu_to_be_16(destination.port) != client.destination_port ||
+      !HasAddress(destination, client.destination)) {
     shape |= kDestinationExplicit;
   }
-  if (!ServerOf<Hot>(dictionary, flags, hot.common.member_id, destination, derived) ||
-      derived.address != server.source) {
+  bool is_derived = server.source == client.destination;
+  uint16_t port = client.destination_port;
+  if ((flags & flow::kTranslateAddress) != 0) {
+    const auto& member = EntryOf(dictionary, ObjectKind::kMember, hot.common.member_id);
+    is_derived = HasAddress(member, server.source);
+    if (member.port != 0) port = rte_cpu_to_be_16(member.port);
+  }
+  if (!is_derived) {
     shape |= kServerExplicit;
-  } else if (derived.port != server.source_port) {
-    shape |= server.source_port == destination.port ? kServerPortKept : kServerExplicit;
+  } else if (port != server.source_port) {
+    shape |= server.source_port == client.destination_port ? kServerPortKept : kServerExplicit;
   }
   if ((flags & flow::kTranslateSource) != 0) return shape;
   const bool answers_client =

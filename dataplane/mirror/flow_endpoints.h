@@ -52,6 +52,18 @@ bool AddressOf(const config::DictionaryEntry& entry, FlowEndpoint<Hot>& endpoint
   return false;
 }
 
+// Whether AddressOf gives this address, without putting it together.
+inline bool HasAddress(const config::DictionaryEntry& entry, uint32_t address) noexcept {
+  const IpAddress::Halves its = entry.address.halves();
+  const IpAddress::Halves wanted = IpAddress::V4(address).halves();
+  return its[0] == wanted[0] && its[1] == wanted[1];
+}
+inline bool HasAddress(const config::DictionaryEntry& entry,
+                       const net::Ipv6Bytes& address) noexcept {
+  const IpAddress wanted = IpAddress::V6(address.bytes);
+  return entry.address == wanted && !wanted.is_v4() && !wanted.is_unset();
+}
+
 inline const config::DictionaryEntry& EntryOf(const config::Dictionary& dictionary,
                                               config::ObjectKind kind, uint16_t number) noexcept {
   static constexpr config::DictionaryEntry kNone;
