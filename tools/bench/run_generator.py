@@ -15,7 +15,7 @@ from scheduling import URGENT
 DEFAULTS = {'protocol': 'udp', 'flows': 1000, 'popularity': 'uniform', 'frame_size': 64, 'rate_pps': 0,
             'new_per_second': 0, 'open_per_second': 0, 'warm_up_s': 0.3, 'server_gateway': '', 'direct_return': 'false',
             'catch_up_ms': 20}
-ATTEMPTS = 2
+ATTEMPTS = 3
 CONFIRMATIONS = 3
 WITHIN = 1.03  # the search ends when the lowest rate that lost is so near the highest that did not
 LOWEST = 1000  # a second

@@ -19,20 +19,21 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / 'tools/lib'))
 
-from builds import RELEASE, build, give_back  # noqa: E402  (the path above comes first)
+from builds import RELEASE, build, give_back, program  # noqa: E402  (the path above comes first)
 from failover_report import cpu_ticks  # noqa: E402
 from run_aims import aims  # noqa: E402
 from run_extras import PROGRAMS as EXTRA_PROGRAMS, groups  # noqa: E402
 from run_generator import Generator, GeneratorFailed, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_rows import measure, rows  # noqa: E402
-from run_systems import DeviceFailed  # noqa: E402
-from scheduling import processes_alike  # noqa: E402
+from run_systems import DEVICE_CPU, GENERATOR_CPU, DeviceFailed  # noqa: E402
+from scheduling import URGENT, processes_alike  # noqa: E402
 
-PROGRAMS = ['control/tandemd', 'tools/tandemctl/tandemctl', 'tools/pktgen/tandem-pktgen']
+PROGRAMS = ['control/tandemd', 'tools/tandemctl/tandemctl', 'tools/pktgen/tandem-pktgen', 'tools/bench/line_trip']
 HUGEPAGES = Path('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages')
 HUGEPAGES_WANTED = 3072
 CPUS_NEEDED = 2
+FARTHER = 1.5  # CPUs that are so much farther apart carry less, whatever the system
 
 
 def machine():
@@ -82,10 +83,30 @@ def timed(parts, title):
         parts.append({'title': title, 'seconds': round(time.monotonic() - began, 1)})
 
 
+def line_trip_ns():
+    """What a cache line takes from the generator's CPU to the device's and back; [] where it cannot be found out."""
+    try:
+        return [int(subprocess.run([*URGENT, program(RELEASE, 'line_trip'), str(GENERATOR_CPU), str(DEVICE_CPU)],
+                                   stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout)]
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
+
+
+def line_of_trips(systems):
+    """How far apart the CPUs were while each system was measured."""
+    trips = [trip for one in systems for trip in one['line_trips_ns']]
+    if not trips:
+        return 'How far apart the CPUs are was not measured'
+    warning = ': SYSTEMS WERE MEASURED ON CPUS OF DIFFERENT DISTANCE' if max(trips) > FARTHER * min(trips) else ''
+    return (f'A cache line went from CPU {GENERATOR_CPU} to CPU {DEVICE_CPU} and back in {min(trips)} to {max(trips)} ns'
+            f'{warning}')
+
+
 def measure_system(kind, wanted, seconds, is_quick, directory):
     """Rows of one system; returns how it was configured and what it is."""
     system = kind(directory)
     generator = Generator(system, seconds, directory / 'generator.log')
+    trips = line_trip_ns()
     try:
         system.start()
         for row in wanted:
@@ -96,15 +117,17 @@ def measure_system(kind, wanted, seconds, is_quick, directory):
                 row.why = f'{error}\n{kind.title} said last:\n{system.log_tail()}'
             row.took_seconds = round(time.monotonic() - began, 1)
             print(('\r\x1b[K' if sys.stderr.isatty() else '') + line_of(row), flush=True)
-        return {'title': kind.title, 'version': system.version(), 'configuration': system.configuration()}
+        return {'title': kind.title, 'version': system.version(), 'configuration': system.configuration(),
+                'line_trips_ns': trips}
     except (DeviceFailed, OSError) as error:
         for row in wanted:
             row.why = row.why or str(error)
             print(line_of(row), flush=True)
-        return {'title': kind.title, 'version': '', 'configuration': '', 'failed': str(error)}
+        return {'title': kind.title, 'version': '', 'configuration': '', 'failed': str(error), 'line_trips_ns': trips}
     finally:
         generator.stop()
         system.stop()
+        trips += line_trip_ns()
 
 
 def line_of_figure(group, figure):
@@ -213,7 +236,7 @@ def main():
     wanted = [row for row in rows() if (row.is_quick or not arguments.quick)
               and arguments.only in f'{row.system.title} {row.kind} {row.plot} {row.point}']
     extras = [group for group in (one.only(arguments.quick, arguments.only) for one in groups()) if group.figures]
-    seconds = arguments.seconds or (1.5 if arguments.quick else 5)
+    seconds = arguments.seconds or (0.4 if arguments.quick else 5)
     its = machine()
     before, stolen_before = cpu_ticks()
     with processes_alike():
@@ -225,9 +248,11 @@ def main():
         if aim.value is not None or not arguments.only:
             print(line_of_aim(aim))
     print(line_of_parts(parts))
+    print(line_of_trips(systems))
     print(f'CPU time that the host of this machine took away: {host_took} %')
     write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,
            'took_seconds': round(sum(part['seconds'] for part in parts)), 'parts': parts, 'systems': systems,
+           'line_trips': line_of_trips(systems),
            **report_of(wanted, extras, found)}, arguments.out)
     return 0 if is_complete(wanted, extras) else 1
 

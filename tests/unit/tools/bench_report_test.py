@@ -22,7 +22,7 @@ from run_extras import Figure, Group, groups  # noqa: E402
 from run_generator import Search, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_instructions import Profile, per_packet  # noqa: E402
-from run_report import as_json, is_complete, report_of  # noqa: E402
+from run_report import as_json, is_complete, line_of_trips, report_of  # noqa: E402
 from run_rows import rows  # noqa: E402
 
 LIMIT = 123_456
@@ -61,7 +61,9 @@ def page(made, extras):
            'processes_before': 0.1}
     report = {'machine': its, 'trial_seconds': 1, 'host_took_percent': 0, 'took_seconds': 42,
               'parts': [{'title': 'Open <vSwitch>', 'seconds': 41.5}], 'systems': [
-        {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never'}],
+        {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never',
+         'line_trips_ns': []}],
+        'line_trips': line_of_trips([{'line_trips_ns': [200, 301]}]),
         **report_of(made, extras, aims(made, extras))}
     return to_html(json.loads(json.dumps(report, default=as_json)))
 
@@ -197,6 +199,15 @@ class InstructionsTest(unittest.TestCase):
             run_instructions.shutil.which = kept
 
 
+class TripsTest(unittest.TestCase):
+    def test_says_when_the_machine_was_another_for_another_system(self):
+        near, far = {'line_trips_ns': [100, 110]}, {'line_trips_ns': [120, 500]}
+        self.assertIn('in 100 to 110 ns', line_of_trips([near]))
+        self.assertNotIn('DIFFERENT', line_of_trips([near]))
+        self.assertIn('in 100 to 500 ns: SYSTEMS WERE MEASURED ON CPUS OF DIFFERENT', line_of_trips([near, far]))
+        self.assertIn('not measured', line_of_trips([{'line_trips_ns': []}]))
+
+
 class PageTest(unittest.TestCase):
     def test_plots_are_well_formed_and_every_reason_is_there(self):
         made, extras = filled()
@@ -207,6 +218,7 @@ class PageTest(unittest.TestCase):
         for plot in plots:
             xml.etree.ElementTree.fromstring(plot)
         self.assertIn('it &lt;fell&gt; over', text)
+        self.assertIn('and back in 200 to 301 ns: SYSTEMS', text)
         self.assertIn('v&lt;1&gt;', text)
         self.assertIn('<td>Open &lt;vSwitch&gt;</td><td class="n">41.5</td>', text)
         for aim in map(asdict, aims(made, extras)):
