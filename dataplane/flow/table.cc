@@ -87,6 +87,13 @@ void FlowTable<Hot>::PrefetchSlot(uint32_t slot) const noexcept {
 }
 
 template <class Hot>
+void FlowTable<Hot>::PrefetchKeys(uint32_t slot) const noexcept {
+  const Hot& flow = hot_[slot];
+  index_.Prefetch(Hash(flow.client, flow.common.protocol));
+  index_.Prefetch(Hash(flow.server, flow.common.protocol));
+}
+
+template <class Hot>
 NewFlow<Hot> FlowTable<Hot>::Hashed(const Key& client, const Key& server, uint8_t protocol,
                                     bool one_legged) const noexcept {
   return {.client = client,

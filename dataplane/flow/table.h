@@ -94,6 +94,7 @@ class FlowTable {
   // Brings the index line of a hash near; for callers that insert in stages.
   void PrefetchIndex(uint64_t hash) const noexcept { index_.Prefetch(hash); }
   void PrefetchSlot(uint32_t slot) const noexcept;  // record and register; slot < capacity()
+  void PrefetchKeys(uint32_t slot) const noexcept;  // the index lines of the flow's keys
 
   // Makes a flow that is found by both keys (only by the client's when `one_legged`). The record
   // holds keys, protocol and kOneLegged and is otherwise zero: state kFree until the caller sets

@@ -111,6 +111,13 @@ uint32_t Timers::PopDue(Tick now) noexcept {
   return slot;
 }
 
+size_t Timers::TakeDue(Tick now, std::span<uint32_t> due) noexcept {
+  size_t count = 0;
+  for (uint32_t slot = kNoSlot; count < due.size() && (slot = PopDue(now)) != kNoSlot;)
+    due[count++] = slot;
+  return count;
+}
+
 uint32_t Timers::LagTicks(Tick now) const noexcept {
   const int32_t due = BucketsTo(now >> kBucketTicksShift);
   const uint32_t ahead = BucketsToOccupied();

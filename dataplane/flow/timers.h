@@ -6,8 +6,8 @@
 //
 // Beside it, the embryonic list: half-open flows, oldest first, so that a full table can reap them.
 //
-// Thread safety: one worker, as FlowTable. Everything is O(1) but Advance, whose work is bounded by
-// its budget: what it cannot do now it does in the next call, late but never skipped.
+// Thread safety: one worker, as FlowTable. Everything is O(1) but TakeDue, whose work is bounded by the
+// room it is given: what it cannot take now it takes in the next call, late but never skipped.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ class Timers {
   Timers(std::span<std::byte> memory, FlowCold* cold, Tick now);
 
   // Files `slot` to come up no earlier than `deadline`, at most one bucket after. Re-arms when
-  // armed. A deadline that has passed comes up at once, even within the Advance that is running.
+  // armed. A deadline that has passed comes up at the next TakeDue.
   void Arm(uint32_t slot, Tick deadline) noexcept;
   void Disarm(uint32_t slot) noexcept;  // no effect when not armed
 
@@ -49,18 +49,11 @@ class Timers {
     }
   }
 
-  // Takes slots whose bucket has passed, at most `budget`, out of the wheel and calls
-  // `expired(slot)` for each; the callback arms it again or ends the flow. Returns how many.
-  template <class Expired>
-  unsigned Advance(Tick now, unsigned budget, Expired&& expired) noexcept {
-    unsigned done = 0;
-    for (uint32_t slot = kNoSlot; done < budget && (slot = PopDue(now)) != kNoSlot; ++done) {
-      expired(slot);
-    }
-    return done;
-  }
+  // Takes slots whose bucket has passed out of the wheel and into `due`, as many as it has room for;
+  // returns how many. The caller arms each again or ends the flow.
+  size_t TakeDue(Tick now, std::span<uint32_t> due) noexcept;
 
-  // How far Advance is behind `now`, in ticks: 0 when it keeps up.
+  // How far TakeDue is behind `now`, in ticks: 0 when it keeps up.
   uint32_t LagTicks(Tick now) const noexcept;
 
  private:
