@@ -97,9 +97,11 @@ def line_of_trips(systems):
     trips = [trip for one in systems for trip in one['line_trips_ns']]
     if not trips:
         return 'How far apart the CPUs are was not measured'
-    warning = ': SYSTEMS WERE MEASURED ON CPUS OF DIFFERENT DISTANCE' if max(trips) > FARTHER * min(trips) else ''
-    return (f'A cache line went from CPU {GENERATOR_CPU} to CPU {DEVICE_CPU} and back in {min(trips)} to {max(trips)} ns'
-            f'{warning}')
+    said = f'A cache line went from CPU {GENERATOR_CPU} to CPU {DEVICE_CPU} and back in {min(trips)} to {max(trips)} ns'
+    if max(trips) <= FARTHER * min(trips):
+        return said
+    each = '; '.join(f'{one["title"]} {" and ".join(map(str, one["line_trips_ns"]))}' for one in systems)
+    return f'{said}, before and after: {each}. SYSTEMS WERE MEASURED ON CPUS OF DIFFERENT DISTANCE'
 
 
 def measure_system(kind, wanted, seconds, is_quick, directory):

@@ -63,7 +63,7 @@ def page(made, extras):
               'parts': [{'title': 'Open <vSwitch>', 'seconds': 41.5}], 'systems': [
         {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never',
          'line_trips_ns': []}],
-        'line_trips': line_of_trips([{'line_trips_ns': [200, 301]}]),
+        'line_trips': line_of_trips([{'title': 'a <b>', 'line_trips_ns': [200, 301]}]),
         **report_of(made, extras, aims(made, extras))}
     return to_html(json.loads(json.dumps(report, default=as_json)))
 
@@ -201,10 +201,12 @@ class InstructionsTest(unittest.TestCase):
 
 class TripsTest(unittest.TestCase):
     def test_says_when_the_machine_was_another_for_another_system(self):
-        near, far = {'line_trips_ns': [100, 110]}, {'line_trips_ns': [120, 500]}
+        near = {'title': 'one', 'line_trips_ns': [100, 110]}
+        far = {'title': 'other', 'line_trips_ns': [120, 500]}
         self.assertIn('in 100 to 110 ns', line_of_trips([near]))
         self.assertNotIn('DIFFERENT', line_of_trips([near]))
-        self.assertIn('in 100 to 500 ns: SYSTEMS WERE MEASURED ON CPUS OF DIFFERENT', line_of_trips([near, far]))
+        self.assertIn('in 100 to 500 ns, before and after: one 100 and 110; other 120 and 500. SYSTEMS WERE MEASURED',
+                      line_of_trips([near, far]))
         self.assertIn('not measured', line_of_trips([{'line_trips_ns': []}]))
 
 
@@ -218,7 +220,7 @@ class PageTest(unittest.TestCase):
         for plot in plots:
             xml.etree.ElementTree.fromstring(plot)
         self.assertIn('it &lt;fell&gt; over', text)
-        self.assertIn('and back in 200 to 301 ns: SYSTEMS', text)
+        self.assertIn('a &lt;b&gt; 200 and 301. SYSTEMS', text)
         self.assertIn('v&lt;1&gt;', text)
         self.assertIn('<td>Open &lt;vSwitch&gt;</td><td class="n">41.5</td>', text)
         for aim in map(asdict, aims(made, extras)):
