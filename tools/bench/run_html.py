@@ -170,7 +170,8 @@ found by halving with trials of {report['trial_seconds']} s. A rate counts as lo
 median and the spread are of the trials that confirmed it. A search that takes too long goes on in steps of a fifth.
 Generator and system have one core each and are joined by memif, where
 nothing else is said. “Limited by” says who was at its end just above: the generator, when its loop had no idle
-turn: the system carries that much at least. {escape(report['line_trips'])}. {its['processes_before']} processes wanted to run before it began.</p>
+turn: the system carries that much at least. {escape(report['line_trips'])}. {its['processes_before']} processes
+wanted to run before it began.</p>
 {''.join(sections)}{latencies(report['rows'])}
 {''.join(section_of_group(group) for group in report['groups'])}
 {table_of_parts(report)}
