@@ -14,7 +14,9 @@ from config import VIP, VIP6
 from world import check
 
 FUZZ_SECONDS = 4
-CLIENT, CLIENT6 = '10.0.0.10', '2001:db8::10'
+# Nobody's: of noise some is as good as sound, and leaves connections and neighbours behind that would be in the way
+# of the real client's.
+CLIENT, CLIENT6 = '10.0.0.77', '2001:db8::77'
 
 
 def device_mac(world, interface='clients'):

@@ -145,11 +145,10 @@ class World:
     def pages(self, count, address, port=80, space=None):
         """Fetches `count` pages with curl, a connection each; how many came from each server."""
         host = f'[{address}]' if ':' in address else address
-        text = (space or self.client).run(
-            'curl', '-gsS', '--max-time', '60', '-H', 'Connection: close',
-            *[f'http://{host}:{port}/'] * count, timeout=120).stdout
-        lines = text.splitlines()
-        check(len(lines) == count, f'{len(lines)} pages of {count} came')
+        curl = (space or self.client).run('curl', '-gsS', '--max-time', '60', '-H', 'Connection: close',
+                                          *[f'http://{host}:{port}/'] * count, timeout=120)
+        lines = curl.stdout.splitlines()
+        check(len(lines) == count, f'{len(lines)} pages of {count} came: {curl.stderr}')
         spread = {}
         for line in lines:
             check(line.startswith('hello from server'), f'the page says {line!r}')
