@@ -115,7 +115,9 @@ def check_logs(conversations, crashes, most_seconds):
         check(len(servers) <= 1, f'one connection, several servers: {one}')
         check('wrong byte' not in one.failure(), f'{one.failure()}')
         for exchange in one.exchanges:
-            check(exchange.ended - exchange.began <= most_seconds, f'it took long: {exchange}')
+            check(exchange.ended - exchange.began <= most_seconds,
+                  f'it took long: {exchange}, number {len(one.exchanges)} of a connection open since {one.opened:.3f}, '
+                  f'crashes {crashes}')
         if not one.failure():
             continue
         was_young = any(crash - YOUNG_SECONDS <= (one.opened or one.began) <= crash + BUSY_SECONDS
