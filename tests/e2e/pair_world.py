@@ -2,6 +2,7 @@
 """What the cases of a pair of devices work with: tools/lib/pair.py, and questions to both ends."""
 
 from pair import ACTIVE, STANDBY, Pair
+from pair_config import MAC
 from world import World, check, wait_until
 
 IN_SYNC_SECONDS = 30
@@ -37,8 +38,19 @@ class PairWorld(World):
                    for device in self.devices.values())
 
     def log_tail(self):
-        return '\n'.join(f'device-{which}: {device.log_tail()}'
-                         for which, device in self.devices.items())
+        told = [f'device-{which}: {device.log_tail()}\n{self._dropped(device)}'
+                for which, device in self.devices.items()]
+        # Where the switch has the address that moves.
+        known = self.pair.switch.run('bridge', 'fdb', 'show', check=False).stdout.splitlines()
+        return '\n'.join(told + [line for line in known if line.startswith(MAC)])
+
+    @staticmethod
+    def _dropped(device):
+        try:
+            dropped = {drop['name']: drop['total'] for drop in device.show('drops').get('drop', []) if 'total' in drop}
+            return f'its workers: {device.show("worker")["total"]}; dropped: {dropped}'
+        except (RuntimeError, OSError, ValueError, KeyError) as error:
+            return f'it does not say what it dropped: {error}'
 
     def wait_in_sync(self, seconds=IN_SYNC_SECONDS):
         wait_until(self.pair.in_sync,
