@@ -136,36 +136,6 @@ inline const net::Ipv6Bytes& ColumnValue(const net::Ipv6Bytes& address) {
   return address;
 }
 
-// What DestinationOf and ServerOf do not tell a reader, or tell it wrong.
-template <class Hot>
-inline uint32_t ShapeOf(const config::Dictionary& dictionary, const Hot& hot, uint16_t flags) {
-  using config::ObjectKind;
-  const typename Hot::Key& client = hot.client;
-  const typename Hot::Key& server = hot.server;
-  uint32_t shape = 0;
-  const auto& destination = EntryOf(dictionary, ObjectKind::kVirtual, hot.common.virtual_id);
-  if (destination.port == 0 || rte_cpu_to_be_16(destination.port) != client.destination_port ||
-      !HasAddress(destination, client.destination)) {
-    shape |= kDestinationExplicit;
-  }
-  bool is_derived = server.source == client.destination;
-  uint16_t port = client.destination_port;
-  if ((flags & flow::kTranslateAddress) != 0) {
-    const auto& member = EntryOf(dictionary, ObjectKind::kMember, hot.common.member_id);
-    is_derived = HasAddress(member, server.source);
-    if (member.port != 0) port = rte_cpu_to_be_16(member.port);
-  }
-  if (!is_derived) {
-    shape |= kServerExplicit;
-  } else if (port != server.source_port) {
-    shape |= server.source_port == client.destination_port ? kServerPortKept : kServerExplicit;
-  }
-  if ((flags & flow::kTranslateSource) != 0) return shape;
-  const bool answers_client =
-      server.destination == client.source && server.destination_port == client.source_port;
-  return answers_client ? shape : shape | kReturnExplicit;
-}
-
 }  // namespace
 
 struct FlowBatchWriter::Impl {
@@ -323,7 +293,7 @@ bool FlowBatchWriter::AddCreate(const Hot& flow, const FlowName& name) noexcept 
   Impl& impl = *impl_;
   if (impl.rows == kRowsMax) return false;
   auto& to = impl.Creates<Hot>();
-  const uint32_t shape = ShapeOf(*impl.dictionary, flow, flow.common.flags);
+  const uint32_t shape = ShapeOf(*impl.dictionary, flow);
   const bool is_steady = to.is_steady && to.steady == SteadyOf(flow.common, name, shape);
   if (!(is_steady && impl.AddSteady(to, flow, name, shape)) &&
       !impl.AddAny(to, flow, name, shape)) {

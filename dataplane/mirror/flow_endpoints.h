@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What of a flow's keys follows from its virtual, its member and its flags, by a dictionary: the part
-// of a create that is not written. Writer and reader share it, so that one omits exactly what the
-// other fills in.
+// of a create that is not written. The writer's ShapeOf omits exactly what the reader's DestinationOf and
+// ServerOf fill in; they are two, for the writer has only to compare.
 #pragma once
 
 #include <rte_byteorder.h>
@@ -36,20 +36,14 @@ struct FlowEndpoint {
 // The entry's address in the flow's family; false when it has none.
 template <class Hot>
 bool AddressOf(const config::DictionaryEntry& entry, FlowEndpoint<Hot>& endpoint) noexcept {
-  static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  const uint8_t* bytes = entry.address.bytes().data();
-  if (std::memcmp(bytes, kMapped, sizeof(kMapped)) == 0) {
-    if constexpr (!Hot::kIsIpv6) {
-      std::memcpy(&endpoint.address, bytes + 12, 4);
-      return true;
-    }
-    return false;
-  }
+  if (entry.address.is_v4() == Hot::kIsIpv6 || entry.address.is_unset()) return false;
   if constexpr (Hot::kIsIpv6) {
-    std::memcpy(endpoint.address.bytes, bytes, 16);
-    return endpoint.address != net::Ipv6Bytes{};
+    std::memcpy(endpoint.address.bytes, entry.address.bytes().data(),
+                sizeof(endpoint.address.bytes));
+  } else {
+    endpoint.address = entry.address.v4();
   }
-  return false;
+  return true;
 }
 
 // Whether AddressOf gives this address, without putting it together.
@@ -92,6 +86,36 @@ bool ServerOf(const config::Dictionary& dictionary, uint16_t flags, config::Memb
   const auto& entry = EntryOf(dictionary, config::ObjectKind::kMember, member_id);
   endpoint.port = entry.port != 0 ? rte_cpu_to_be_16(entry.port) : destination.port;
   return AddressOf<Hot>(entry, endpoint);
+}
+
+// The writer's side: what of the flow's keys DestinationOf and ServerOf do not tell a reader, or tell it wrong.
+template <class Hot>
+uint32_t ShapeOf(const config::Dictionary& dictionary, const Hot& hot) noexcept {
+  using config::ObjectKind;
+  const typename Hot::Key& client = hot.client;
+  const typename Hot::Key& server = hot.server;
+  uint32_t shape = 0;
+  const auto& destination = EntryOf(dictionary, ObjectKind::kVirtual, hot.common.virtual_id);
+  if (destination.port == 0 || rte_cpu_to_be_16(destination.port) != client.destination_port ||
+      !HasAddress(destination, client.destination)) {
+    shape |= kDestinationExplicit;
+  }
+  bool is_derived = server.source == client.destination;
+  uint16_t port = client.destination_port;
+  if ((hot.common.flags & flow::kTranslateAddress) != 0) {
+    const auto& member = EntryOf(dictionary, ObjectKind::kMember, hot.common.member_id);
+    is_derived = HasAddress(member, server.source);
+    if (member.port != 0) port = rte_cpu_to_be_16(member.port);
+  }
+  if (!is_derived) {
+    shape |= kServerExplicit;
+  } else if (port != server.source_port) {
+    shape |= server.source_port == client.destination_port ? kServerPortKept : kServerExplicit;
+  }
+  if ((hot.common.flags & flow::kTranslateSource) != 0) return shape;
+  const bool answers_client =
+      server.destination == client.source && server.destination_port == client.source_port;
+  return answers_client ? shape : shape | kReturnExplicit;
 }
 
 }  // namespace tandem::mirror
