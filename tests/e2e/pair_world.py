@@ -38,17 +38,15 @@ class PairWorld(World):
                    for device in self.devices.values())
 
     def log_tail(self):
-        told = [f'device-{which}: {device.log_tail()}\n{self._dropped(device)}'
+        told = [f'device-{which}: {device.log_tail()}\n{self._counted(device)}'
                 for which, device in self.devices.items()]
         # Where the switch has the address that moves.
         known = self.pair.switch.run('bridge', 'fdb', 'show', check=False).stdout.splitlines()
         return '\n'.join(told + [line for line in known if line.startswith(MAC)])
 
-    @staticmethod
-    def _dropped(device):
+    def _counted(self, device):
         try:
-            dropped = {drop['name']: drop['total'] for drop in device.show('drops').get('drop', []) if 'total' in drop}
-            return f'its workers: {device.show("worker")["total"]}; dropped: {dropped}'
+            return f'its workers: {device.show("worker")["total"]}; dropped: {self.drops(device)}'
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             return f'it does not say what it dropped: {error}'
 

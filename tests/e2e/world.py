@@ -174,9 +174,9 @@ class World:
     def totals(self):
         return self.device.show('worker')['total']
 
-    def drops(self):
+    def drops(self, device=None):
         """Drop counters by name, those that are not zero."""
-        return {drop['name']: drop.get('total', 0) for drop in self.device.show('drops').get('drop', [])}
+        return {drop['name']: drop.get('total', 0) for drop in (device or self.device).show('drops').get('drop', [])}
 
     def virtual(self, name):
         return self.device.show('virtual', name)['virtual'][0]
