@@ -250,11 +250,12 @@ def main():
         if aim.value is not None or not arguments.only:
             print(line_of_aim(aim))
     print(line_of_parts(parts))
-    print(line_of_trips(systems))
+    line_trips = line_of_trips(systems)
+    print(line_trips)
     print(f'CPU time that the host of this machine took away: {host_took} %')
     write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,
            'took_seconds': round(sum(part['seconds'] for part in parts)), 'parts': parts, 'systems': systems,
-           'line_trips': line_of_trips(systems),
+           'line_trips': line_trips,
            **report_of(wanted, extras, found)}, arguments.out)
     return 0 if is_complete(wanted, extras) else 1
 
