@@ -93,12 +93,17 @@ inline uint64_t FixChecksum(uint8_t* bytes, uint64_t change) {
   return Replace(bytes, static_cast<uint16_t>(~net::ChecksumFold(change + before)));
 }
 
-// The same for UDP, where 0 means that there is none and 0xffff stands for a sum of 0 (RFC 768).
-inline uint64_t FixUdpChecksum(uint8_t* bytes, uint64_t change) {
-  if (Load<uint16_t>(bytes) == 0) return 0;
+// The same for ICMP. A message may become all zeros, which sum up to 0 and not to 0xffff: its checksum is
+// 0xffff, and that serves as well where 0 would be right.
+inline uint64_t FixIcmpChecksum(uint8_t* bytes, uint64_t change) {
   const uint64_t caused = FixChecksum(bytes, change);
   if (Load<uint16_t>(bytes) != 0) return caused;
   return caused + Replace(bytes, uint16_t{0xffff});
+}
+
+// The same for UDP, where 0 means that there is none and 0xffff stands for a sum of 0 (RFC 768).
+inline uint64_t FixUdpChecksum(uint8_t* bytes, uint64_t change) {
+  return Load<uint16_t>(bytes) == 0 ? 0 : FixIcmpChecksum(bytes, change);
 }
 
 constexpr flow::Side Opposite(flow::Side side) {

@@ -37,10 +37,10 @@ uint64_t RewriteQuotedL4(Packet& packet, const Parsed& parsed, const Parsed& quo
       const uint64_t identifier = Replace(
           l4 + kIcmpIdentifierOffset, is_reply ? original.destination_port : original.source_port);
       const uint64_t covered = identifier + (quoted.is_ipv6() ? addresses : 0);
-      return identifier + FixChecksum(l4 + kIcmpChecksumOffset, covered);
+      return identifier + FixIcmpChecksum(l4 + kIcmpChecksumOffset, covered);
     }
     case Kind::kIcmpOther:
-      return quoted.is_ipv6() ? FixChecksum(l4 + kIcmpChecksumOffset, addresses) : 0;
+      return quoted.is_ipv6() ? FixIcmpChecksum(l4 + kIcmpChecksumOffset, addresses) : 0;
     case Kind::kIcmpError:
     case Kind::kNd:
     case Kind::kIpOther:

@@ -26,9 +26,9 @@ template <class Key>
     const bool is_reply = (parsed.flags & net::kIcmpReply) != 0;
     const uint64_t identifier = Replace(l4 + kIcmpIdentifierOffset,
                                         is_reply ? answer.source_port : answer.destination_port);
-    FixChecksum(l4 + kIcmpChecksumOffset, identifier + covered);
+    FixIcmpChecksum(l4 + kIcmpChecksumOffset, identifier + covered);
   } else if (parsed.kind == Kind::kIcmpOther && parsed.is_ipv6()) {
-    FixChecksum(l4 + kIcmpChecksumOffset, covered);
+    FixIcmpChecksum(l4 + kIcmpChecksumOffset, covered);
   }
 }
 

@@ -4,7 +4,8 @@
 namespace tandem::net {
 namespace {
 
-// The type shares a 16-bit word with the code, which stays.
+// The type shares a 16-bit word with the code, which stays. A reply may be all zeros, which sum up to 0 and
+// not to 0xffff: its checksum is 0xffff, and that serves as well where 0 would be right.
 void ChangeType(uint8_t* icmp, uint8_t type) {
   uint16_t before = 0;
   uint16_t after = 0;
@@ -16,6 +17,7 @@ void ChangeType(uint8_t* icmp, uint8_t type) {
   ChecksumDelta delta;
   delta.Change16(before, after);
   checksum = delta.Apply(checksum);
+  if (checksum == 0) checksum = 0xffff;
   std::memcpy(icmp + 2, &checksum, 2);
 }
 
