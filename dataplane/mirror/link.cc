@@ -166,7 +166,7 @@ void Link::AnswerSolicitation(const net::Packet& packet, const net::NdPacket& as
   net::LinkHeader link;
   link.source = mac_;
   if (asked.source.is_unset()) {  // duplicate address detection: tell everyone (RFC 4861 7.2.4)
-    answer.destination = net::AllNodes();
+    answer.destination = net::AllHosts(false);
     link.destination = net::MulticastMac(answer.destination);
   } else {
     answer.is_solicited = true;

@@ -24,7 +24,8 @@ bool Resolver::Handle(const Message& message, Tick now, Probe& probe) noexcept {
     provoked_.set(message.interface);
     provoke_entries_left_ = table_.high_water();
     provoke_left_ = kProvokedMax;
-    return false;
+    probe = {.interface = message.interface};
+    return true;
   }
   const bool is_known = table_.Find(message.interface, message.address).index != 0;
   if (message.kind == Message::Kind::kProbe && (is_known || !message.may_create)) {

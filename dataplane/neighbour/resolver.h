@@ -26,7 +26,8 @@ struct Message {
     kResolve,  // somebody needs `address`
     kLearn,    // `address` is at `mac`
     kConfirm,  // as kLearn, but never replaces another MAC (an advertisement without override)
-    // `address` is to be asked, though it is known; unset: some that are known on the interface.
+    // `address` is to be asked, though it is known; unset: all hosts of the interface, and each of some
+    // that are known there.
     kProbe,
   };
 
@@ -40,7 +41,8 @@ struct Message {
 };
 static_assert(sizeof(Message) == 28);
 
-// A question to send now: ARP request or neighbour solicitation for `address`.
+// A question to send now: ARP request or neighbour solicitation for `address`; unset: whether anybody is
+// there.
 struct Probe {
   config::InterfaceId interface = 0;
   IpAddress address;

@@ -64,15 +64,21 @@ NdPacket NdAnnouncement(const IpAddress& address, const MacAddress& mac);
 DropReason ReadNd(const Packet& packet, const Parsed& parsed, NdPacket& nd) noexcept;
 size_t BuildNd(FrameBuffer out, const LinkHeader& link, const NdPacket& nd) noexcept;
 
-// The solicited-node group of `target` and all nodes of the link (RFC 4291 section 2.7.1), and an
-// IPv6 group's Ethernet address (RFC 2464 section 7).
+// The solicited-node group of `target` (RFC 4291 section 2.7.1).
 IpAddress SolicitedNode(const IpAddress& target);
-IpAddress AllNodes();
+// A group's Ethernet address (RFC 1112 section 6.4, RFC 2464 section 7).
 MacAddress MulticastMac(const IpAddress& group);
 
-// Answers an echo request in place: swaps addresses, fixes checksums; the caller sets the link.
-// REQUIRES: kind kIcmpQuery, not a reply.
-void EchoReplyInPlace(Packet& packet, const Parsed& parsed) noexcept;
+// Answers an echo request in place, from `own`, which is its destination, or an address of ours when it
+// went to a group: swaps addresses, fixes checksums; the caller sets the link.
+// REQUIRES: kind kIcmpQuery, not a reply; `own` of its family.
+void EchoReplyInPlace(Packet& packet, const Parsed& parsed, const IpAddress& own) noexcept;
+// All hosts on a link: 224.0.0.1 (RFC 1112) or ff02::1 (RFC 4291 section 2.7.1).
+IpAddress AllHosts(bool is_v4);
+// An echo request to AllHosts, of the source's family, that no router passes on. Identifier, sequence
+// number 0, without data.
+size_t BuildEchoToAllHosts(FrameBuffer out, const LinkHeader& link,
+                           const IpAddress& source) noexcept;
 
 // UDP of our own. Ports in host byte order.
 struct UdpSpec {

@@ -110,15 +110,10 @@ NdPacket NdAnnouncement(const IpAddress& address, const MacAddress& mac) {
   NdPacket nd;
   nd.is_override = true;
   nd.source = nd.target = address;
-  nd.destination = AllNodes();
+  nd.destination = AllHosts(false);
   nd.has_link_address = true;
   nd.link_address = mac;
   return nd;
-}
-
-IpAddress AllNodes() {
-  static constexpr uint8_t kGroup[16] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  return IpAddress::V6(kGroup);
 }
 
 IpAddress SolicitedNode(const IpAddress& target) {
@@ -130,6 +125,11 @@ IpAddress SolicitedNode(const IpAddress& target) {
 MacAddress MulticastMac(const IpAddress& group) {
   MacAddress mac = {0x33, 0x33};
   std::memcpy(mac.data() + 2, group.bytes().data() + 12, 4);
+  if (!group.is_v4()) return mac;
+  mac[0] = 0x01;
+  mac[1] = 0x00;
+  mac[2] = 0x5e;
+  mac[3] &= 0x7f;
   return mac;
 }
 

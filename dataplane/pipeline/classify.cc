@@ -56,7 +56,9 @@ Business ClassifyOther(Context& context, Work& work) {
     return Business::kDone;
   }
   if (IsForGroup(parsed)) {
-    Drop(context, work.packet, DropReason::kMulticast);
+    const bool is_query = parsed.kind == net::Kind::kIcmpQuery;
+    if (!is_query || !AnswerAllHosts(context, work))
+      Drop(context, work.packet, DropReason::kMulticast);
     return Business::kDone;
   }
   if (parsed.kind == net::Kind::kIcmpError) return Business::kIcmpError;

@@ -11,4 +11,9 @@ namespace tandem::pipeline {
 // False (and nothing done) when it is for somebody else.
 bool AnswerEcho(Context& context, Work& work) noexcept;
 
+// As AnswerEcho, when all hosts of a VLAN are asked that failsafe watches: the devices there are each other's
+// sign of life where nobody else speaks. From an address that this device has for itself if there is one.
+// Hosts of the VLAN only are answered.
+bool AnswerAllHosts(Context& context, Work& work) noexcept;
+
 }  // namespace tandem::pipeline

@@ -18,13 +18,6 @@ const config::LocalAddress* Answerable(const Context& context, const config::Int
   return local->interface == 0 || local->interface == interface.id ? local : nullptr;
 }
 
-bool IsOnLink(const config::Interface& interface, const IpAddress& address) {
-  for (const IpPrefix& self : interface.self_ips) {
-    if (self.Contains(address)) return true;
-  }
-  return address.is_link_local() && !address.is_v4();
-}
-
 void Tell(Context& context, const neighbour::Message& message) {
   if (context.resolver != nullptr) {
     neighbour::Probe probe;
@@ -56,21 +49,6 @@ void Learn(Context& context, const config::Interface& interface, const IpAddress
   Tell(context, message);
 }
 
-// Our own address to ask from: in the neighbour's network if there is one. A standby's floating
-// addresses are the active's: who is asked would remember our MAC for them.
-IpAddress AskFrom(const Context& context, const config::Interface& interface,
-                  const IpAddress& neighbour) {
-  IpAddress fallback;
-  for (const IpPrefix& self : interface.self_ips) {
-    if (self.address.is_v4() != neighbour.is_v4() || IsSilentAddress(context, self.address)) {
-      continue;
-    }
-    if (self.Contains(neighbour)) return self.address;
-    fallback = self.address;
-  }
-  return fallback;
-}
-
 void AnswerSolicitation(Context& context, const Work& work, const net::NdPacket& asked,
                         const MacAddress& our_mac) {
   net::NdPacket reply;
@@ -83,7 +61,7 @@ void AnswerSolicitation(Context& context, const Work& work, const net::NdPacket&
   link.source = our_mac;
   link.vlan = work.interface->vlan;
   if (asked.source.is_unset()) {  // duplicate address detection: tell everyone (RFC 4861 7.2.4)
-    reply.destination = net::AllNodes();
+    reply.destination = net::AllHosts(false);
     link.destination = net::MulticastMac(reply.destination);
   } else {
     reply.is_solicited = true;
@@ -94,7 +72,40 @@ void AnswerSolicitation(Context& context, const Work& work, const net::NdPacket&
             [&](net::FrameBuffer out) { return net::BuildNd(out, link, reply); });
 }
 
+// In each family that we have an address of: hosts may answer in one of them only, or not at all.
+void AskAllHosts(Context& context, const config::Interface& interface) {
+  for (const bool is_v4 : {true, false}) {
+    const IpAddress group = net::AllHosts(is_v4);
+    const IpAddress source = AddressTowards(context, interface, group);
+    if (source.is_unset()) continue;
+    const net::LinkHeader link{net::MulticastMac(group), interface.mac, interface.vlan};
+    Originate(context, interface.port,
+              [&](net::FrameBuffer out) { return net::BuildEchoToAllHosts(out, link, source); });
+  }
+}
+
 }  // namespace
+
+bool IsOnLink(const config::Interface& interface, const IpAddress& address) noexcept {
+  for (const IpPrefix& self : interface.self_ips) {
+    if (self.Contains(address)) return true;
+  }
+  return address.is_link_local() && !address.is_v4();
+}
+
+// A standby's floating addresses are the active's: who is asked would remember our MAC for them.
+IpAddress AddressTowards(const Context& context, const config::Interface& interface,
+                         const IpAddress& neighbour) noexcept {
+  IpAddress fallback;
+  for (const IpPrefix& self : interface.self_ips) {
+    if (self.address.is_v4() != neighbour.is_v4() || IsSilentAddress(context, self.address)) {
+      continue;
+    }
+    if (self.Contains(neighbour)) return self.address;
+    fallback = self.address;
+  }
+  return fallback;
+}
 
 void HandleArp(Context& context, const Work& work) noexcept {
   net::ArpPacket arp;
@@ -151,7 +162,8 @@ void SendProbe(Context& context, const neighbour::Probe& probe) noexcept {
   const auto& interfaces = context.snapshot->interfaces;
   if (probe.interface >= interfaces.size() || interfaces[probe.interface].id == 0) return;
   const config::Interface& interface = interfaces[probe.interface];
-  const IpAddress source = AskFrom(context, interface, probe.address);
+  if (probe.address.is_unset()) return AskAllHosts(context, interface);
+  const IpAddress source = AddressTowards(context, interface, probe.address);
   if (source.is_unset()) return;
   net::LinkHeader link{probe.mac, interface.mac, interface.vlan};
   if (probe.address.is_v4()) {

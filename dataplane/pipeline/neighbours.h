@@ -9,6 +9,13 @@
 
 namespace tandem::pipeline {
 
+// Whether `address` is in one of the interface's networks, or link-local.
+bool IsOnLink(const config::Interface& interface, const IpAddress& address) noexcept;
+// Our own address, of the neighbour's family, to speak to it from: in its network if there is one. Unset:
+// none.
+IpAddress AddressTowards(const Context& context, const config::Interface& interface,
+                         const IpAddress& neighbour) noexcept;
+
 // Packets of kind kArp and kNd: answers for our addresses, learns from the rest. Consumes or drops.
 void HandleArp(Context& context, const Work& work) noexcept;
 void HandleNd(Context& context, const Work& work) noexcept;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device that lives and is not fit: the traffic group moves, and its connections go on with the other one."""
 
+import contextlib
 import ctypes
 import os
 import time
@@ -8,11 +9,13 @@ from pathlib import Path
 
 from cases_failover import check_same_servers, residents
 from cases_mirror import close_all
-from failover_world import ORDER, TIMERS, FailoverWorld, check, stream, wait_until
-from pair_config import GATEWAY
+from failover_world import ORDER, TIMERS, VIP, FailoverWorld, check, stream, wait_until
+from pair_config import GATEWAY, MAC
 from world import mostly_waits
 
 WORLD = FailoverWorld
+VLAN_FAILSAFE = {f'facing: {facing} }}': f'facing: {facing} failsafe: true failsafe_timeout: 2 }}'
+                 for facing in ('CLIENT', 'SERVER')}
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 WALL = 0x40000000  # waitpid: of any thread
 libc = ctypes.CDLL(None, use_errno=True)
@@ -118,14 +121,42 @@ def case_link_down(world):
     back_to_a(world, connections, servers)
 
 
+@contextlib.contextmanager
+def a_client_that_asks_for_nobody(world):
+    """It knows the device's addresses, and so the device knows no neighbour on its VLAN; and says nothing by itself."""
+    for address in (VIP, GATEWAY):
+        world.client.run('ip', 'neigh', 'replace', address, 'lladdr', MAC, 'dev', 'eth0', 'nud', 'permanent')
+    world.client.sysctl(ipv6__conf__all__disable_ipv6=1)
+    try:
+        yield
+    finally:
+        world.client.sysctl(ipv6__conf__all__disable_ipv6=0)
+        for address in (VIP, GATEWAY):
+            world.client.run('ip', 'neigh', 'del', address, 'dev', 'eth0')
+
+
+@mostly_waits
+def case_vlan_quiet(world):
+    """Faults: on a VLAN where nobody speaks, and nobody is known, the devices hear each other: nothing moves"""
+    with a_client_that_asks_for_nobody(world):
+        world.start_device()
+        load(world, VLAN_FAILSAFE)
+        connections, servers = residents(world, 20)
+        before = {which: len(world.history(which)) for which in 'ab'}
+        time.sleep(8)
+        for which in 'ab':
+            check(faults(world, which) == [], f'{which} says {faults(world, which)}')
+            new = world.history(which)[before[which]:]
+            check(not new, f'{which} says {new}')
+        check_same_servers(connections, servers)
+        close_all(connections)
+        world.wait_equal(0)
+
+
 @mostly_waits
 def case_vlan_failsafe(world):
     """Faults: nothing comes from a VLAN of the active any more, with the link up: the group moves"""
-    load(world, {f'facing: {facing} }}': f'facing: {facing} failsafe: true failsafe_timeout: 2 }}'
-                 for facing in ('CLIENT', 'SERVER')})
-    # Who is asked is who is known, and a client is only when it asked for the device itself; kernels do that when they
-    # please.
-    world.client.run('arping', '-q', '-c', '1', '-I', 'eth0', GATEWAY)
+    load(world, VLAN_FAILSAFE)
     connections, servers = residents(world, 20)
     # Quiet, and not silent: who is asked answers.
     time.sleep(5)

@@ -181,7 +181,7 @@ void CheckNd(const Packet& packet, const Parsed& parsed) {
 
 void CheckEcho(TestPacket& frame, const Parsed& parsed) {
   const std::string before = test::Complaint(frame.bytes());
-  EchoReplyInPlace(frame.packet(), parsed);
+  EchoReplyInPlace(frame.packet(), parsed, DestinationOf(parsed));
   if (frame.packet().contiguous == frame.packet().length) {
     TANDEM_ASSERT(test::Complaint(frame.bytes()) == before);
   }

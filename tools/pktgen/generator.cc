@@ -327,7 +327,7 @@ bool Generator::AnswerEcho(const Neighbours& side, const MacAddress& mac, Counte
                            net::Packet& packet, const Arrival& arrival) {
   counters.Add(Counter::kEchoReceived);
   if (!side.owns(net::DestinationOf(arrival.parsed))) return false;
-  net::EchoReplyInPlace(packet, arrival.parsed);
+  net::EchoReplyInPlace(packet, arrival.parsed, net::DestinationOf(arrival.parsed));
   std::copy_n(packet.data + 6, 6, packet.data);
   std::copy_n(mac.data(), 6, packet.data + 6);
   return true;

@@ -149,13 +149,16 @@ TEST_CASE("neighbour: a known one is asked again on demand, by broadcast, and st
   CHECK(rig.Look(9).state == State::kIncomplete);
 }
 
-TEST_CASE("neighbour: those of a silent interface are asked once round, so many at most",
-          "[neighbour]") {
+TEST_CASE(
+    "neighbour: of a silent interface all hosts are asked, and those known once round, so many at "
+    "most",
+    "[neighbour]") {
   Rig rig;
   for (uint32_t host = 1; host <= 100; ++host)
     rig.Learn(host, host, Message::Kind::kLearn, true);
   CHECK(rig.Step(1) == 0);
-  CHECK_FALSE(rig.ProbeNow(0));
+  CHECK(rig.ProbeNow(0));
+  CHECK(rig.last().address.is_unset());
   CHECK(rig.Step(1) == Resolver::kProvokedMax);
   CHECK(rig.Step(1) == 0);
 }

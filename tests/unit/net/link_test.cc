@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The link header of a packet that leaves, and the echo reply that goes back in its request's frame.
+// The link header of a packet that leaves, the echo reply that goes back in its request's frame, and the
+// request to all hosts.
 #include "dataplane/net/link.h"
 #include "tests/unit/net/frame_test_util.h"
 #include "tests/unit/net/good_frames.h"
@@ -78,7 +79,7 @@ TEST_CASE("echo reply: swaps the ends and keeps every checksum right", "[net]") 
     for (const uint8_t ttl : Bytes{1, 64, 65, 255}) {
       TestPacket packet(PacketBuilder(base).Ttl(ttl).EchoRequest(77, 5).Payload(33).BuildPacket());
       const Parsed request = ParsedOf(packet);
-      net::EchoReplyInPlace(packet.packet(), request);
+      net::EchoReplyInPlace(packet.packet(), request, DestinationOf(request));
       CHECK(Complaint(packet.bytes()) == "");
       const Parsed reply = ParsedOf(packet);
       CHECK(reply.kind == Kind::kIcmpQuery);
@@ -95,4 +96,32 @@ TEST_CASE("echo reply: swaps the ends and keeps every checksum right", "[net]") 
       }
     }
   }
+}
+
+TEST_CASE("echo to all hosts: is asked as any host does, and is answered from an own address",
+          "[net]") {
+  const auto check = [](const IpAddress& asks, const IpAddress& answers, const MacAddress& group) {
+    for (net::LinkHeader link : {kLink, kTaggedLink}) {
+      link.destination = net::MulticastMac(net::AllHosts(asks.is_v4()));
+      CHECK(link.destination == group);
+      TestPacket packet(
+          Written([&](net::FrameBuffer out) { return net::BuildEchoToAllHosts(out, link, asks); }));
+      const Parsed request = ParsedOf(packet);
+      CHECK(request.kind == Kind::kIcmpQuery);
+      CHECK((request.flags & net::kIcmpReply) == 0);
+      CHECK(request.ttl == 1);
+      CHECK(request.vlan == link.vlan);
+      CHECK(SourceOf(request) == asks);
+      CHECK(DestinationOf(request) == net::AllHosts(asks.is_v4()));
+      net::EchoReplyInPlace(packet.packet(), request, answers);
+      CHECK(Complaint(packet.bytes()) == "");
+      const Parsed reply = ParsedOf(packet);
+      CHECK((reply.flags & net::kIcmpReply) != 0);
+      CHECK(SourceOf(reply) == answers);
+      CHECK(DestinationOf(reply) == asks);
+    }
+  };
+  check(Ip("10.0.0.1"), Ip("10.0.0.254"), Mac("01:00:5e:00:00:01"));
+  check(Ip("2001:db8::1"), Ip("2001:db8::ff"), Mac("33:33:00:00:00:01"));
+  check(Ip("fe80::1"), Ip("2001:db8::ff"), Mac("33:33:00:00:00:01"));
 }

@@ -208,4 +208,5 @@ TEST_CASE("nd: group addresses follow from the target", "[net]") {
   CHECK(net::SolicitedNode(Ip("2001:db8::1234:5678")) == Ip("ff02::1:ff34:5678"));
   CHECK(net::MulticastMac(Ip("ff02::1:ff34:5678")) == Mac("33:33:ff:34:56:78"));
   CHECK(net::MulticastMac(Ip("ff02::1")) == Mac("33:33:00:00:00:01"));
+  CHECK(net::MulticastMac(Ip("239.129.2.3")) == Mac("01:00:5e:01:02:03"));
 }
