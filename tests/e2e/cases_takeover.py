@@ -11,6 +11,7 @@ import time
 from cases_failover import Download, check_same_servers, residents
 from cases_faults import configured
 from cases_mirror import close_all, use
+from client_history import keep_alive
 from failover_world import FailoverWorld, VIP, check, other, wait_until
 from world import CaseFailed
 
@@ -127,6 +128,25 @@ def case_kill_in_bulk(world):
     world.load('a')
     world.wait_ready('a')
     world.wait_equal()
+
+
+def case_waiting(world):
+    """Takeover: a client that waits for an answer, of a connection that was not mirrored, is reset by its keepalive"""
+    connection = world.connect(VIP, 81)
+    keep_alive(connection)
+    # The server waits for the body, and the client for the server.
+    connection.sendall(b'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n')
+    time.sleep(0.1)
+    world.kill('a')
+    world.wait_active('b')
+    try:
+        check(False, f'not reset: {connection.recv(1)}')
+    except ConnectionResetError:
+        connection.close()
+    world.start('a')
+    world.wait_ready('b')
+    world.standby('b')
+    world.wait_ready('a')
 
 
 def case_configuration(world):

@@ -4,6 +4,7 @@ of all. No device's word goes into it."""
 
 import dataclasses
 import hashlib
+import socket
 import threading
 import time
 
@@ -34,6 +35,14 @@ class Conversation:
 
     def failure(self):
         return next((one for one in (self.error, *(exchange.error for exchange in self.exchanges)) if one), '')
+
+
+def keep_alive(connection):
+    """Who only waits for an answer hears that a device took the connection with it when it sends a packet; nothing
+    else tells it. Mostly such clients ask after the other end now and again."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+        connection.setsockopt(socket.IPPROTO_TCP, option, 1)
 
 
 def exchange(connection, body, log):
@@ -74,6 +83,7 @@ class Clients:
             try:
                 with self.world.connect(VIP, timeout=TIMEOUT_SECONDS) as connection:
                     conversation.opened = time.monotonic()
+                    keep_alive(connection)
                     self._talk(connection, conversation, number, None if is_resident else 3)
             except (OSError, ValueError) as error:
                 conversation.error = f'{type(error).__name__}: {error}'
