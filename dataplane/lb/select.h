@@ -6,7 +6,7 @@
 // the connection limits, which look at the counts over all workers. A member at its limit is passed
 // over for the next one that its method would choose.
 //
-// Thread safety: one Selector per worker; LiveCounts is shared.
+// Thread safety: one Selector and its LiveCounts per worker.
 #pragma once
 
 #include <cstdint>

@@ -150,7 +150,7 @@ bool Admission<Hot>::Start(const Added& added, Plan<Hot>& plan) noexcept {
 template <class Hot>
 bool Admission<Hot>::Prepare(Plan<Hot>& plan) noexcept {
   const Virtual& virtual_server = *plan.virtual_server;
-  if (!context_.shared.live.TakeVirtual(virtual_server.id, virtual_server.connection_limit)) {
+  if (!context_.live.TakeVirtual(virtual_server.id, virtual_server.connection_limit)) {
     Reject(context_, *plan.work, DropReason::kVirtualLimit);
     return false;
   }
@@ -293,8 +293,8 @@ void Admission<Hot>::Fill(const Plan<Hot>& plan, uint32_t slot) noexcept {
 
 template <class Hot>
 void Admission<Hot>::GiveBack(const Plan<Hot>& plan) noexcept {
-  context_.shared.live.ReleaseVirtual(plan.virtual_server->id);
-  if (plan.member != nullptr) context_.shared.live.ReleaseMember(plan.member->id);
+  context_.live.ReleaseVirtual(plan.virtual_server->id);
+  if (plan.member != nullptr) context_.live.ReleaseMember(plan.member->id);
 }
 
 template <class Hot>

@@ -59,9 +59,9 @@ struct FlowSet {
 // One for all workers.
 struct Shared {
   Shared(unsigned workers, persist::Table& persistence_records)
-      : exchange(workers), records(persistence_records) {}
+      : live(workers), exchange(workers), records(persistence_records) {}
 
-  config::LiveCounts live;
+  config::LiveTotals live;
   neighbour::Table neighbours;
   alignas(64) config::Roles roles;
   // Of each worker: Roles::changes() that it has taken over in full.
@@ -124,6 +124,7 @@ struct Context {
           const Sizing& sizing, uint64_t seed)
       : worker(worker_index),
         shared(shared_state),
+        live(shared_state.live, worker_index),
         flows4(memory, sizing.flows_ipv4, seed, sizing.start),
         flows6(memory.subspan(FlowSet<flow::FlowHot4>::BytesNeeded(sizing.flows_ipv4)),
                sizing.flows_ipv6, seed + 1, sizing.start),
@@ -132,6 +133,7 @@ struct Context {
 
   const unsigned worker;
   Shared& shared;
+  config::LiveCounts live;
   WorkerCounters counters;
   FlowSet<flow::FlowHot4> flows4;
   FlowSet<flow::FlowHot6> flows6;

@@ -165,8 +165,8 @@ void EndFlow(Context& context, uint32_t slot, EndReason reason) noexcept {
   const flow::FlowCommon& common = flows.table.hot(slot).common;
   // What is not bound holds the peer's ids and was never counted.
   if ((common.flags & flow::kUnbound) == 0) {
-    context.shared.live.ReleaseVirtual(common.virtual_id);
-    if (common.member_id != 0) context.shared.live.ReleaseMember(common.member_id);
+    context.live.ReleaseVirtual(common.virtual_id);
+    if (common.member_id != 0) context.live.ReleaseMember(common.member_id);
   }
   NoteEnd<Hot>(context, slot);
   flows.timers.Disarm(slot);

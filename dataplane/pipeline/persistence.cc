@@ -105,7 +105,7 @@ lb::Choice Follow(Context& context, const Virtual& virtual_server, const Persist
     return choice;
   }
   const uint32_t limit = profile.override_connection_limit ? 0 : member->connection_limit;
-  if (!context.shared.live.TakeMember(member->id, limit)) {
+  if (!context.live.TakeMember(member->id, limit)) {
     counters.over_limit.Add(1);
     return select();
   }
@@ -141,7 +141,7 @@ lb::Choice ChooseMember(Context& context, const Virtual& virtual_server, const P
                         const lb::ClientTuple& client, const RecordQuery& query,
                         uint64_t& word) noexcept {
   const auto select = [&] {
-    return context.selector.Select(*context.snapshot, pool, client, context.shared.live);
+    return context.selector.Select(*context.snapshot, pool, client, context.live);
   };
   if (query.profile == nullptr) return select();
   const Persistence& profile = *query.profile;
@@ -152,7 +152,7 @@ lb::Choice ChooseMember(Context& context, const Virtual& virtual_server, const P
   }
   if (profile.stateless) {
     return lb::SelectByHash(*context.snapshot, pool, persist::StableHash(query.key),
-                            profile.override_connection_limit, context.shared.live);
+                            profile.override_connection_limit, context.live);
   }
   if (persist::NeedsPayload(profile)) word = persist::WordOf(query.key);
   persist::Table::Claim claim = records.Open(query.key, query.place, context.worker, context.tick);

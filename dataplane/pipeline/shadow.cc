@@ -151,7 +151,7 @@ Standing Settle(Context& context, uint32_t slot) noexcept {
 template <class Hot>
 void Unbind(Context& context, uint32_t slot) noexcept {
   flow::FlowTable<Hot>& table = context.flows<Hot>().table;
-  mirror::Unbind(table.hot(slot).common, table.cold(slot), context.shared.live);
+  mirror::Unbind(table.hot(slot).common, table.cold(slot), context.live);
 }
 
 void TakeRoles(Context& context) noexcept {

@@ -86,7 +86,7 @@ struct Unit::Impl {
     for (auto& one : workers) {
       pipeline::Context& context = one->context;
       context.mirror = &mirroring->AddWorker({context.flows4.table, context.flows6.table},
-                                             shared.live, records, context.roles);
+                                             context.live, records, context.roles);
     }
     mirroring->Start(
         *options.mirror, static_cast<unsigned>(workers.size()), shared.roles,
@@ -365,7 +365,7 @@ const pipeline::WorkerCounters& Unit::counters(unsigned worker) const {
   return impl_->workers[worker]->context.counters;
 }
 
-const config::LiveCounts& Unit::live_counts() const {
+const config::LiveTotals& Unit::live_counts() const {
   return impl_->shared.live;
 }
 

@@ -121,7 +121,7 @@ class Unit {
   // ---- any thread ---------------------------------------------------------------------------
   unsigned workers() const;
   const pipeline::WorkerCounters& counters(unsigned worker) const;
-  const config::LiveCounts& live_counts() const;
+  const config::LiveTotals& live_counts() const;
   const neighbour::Table& neighbours() const;
   const config::Roles& roles() const;
   // Tells the network again where the group's addresses are, if this device is active for it.

@@ -79,7 +79,8 @@ class StreamDevice {
  public:
   flow::FlowTable<flow::FlowHot4> flows4;
   flow::FlowTable<flow::FlowHot6> flows6;
-  config::LiveCounts live;
+  config::LiveTotals live_totals{1};
+  config::LiveCounts live{live_totals, 0};
   std::shared_ptr<const config::Snapshot> snapshot;
   std::unique_ptr<const mirror::Translation> translation;
   mirror::FlowBatchWriter batch_writer;

@@ -103,7 +103,8 @@ class Shadow {
   HugeMemory memory6_;
   flow::FlowTable<FlowHot4> flows4_;
   flow::FlowTable<FlowHot6> flows6_;
-  config::LiveCounts live_;
+  config::LiveTotals live_totals_{1};
+  config::LiveCounts live_{live_totals_, 0};
   config::Snapshot snapshot_;
   Nanos now_ = kSecond;
   mirror::ReceiverShare share_;

@@ -25,9 +25,12 @@ constexpr Balancing kAll[] = {Balancing::kRoundRobin, Balancing::kRatio,
                               Balancing::kLeastConnections, Balancing::kMaglevSource,
                               Balancing::kMaglevFiveTuple};
 
+constexpr unsigned kRacers = 4;
+
 struct Fixture {
   Snapshot snapshot;
-  LiveCounts counts;
+  LiveTotals totals{kRacers};
+  LiveCounts counts{totals, 0};
   Selector selector{Prng(1)};
 
   Fixture(Balancing balancing, size_t count) {
@@ -229,13 +232,14 @@ TEST_CASE("select: limits hold exactly when workers race", "[lb]") {
     fixture.Finish();
     std::atomic<int> taken = 0;
     std::vector<std::thread> workers;
-    for (uint64_t worker = 1; worker <= 4; ++worker) {
+    for (unsigned worker = 0; worker < kRacers; ++worker) {
       workers.emplace_back([&, worker] {
-        Selector selector{Prng(worker)};
+        Selector selector{Prng(worker + 1)};
+        LiveCounts counts(fixture.totals, worker);
         for (uint32_t i = 0; i < 1000; ++i) {
           const ClientTuple client = Client(static_cast<uint32_t>(worker * 100000 + i), 1);
           const Choice choice =
-              selector.Select(fixture.snapshot, fixture.snapshot.pools[1], client, fixture.counts);
+              selector.Select(fixture.snapshot, fixture.snapshot.pools[1], client, counts);
           if (choice.member != nullptr) ++taken;
         }
       });

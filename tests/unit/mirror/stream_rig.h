@@ -111,7 +111,8 @@ class StreamRig {
   Prng prng;
   Slots writer;
   Slots reader;
-  config::LiveCounts live;
+  config::LiveTotals live_totals{1};
+  config::LiveCounts live{live_totals, 0};
   std::unique_ptr<config::Snapshot> writer_snapshot;
   std::unique_ptr<config::Snapshot> reader_snapshot;
   std::unique_ptr<const Translation> translation;

@@ -386,7 +386,8 @@ TEST_CASE("what a shadow takes over is told to the next peer, and births go on",
   // The reader takes over, and has a reader of its own.
   rig.receiver.Close(/*discard=*/false);
   Slots third(4 * kFlowsPerPage, 2 * kFlowsPerPage, 99);
-  config::LiveCounts third_live;
+  config::LiveTotals third_totals(kWorker + 1);
+  config::LiveCounts third_live(third_totals, kWorker);
   const auto third_snapshot = MakeSnapshot(1, 1);
   const auto translation = Translate(*rig.reader_snapshot, *third_snapshot);
   FlowSender sender(kGroup, kWorker, rig.reader.tables(), rig.batch_writer);
