@@ -29,7 +29,7 @@ DropReason CheckMac(const Context& context, const config::Interface& interface,
   return reason;
 }
 
-// IP traffic sent to a group, by MAC or by address, is nobody's here.
+// IP traffic sent to a group, by MAC or by address; here nobody's but for one question (AnswerAllHosts).
 bool IsForGroup(const net::Parsed& parsed) {
   if ((parsed.flags & net::kGroupMac) != 0) return true;
   if (parsed.is_ipv6()) return parsed.key6.destination.bytes[0] == 0xff;
