@@ -38,7 +38,7 @@ struct Pulse {
   IpAddress address;
   Nanos timeout = 0;    // after so long a silence it is not well
   Nanos ask_every = 0;  // kGateway
-  // kVlan: who is asked when it has been silent for half of the timeout, beside known neighbours.
+  // kVlan: who is asked when it has been silent for half of the timeout, beside all hosts and those known.
   std::vector<IpAddress> targets;
 
   bool IsSame(const Pulse& other) const {

@@ -6,9 +6,10 @@
 namespace tandem::net {
 namespace {
 
-// The type shares a 16-bit word with the code, which stays. A reply may be all zeros, which sum up to 0 and
-// not to 0xffff: its checksum is 0xffff, and that serves as well where 0 would be right.
-void ChangeType(uint8_t* icmp, uint8_t type) {
+// The type shares a 16-bit word with the code, which stays; `delta`: what else changed that the checksum
+// covers. A reply may be all zeros, which sum up to 0 and not to 0xffff: its checksum is 0xffff, and that
+// serves as well where 0 would be right.
+void ChangeType(uint8_t* icmp, uint8_t type, ChecksumDelta delta) {
   uint16_t before = 0;
   uint16_t after = 0;
   uint16_t checksum = 0;
@@ -16,40 +17,28 @@ void ChangeType(uint8_t* icmp, uint8_t type) {
   icmp[0] = type;
   std::memcpy(&after, icmp, 2);
   std::memcpy(&checksum, icmp + 2, 2);
-  ChecksumDelta delta;
   delta.Change16(before, after);
   checksum = delta.Apply(checksum);
   if (checksum == 0) checksum = 0xffff;
   std::memcpy(icmp + 2, &checksum, 2);
 }
 
-// Who answers in place of the group that was asked; in IPv6 the pseudo header has it, too.
-void AnswerFrom6(rte_ipv6_hdr& ip, const IpAddress& own, uint8_t* icmp) {
-  uint16_t checksum = 0;
-  std::memcpy(&checksum, icmp + 2, 2);
-  ChecksumDelta delta;
-  Ipv6Bytes before;
-  Ipv6Bytes after;
-  std::memcpy(before.bytes, ip.src_addr, 16);
-  std::memcpy(after.bytes, own.bytes().data(), 16);
-  delta.Change128(before, after);
-  checksum = delta.Apply(checksum);
-  std::memcpy(icmp + 2, &checksum, 2);
-  std::memcpy(ip.src_addr, own.bytes().data(), 16);
-}
-
 }  // namespace
 
-// Swapping the addresses changes no sum, neither the header's nor the pseudo header's. The reply is
-// a packet of our own and starts with a full TTL.
+// Swapping the addresses changes no sum, neither the header's nor the pseudo header's; another address than
+// the one that was asked does. The reply is a packet of our own and starts with a full TTL.
 void EchoReplyInPlace(Packet& packet, const Parsed& parsed, const IpAddress& own) noexcept {
   uint8_t* l4 = packet.data + parsed.l4_offset;
   if (parsed.is_ipv6()) {
     auto& ip = HeaderAt<rte_ipv6_hdr>(packet.data, parsed.l3_offset);
-    std::swap_ranges(ip.src_addr, ip.src_addr + 16, ip.dst_addr);
+    Ipv6Bytes answers;
+    std::memcpy(answers.bytes, own.bytes().data(), 16);
+    ChecksumDelta delta;
+    delta.Change128(parsed.key6.destination, answers);
+    std::memcpy(ip.dst_addr, ip.src_addr, 16);
+    std::memcpy(ip.src_addr, answers.bytes, 16);
     ip.hop_limits = internal::kTtlDefault;
-    ChangeType(l4, kIcmpv6EchoReply);
-    AnswerFrom6(ip, own, l4);
+    ChangeType(l4, kIcmpv6EchoReply, delta);
     return;
   }
   auto& ip = HeaderAt<rte_ipv4_hdr>(packet.data, parsed.l3_offset);
@@ -61,7 +50,7 @@ void EchoReplyInPlace(Packet& packet, const Parsed& parsed, const IpAddress& own
   delta.Change16(ip.time_to_live, internal::kTtlDefault);  // the low byte of its word
   ip.time_to_live = internal::kTtlDefault;
   ip.hdr_checksum = delta.Apply(ip.hdr_checksum);
-  ChangeType(l4, kIcmpEchoReply);
+  ChangeType(l4, kIcmpEchoReply, {});
 }
 
 IpAddress AllHosts(bool is_v4) {

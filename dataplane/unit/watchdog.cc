@@ -69,7 +69,7 @@ void Watchdog::AskAround(Nanos now) {
   for (size_t i = 0; i < pulses.size(); ++i) {
     if (!IsToBeAsked(i, now)) continue;
     asked_at_[i] = now;
-    // Of a VLAN the unset address is its known neighbours.
+    // Of a VLAN the unset address is all hosts, and its known neighbours.
     Ask(pulses[i], pulses[i].address);
     for (const IpAddress& target : pulses[i].targets)
       Ask(pulses[i], target);
