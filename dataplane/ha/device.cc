@@ -33,6 +33,7 @@ Around Device::Surroundings(Actions& actions) {
           .now = now_,
           .incarnation = incarnation_,
           .fence = fence_,
+          .sent_stamp = sent_at_ - sent_at_ % kStampUnit,
           .quiet_until = quiet_until_,
           .load = load(),
           .is_urgent = is_urgent_,

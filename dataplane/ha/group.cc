@@ -242,7 +242,7 @@ void Group::Act(Epoch epoch, const char* reason, const Around& around) {
   epoch_ = followed_ = epoch;
   floor_ = std::max(floor_, epoch);
   active_device_ = around.settings.self;
-  acting_since_ = around.now;
+  sent_before_ = around.sent_stamp;
   is_connected_ = true;
   empty_since_ = 0;
   shadow_ = {};

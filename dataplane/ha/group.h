@@ -33,7 +33,9 @@ struct Around {
   Actions& actions;
   Nanos now = 0;
   uint64_t incarnation = 0;
-  Nanos fence = 0;        // after this nobody may act
+  Nanos fence = 0;  // after this nobody may act
+  Nanos sent_stamp =
+      0;  // of the last heartbeat that went out, as peers say it back: whole microseconds
   Nanos quiet_until = 0;  // nothing is to be concluded from silence before this
   uint32_t load = 0;      // of this device
   bool& is_urgent;        // a heartbeat is to go out now
@@ -182,7 +184,7 @@ class Group {
   Nanos connect_until_ = 0;
 
   // Acting.
-  Nanos acting_since_ = 0;
+  Nanos sent_before_ = 0;  // stamp of the last heartbeat before it began to act, or was suspended
   DeviceId next_active_ = 0;
   DeviceId mirror_to_ = 0;
   bool is_contested_ = false;  // a lower epoch is claimed

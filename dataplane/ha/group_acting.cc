@@ -49,7 +49,7 @@ bool Group::IsFenced(const Around& around) const {
 Nanos Group::ConfirmedUntil(const Settings& device, const Detector& detector) const {
   Nanos until = UINT64_MAX;
   for (const Peer& peer : detector.peers()) {
-    if (!peer.is_alive || !peer.hears_us || peer.confirmed < acting_since_) return 0;
+    if (!peer.is_alive || !peer.hears_us || peer.confirmed <= sent_before_) return 0;
     until = std::min(until, peer.confirmed + FenceOf(device.detection()));
   }
   return until;
@@ -58,6 +58,7 @@ Nanos Group::ConfirmedUntil(const Settings& device, const Detector& detector) co
 void Group::Suspend(const Around& around) {
   lost_lease_ = around.now <= around.fence;
   suspended_at_ = around.now;
+  sent_before_ = around.sent_stamp;
   Enter(State::kSuspended, lost_lease_ ? "the lease ran out" : "this device was stalled", around);
   EndSwitch(around);
   Answer(false, "this device was stalled", around);
@@ -79,7 +80,7 @@ void Group::EvaluateSuspended(const Around& around) {
   const auto peers = around.detector.peers();
   const bool is_answered =
       around.detector.AnyAlive() && std::ranges::all_of(peers, [&](const Peer& peer) {
-        return !peer.is_alive || (peer.hears_us && peer.confirmed >= suspended_at_);
+        return !peer.is_alive || (peer.hears_us && peer.confirmed > sent_before_);
       });
   if (is_answered || around.now >= suspended_at_ + around.settings.detection()) Resume(around);
 }
@@ -89,7 +90,7 @@ void Group::Resume(const Around& around) {
   Action& role = around.Do(Kind::kSetRole, id());
   role.role = Role::kActive;
   role.epoch = epoch_;
-  acting_since_ = around.now;
+  sent_before_ = around.sent_stamp;
   Enter(State::kStandalone, "nobody took over", around);
   around.Do(Kind::kAnnounce, id());
 }

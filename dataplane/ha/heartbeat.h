@@ -43,6 +43,9 @@ constexpr bool Acts(State state) {
 }
 const char* NameOf(State state);
 
+// Stamps are said, and come back, in whole microseconds, rounded down.
+inline constexpr Nanos kStampUnit = 1000;
+
 // A device that the sender hears.
 struct Heard {
   DeviceId device = 0;

@@ -164,6 +164,23 @@ def case_cut_off(world):
     world.wait_ready('a')
 
 
+def case_switchover(world):
+    """Witness: handed over and back: the lease goes along, and nothing is lost"""
+    connections, servers = residents(world, 30)
+    since, datagrams = marks(world), stream(world)
+    for source, target in ('ab', 'ba'):
+        world.standby(source)
+        world.wait_ready(target)
+        wait_until(lambda: world.holds(target), lambda: f'{world.witnessed(target)}')
+        check_same_servers(connections, servers)
+    for which in 'ab':
+        check('suspended' not in transitions(world, which, since[which]),
+              f'{which}: {world.history(which)[since[which]:]}')
+    lost = datagrams.finish()
+    check(lost <= 5, f'{lost} datagrams were lost')
+    close_all(connections)
+
+
 @mostly_waits
 def case_away(world):
     """Witness: it dies and comes back while the devices are well: nothing happens, and both say it"""
