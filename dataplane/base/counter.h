@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A statistics counter with one writer and any number of readers. Adding is a plain load and store:
-// no locked instruction. Readers may see a value a moment old, never a torn one.
+// A statistics counter with one writer and any number of readers. Adding locks nothing. Readers may see
+// a value a moment old, never a torn one.
 #pragma once
 
 #include <atomic>
@@ -12,13 +12,23 @@ namespace tandem {
 class Counter {
  public:
   void Add(uint64_t amount) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+    // One instruction where a load and a store are three; as whole to a reader as they are.
+    static_assert(sizeof(value_) == sizeof(uint64_t));
+    asm("addq %1, %0" : "+m"(value_) : "er"(amount) : "cc");
+#else
+    Set(Get() + amount);
+#endif
   }
   void Subtract(uint64_t amount) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) - amount, std::memory_order_relaxed);
+    Set(Get() - amount);
   }
-  void Set(uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
-  uint64_t Get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  void Set(uint64_t value) noexcept {
+    value_.store(value, std::memory_order_relaxed);
+  }
+  uint64_t Get() const noexcept {
+    return value_.load(std::memory_order_relaxed);
+  }
 
  private:
   std::atomic<uint64_t> value_{0};
