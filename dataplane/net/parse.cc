@@ -182,16 +182,16 @@ inline DropReason ParseFrame(const Packet& packet, Parsed& parsed) {
 
 }  // namespace
 
-void internal::ParseAny(const Packet& packet, Parsed& parsed) noexcept {
-  Reset(parsed);
+void ParseAny(const Packet& packet, Parsed& parsed) noexcept {
+  internal::Reset(parsed);
   parsed.drop = ParseFrame(packet, parsed);
   if (parsed.drop != DropReason::kNone) [[unlikely]]
     parsed.kind = Kind::kNone;
 }
 
 void Parse(const Packet& packet, Parsed& parsed) noexcept {
-  if (!internal::ParseCommon(packet, parsed)) [[unlikely]]
-    internal::ParseAny(packet, parsed);
+  if (!ParseCommon(packet, parsed)) [[unlikely]]
+    ParseAny(packet, parsed);
 }
 
 }  // namespace tandem::net

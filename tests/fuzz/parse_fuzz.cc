@@ -89,9 +89,9 @@ void CheckRepeatable(const Packet& packet, const Parsed& parsed) {
 // The short way through the parser says the same as the long one.
 void CheckCommon(const Packet& packet) {
   Parsed common;
-  if (!internal::ParseCommon(packet, common)) return;
+  if (!ParseCommon(packet, common)) return;
   Parsed any;
-  internal::ParseAny(packet, any);
+  ParseAny(packet, any);
   TANDEM_ASSERT(test::IsSame(common, any));
 }
 

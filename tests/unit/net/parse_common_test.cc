@@ -33,7 +33,7 @@ std::vector<Bytes> CommonFrames() {
 
 bool IsTaken(const TestPacket& packet) {
   Parsed parsed;
-  return net::internal::ParseCommon(packet.packet(), parsed);
+  return net::ParseCommon(packet.packet(), parsed);
 }
 
 void FixIpChecksum(Bytes& frame) {
@@ -95,10 +95,10 @@ TEST_CASE("parse: both ways say the same of whatever the short one takes", "[net
     TestPacket packet = TestPacket::Split(frame, contiguous);
     packet.packet().flags = static_cast<uint16_t>(prng.Below(4) == 0 ? prng.Below(8) : 0);
     Parsed common;
-    if (!net::internal::ParseCommon(packet.packet(), common)) continue;
+    if (!net::ParseCommon(packet.packet(), common)) continue;
     ++taken;
     Parsed any;
-    net::internal::ParseAny(packet.packet(), any);
+    net::ParseAny(packet.packet(), any);
     if (!IsSame(common, any)) {
       CAPTURE(i, contiguous, packet.packet().flags);
       FAIL_CHECK("they differ");
