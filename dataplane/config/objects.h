@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/base/ip_address.h"
+#include "dataplane/base/mac_word.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/ids.h"
 #include "dataplane/config/roles.h"
@@ -37,6 +38,7 @@ struct Interface {
   MacAddress mac{};  // source MAC of non-floating addresses
   Facing facing = Facing::kBoth;
   bool is_watched = false;  // workers stamp when something last came from it
+  MacWord mac_word = 0;     // `mac` again, by Snapshot::Finish
   // Self IPs with their prefix lengths, non-floating first.
   std::vector<IpPrefix> self_ips;
   std::vector<TrafficGroupId> floating_groups;  // of the last ones of them, which float

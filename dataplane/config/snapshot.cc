@@ -150,10 +150,12 @@ void Snapshot::Finish(const Snapshot* previous) {
     std::ranges::sort(entry.second);
   }
   FindMirrored();
-  has_masquerade_mac = std::ranges::any_of(traffic_groups, &TrafficGroup::has_mac);
+  const auto masked = std::ranges::find_if(traffic_groups, &TrafficGroup::has_mac);
+  masquerade_mac = masked == traffic_groups.end() ? kNoMac : WordOf(masked->mac);
   addresses = AddressIndex();
-  for (const Interface& interface : interfaces) {
+  for (Interface& interface : interfaces) {
     if (interface.id == 0) continue;
+    interface.mac_word = WordOf(interface.mac);
     AddSelfIps(*this, interface);
   }
   for (const Virtual& virtual_server : virtuals) {

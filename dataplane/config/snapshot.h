@@ -58,7 +58,7 @@ struct Snapshot {
   std::unordered_map<IpAddress, std::vector<uint16_t>, IpAddressHash> member_ports;  // sorted
   std::shared_ptr<const Dictionary> dictionary;
   uint64_t config_hash = 0;  // of what decides forwarding, by names: equal on two devices alike
-  bool has_masquerade_mac = false;  // of any traffic group
+  MacWord masquerade_mac = kNoMac;  // of the first traffic group that has one
   // Whether any virtual that is mirrored has its flows told before they are established, waits until
   // they are old enough, or holds packets back until the peer has their flow.
   bool mirrors_embryonic = false;

@@ -24,16 +24,19 @@ inline uint64_t Word(const uint8_t* bytes) {
 // companions collide.
 using Secrets = std::array<uint64_t, 4>;
 
-inline uint64_t Tail(uint64_t addresses, uint16_t source_port, uint16_t destination_port,
-                     uint8_t protocol, const Secrets& secrets) {
-  const uint64_t rest = source_port | uint64_t{destination_port} << 16 | uint64_t{protocol} << 32;
+// `ports`: both of a key, as they lie in memory.
+inline uint64_t Tail(uint64_t addresses, const uint16_t* ports, uint8_t protocol,
+                     const Secrets& secrets) {
+  uint32_t both = 0;
+  std::memcpy(&both, ports, sizeof(both));
+  const uint64_t rest = both | uint64_t{protocol} << 32;
   return MultiplyFold(MultiplyFold(addresses ^ secrets[0], rest ^ secrets[1]) ^ secrets[2],
                       0xe7037ed1a0b428db);
 }
 
 inline uint64_t HashKey(const net::FlowKey4& key, uint8_t protocol, const Secrets& secrets) {
-  const uint64_t addresses = key.source | uint64_t{key.destination} << 32;
-  return Tail(addresses, key.source_port, key.destination_port, protocol, secrets);
+  const uint64_t addresses = Word(reinterpret_cast<const uint8_t*>(&key));
+  return Tail(addresses, &key.source_port, protocol, secrets);
 }
 
 inline uint64_t HashKey(const net::FlowKey6& key, uint8_t protocol, const Secrets& secrets) {
@@ -42,7 +45,7 @@ inline uint64_t HashKey(const net::FlowKey6& key, uint8_t protocol, const Secret
   const uint64_t from = MultiplyFold(Word(source) ^ secrets[2], Word(source + 8) ^ secrets[3]);
   const uint64_t to =
       MultiplyFold(Word(destination) ^ secrets[3], Word(destination + 8) ^ secrets[1]);
-  return Tail(from ^ std::rotl(to, 32), key.source_port, key.destination_port, protocol, secrets);
+  return Tail(from ^ std::rotl(to, 32), &key.source_port, protocol, secrets);
 }
 
 }  // namespace tandem::flow

@@ -61,8 +61,9 @@ FlowTable<Hot>::FlowTable(const Memory& memory, uint32_t capacity, uint64_t seed
 
 template <class Hot>
 FlowRef FlowTable<Hot>::FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept {
-  return FlowRefOf(index_.Find(
-      hash, [&](Index::Reference reference) { return Matches(reference, key, protocol); }));
+  return FlowRefOf(index_.Find(hash, [&](Index::Reference reference) {
+    return Matches(hot_[SlotOf(reference)], SideOf(reference), key, protocol);
+  }));
 }
 
 template <class Hot>
@@ -81,7 +82,7 @@ void FlowTable<Hot>::Find(std::span<Lookup<Hot>> batch) noexcept {
 
 template <class Hot>
 void FlowTable<Hot>::PrefetchSlot(uint32_t slot) const noexcept {
-  PrefetchFlow(ReferenceOf(slot, Side::kClient));
+  PrefetchFlow(&hot_[slot]);
   __builtin_prefetch(&cold_[slot]);
   __builtin_prefetch(&registers_[slot], 1);
 }

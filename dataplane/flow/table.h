@@ -45,10 +45,12 @@ struct FlowRef {
 template <class Hot>
 struct Lookup {
   const typename Hot::Key* key = nullptr;
-  uint8_t protocol = 0;
   uint64_t hash = 0;
   FlowRef found;
-  Index::Reference likely = Index::kNone;  // for Find: the first whose tag fits
+  // For Find: the first whose tag fits, and its flow.
+  const Hot* likely_flow = nullptr;
+  Index::Reference likely = Index::kNone;
+  uint8_t protocol = 0;
 };
 
 // A flow to be, and the hashes of its keys (FlowTable::Hash).
@@ -82,14 +84,16 @@ class FlowTable {
   // REQUIRES: 0 < capacity <= kFlowsPerWorkerMax.
   FlowTable(std::span<std::byte> memory, uint32_t capacity, uint64_t seed);
 
-  uint64_t Hash(const Key& key, uint8_t protocol) const noexcept;
+  uint64_t Hash(const Key& key, uint8_t protocol) const noexcept {
+    return HashKey(key, protocol, secrets_);
+  }
   void Find(std::span<Lookup<Hot>> batch) noexcept;  // at most kBurstMax
   FlowRef FindOne(const Key& key, uint8_t protocol) noexcept;
   // The steps of Find (table_find.h): hashes and fetches the line of the index; compares tags and fetches
   // flows; compares keys. Nothing may begin or end between the last two, or FindOne has to find it.
-  void StartFind(Lookup<Hot>& lookup) const noexcept;
+  [[gnu::always_inline]] inline void StartFind(Lookup<Hot>& lookup) const noexcept;
   void ProbeFind(std::span<Lookup<Hot>> batch) const noexcept;
-  FlowRef FinishFind(const Lookup<Hot>& lookup) const noexcept;
+  [[gnu::always_inline]] inline FlowRef FinishFind(const Lookup<Hot>& lookup) const noexcept;
   FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
   // Brings the index line of a hash near; for callers that insert in stages.
   void PrefetchIndex(uint64_t hash) const noexcept { index_.Prefetch(hash); }
@@ -156,8 +160,9 @@ class FlowTable {
   InsertResult Check(const NewFlow<Hot>& flow) const noexcept;
   InsertResult Put(const NewFlow<Hot>& flow, uint32_t slot) noexcept;
 
-  bool Matches(Index::Reference reference, const Key& key, uint8_t protocol) const noexcept;
-  void PrefetchFlow(Index::Reference reference) const noexcept;
+  [[gnu::always_inline]] inline bool Matches(const Hot& flow, Side side, const Key& key,
+                                             uint8_t protocol) const noexcept;
+  void LookAt(Lookup<Hot>& lookup, Index::Reference likely) const noexcept;
 
   Hot* hot_;
   FlowCold* cold_;

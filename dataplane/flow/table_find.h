@@ -33,29 +33,31 @@ inline FlowRef FlowRefOf(Index::Reference reference) {
   return {SlotOf(reference), SideOf(reference)};
 }
 
-template <class Hot>
-inline uint64_t FlowTable<Hot>::Hash(const Key& key, uint8_t protocol) const noexcept {
-  return HashKey(key, protocol, secrets_);
-}
-
 // Compares bytes: which key they are of is arithmetic then, not a branch that half of all packets
 // would mispredict.
 template <class Hot>
-inline bool FlowTable<Hot>::Matches(Index::Reference reference, const Key& key,
+inline bool FlowTable<Hot>::Matches(const Hot& flow, Side side, const Key& key,
                                     uint8_t protocol) const noexcept {
   static_assert(std::has_unique_object_representations_v<Key>);
   static_assert(offsetof(Hot, client) == 0 && offsetof(Hot, server) == sizeof(Key));
-  const Hot& flow = hot_[SlotOf(reference)];
   const auto* const bytes = reinterpret_cast<const std::byte*>(&flow);
-  return std::memcmp(bytes + (reference & 1) * sizeof(Key), &key, sizeof(Key)) == 0 &&
+  return std::memcmp(bytes + static_cast<size_t>(side) * sizeof(Key), &key, sizeof(Key)) == 0 &&
          flow.common.protocol == protocol;
 }
 
 template <class Hot>
-inline void FlowTable<Hot>::PrefetchFlow(Index::Reference reference) const noexcept {
-  const Hot* const flow = &hot_[SlotOf(reference)];
+inline void PrefetchFlow(const Hot* flow) noexcept {
   PrefetchForBurst(flow);
   if constexpr (sizeof(Hot) > 64) PrefetchForBurst(reinterpret_cast<const char*>(flow) + 64);
+}
+
+template <class Hot>
+inline void FlowTable<Hot>::LookAt(Lookup<Hot>& lookup, Index::Reference likely) const noexcept {
+  lookup.likely = likely;
+  lookup.likely_flow = nullptr;
+  if (likely == Index::kNone) return;
+  lookup.likely_flow = &hot_[SlotOf(likely)];
+  PrefetchFlow(lookup.likely_flow);
 }
 
 template <class Hot>
@@ -72,27 +74,25 @@ inline void FlowTable<Hot>::ProbeFind(std::span<Lookup<Hot>> batch) const noexce
   std::array<Lookup<Hot>*, kBurstMax> displaced;
   size_t displaced_count = 0;
   for (Lookup<Hot>& lookup : batch) {
-    lookup.likely = index_.InPrimary(lookup.hash).FrontOrNone();
-    if (lookup.likely != Index::kNone) {
-      PrefetchFlow(lookup.likely);
-    } else if (index_.HasDisplaced(lookup.hash)) {
+    LookAt(lookup, index_.InPrimary(lookup.hash).FrontOrNone());
+    if (lookup.likely == Index::kNone && index_.HasDisplaced(lookup.hash)) [[unlikely]] {
       index_.PrefetchAlternate(lookup.hash);
       displaced[displaced_count++] = &lookup;
     }
   }
   for (size_t i = 0; i < displaced_count; ++i) {
     Lookup<Hot>& lookup = *displaced[i];
-    lookup.likely = index_.InAlternate(lookup.hash).FrontOrNone();
-    if (lookup.likely != Index::kNone) PrefetchFlow(lookup.likely);
+    LookAt(lookup, index_.InAlternate(lookup.hash).FrontOrNone());
   }
 }
 
 template <class Hot>
 inline FlowRef FlowTable<Hot>::FinishFind(const Lookup<Hot>& lookup) const noexcept {
-  if (lookup.likely == Index::kNone || Matches(lookup.likely, *lookup.key, lookup.protocol)) {
-    return FlowRefOf(lookup.likely);
-  }
-  return FindHashed(lookup.hash, *lookup.key, lookup.protocol);
+  if (lookup.likely_flow == nullptr) return {};
+  const Side side = SideOf(lookup.likely);
+  if (!Matches(*lookup.likely_flow, side, *lookup.key, lookup.protocol)) [[unlikely]]
+    return FindHashed(lookup.hash, *lookup.key, lookup.protocol);
+  return {SlotOf(lookup.likely), side};
 }
 
 }  // namespace tandem::flow

@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
+
+#include "dataplane/flow/tcp_ack.h"
 
 namespace tandem::flow {
 namespace {
 
-enum TcpFlag : uint8_t { kFlagFin = 0x01, kFlagSyn = 0x02, kFlagRst = 0x04, kFlagAck = 0x10 };
+using namespace tcp;
 
-constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 section 2.3
 // Bit width of the window that a side is granted which has not been seen to advertise one.
 constexpr unsigned kUnseenWidth = 20;
 constexpr uint16_t kToldFlags = kFinAckedClient | kFinAckedServer | kWindowScaled;
@@ -238,15 +238,6 @@ constexpr bool IsComplete(const Table& table) {
 }
 static_assert(IsComplete(kTable), "every state, side and flag class needs a cell");
 
-constexpr Side Other(Side side) {
-  return side == Side::kClient ? Side::kServer : Side::kClient;
-}
-
-// Serial number arithmetic (RFC 1982).
-constexpr bool IsAtOrAfter(uint32_t a, uint32_t b) {
-  return static_cast<int32_t>(a - b) >= 0;
-}
-
 constexpr bool IsWithin(uint32_t sequence, uint32_t begin, unsigned width) {
   return sequence - begin < uint32_t{1} << width;
 }
@@ -261,9 +252,6 @@ constexpr uint32_t EndOf(const TcpSegment& segment) {
   return segment.sequence + segment.payload_length + syn + fin;
 }
 
-constexpr uint16_t SeenFlag(Side side) {
-  return side == Side::kClient ? kClientSeen : kServerSeen;
-}
 constexpr uint16_t FinSentFlag(Side side) {
   return side == Side::kClient ? kFinClientSent : kFinServerSent;
 }
@@ -271,48 +259,16 @@ constexpr uint16_t FinAckedFlag(Side side) {
   return side == Side::kClient ? kFinAckedClient : kFinAckedServer;
 }
 
-bool Has(const FlowCommon& flow, uint16_t flag) {
-  return (flow.flags & flag) != 0;
-}
-void Set(FlowCommon& flow, uint16_t flag) {
-  flow.flags = static_cast<uint16_t>(flow.flags | flag);
-}
 void Clear(FlowCommon& flow, uint16_t flag) {
   flow.flags = static_cast<uint16_t>(flow.flags & ~flag);
 }
 
-uint32_t& AckOf(FlowCommon& flow, Side side) {
-  return side == Side::kClient ? flow.client_ack : flow.server_ack;
-}
-uint32_t AckOf(const FlowCommon& flow, Side side) {
-  return side == Side::kClient ? flow.client_ack : flow.server_ack;
-}
-uint8_t& WindowWidthOf(FlowCommon& flow, Side side) {
-  return side == Side::kClient ? flow.client_window_log2 : flow.server_window_log2;
-}
 uint32_t& FinOf(FlowCold& cold, Side side) {
   return side == Side::kClient ? cold.client_fin : cold.server_fin;
 }
 
 bool IsTakenOver(const FlowCommon& flow) {
   return flow.window_scales == kTakenOver;
-}
-
-// A flow adopted in mid-stream, or taken over, may scale its windows by anything.
-unsigned ScaleOf(const FlowCommon& flow, Side side) {
-  if (Has(flow, kWindowScaled)) {
-    const unsigned scale =
-        side == Side::kClient ? flow.window_scales & 0xfU : unsigned{flow.window_scales} >> 4;
-    return std::min(scale, unsigned{kWindowScaleMax});
-  }
-  return Has(flow, kLooselyInitiated) ? kWindowScaleMax : 0;
-}
-
-// At most 16 + 14 bits.
-void NoteWindow(FlowCommon& flow, Side side, uint16_t window, unsigned scale) {
-  const unsigned width = window == 0 ? 0 : static_cast<unsigned>(std::bit_width(window)) + scale;
-  uint8_t& widest = WindowWidthOf(flow, side);
-  widest = std::max(widest, static_cast<uint8_t>(width));
 }
 
 // Takes in what a segment with ACK, but without SYN, says of both sides.
@@ -547,12 +503,8 @@ void TakeOverTcp(FlowCommon& flow) noexcept {
 
 TcpVerdict TrackTcp(FlowCommon& flow, FlowCold& cold, Side side,
                     const TcpSegment& segment) noexcept {
-  // What nearly every segment is, without the cache line of `cold`; Transition does the same to it.
-  constexpr uint8_t kClassBits = kFlagFin | kFlagSyn | kFlagRst | kFlagAck;
-  if (flow.state == State::kEstablished && (segment.flags & kClassBits) == kFlagAck) {
-    NoteAck(flow, side, segment);
-    return {};
-  }
+  // Without the cache line of `cold`; Transition does the same.
+  if (TrackAck(flow, side, segment.flags, segment.acknowledgement, segment.window)) return {};
   return Transition(flow, cold, side, segment);
 }
 

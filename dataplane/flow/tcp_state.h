@@ -83,6 +83,11 @@ struct TcpVerdict {
   bool state_changed = false;
   // The state is as it was, but the FIN or window scale flags are not (a peer is told of those too).
   bool flags_changed = false;
+
+  // The packet is forwarded, and that is all.
+  bool is_quiet() const {
+    return action == TcpAction::kForward && !state_changed && !flags_changed;
+  }
 };
 
 // One packet of an existing flow. Of one-legged flows (kOneLegged) the server is never seen: the

@@ -53,6 +53,11 @@ class Timers {
   // returns how many. The caller arms each again or ends the flow.
   size_t TakeDue(Tick now, std::span<uint32_t> due) noexcept;
 
+  // Whether TakeDue may find something; no more than a look at the bucket that it stands at.
+  bool MayBeDue(Tick now) const noexcept {
+    return cursor_ != now >> kBucketTicksShift || heads_[cursor_ % kBuckets] != 0;
+  }
+
   // How far TakeDue is behind `now`, in ticks: 0 when it keeps up.
   uint32_t LagTicks(Tick now) const noexcept;
 

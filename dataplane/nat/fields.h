@@ -45,12 +45,14 @@ inline uint64_t Replace(uint8_t* bytes, uint32_t after) {
   return uint64_t{~before} + after;
 }
 
-// Carries into 33 bits what does not fit 64, so that several changes can be added up.
+// In 33 bits, so that several changes can be added up.
 inline uint64_t Replace(uint8_t* bytes, uint64_t after) {
   const uint64_t gone = ~Load<uint64_t>(bytes);
   std::memcpy(bytes, &after, sizeof(after));
-  const uint64_t sum = gone + after;
-  return (sum & 0xffffffff) + (sum >> 32) + (sum < gone ? 1 : 0);
+  uint64_t sum = 0;
+  const bool carries = __builtin_add_overflow(gone, after, &sum);
+  sum += carries;
+  return (sum & 0xffffffff) + (sum >> 32);
 }
 
 inline uint64_t Replace(uint8_t* bytes, const net::Ipv6Bytes& after) {
@@ -89,7 +91,7 @@ uint64_t TurnPorts(uint8_t* l4, const Key& answer) {
 
 // Carries `change` into the checksum at `bytes`; returns what that changes in turn.
 inline uint64_t FixChecksum(uint8_t* bytes, uint64_t change) {
-  const auto before = static_cast<uint16_t>(~Load<uint16_t>(bytes));
+  const unsigned before = Load<uint16_t>(bytes) ^ 0xffffU;
   return Replace(bytes, static_cast<uint16_t>(~net::ChecksumFold(change + before)));
 }
 

@@ -22,6 +22,7 @@
 
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/limits.h"
+#include "dataplane/base/mac_word.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/ids.h"
 #include "dataplane/flow/neighbour_ref.h"
@@ -36,13 +37,17 @@ enum class State : uint8_t {
   kFailed,  // did not answer; packets are dropped until the next try
 };
 
+constexpr bool IsUsable(State state) {
+  return state == State::kReachable || state == State::kStale;
+}
+
 // What a reader needs of an entry: the bytes of Table::Entry::word, so that reading it is one load
 // and no shuffling.
 struct View {
   MacAddress mac{};
   State state = State::kFree;
   uint8_t reserved = 0;
-  bool usable() const { return state == State::kReachable || state == State::kStale; }
+  bool usable() const { return IsUsable(state); }
 };
 static_assert(sizeof(View) == sizeof(uint64_t));
 
@@ -67,6 +72,15 @@ class Table {
     const Entry& entry = entries_[ref.index];
     if (entry.generation.load(std::memory_order_acquire) != ref.generation) return {};
     return Unpack(entry.word.load(std::memory_order_acquire));
+  }
+  // The same of a neighbour that packets can be sent to, in a register; kNoMac of any other.
+  MacWord ReadUsable(flow::NeighbourRef ref) const noexcept {
+    const Entry& entry = entries_[ref.index];
+    if (entry.generation.load(std::memory_order_acquire) != ref.generation) return kNoMac;
+    const uint64_t word = entry.word.load(std::memory_order_acquire);
+    static_assert(offsetof(View, mac) == 0 && offsetof(View, state) == sizeof(MacAddress));
+    if (!IsUsable(static_cast<State>(static_cast<uint8_t>(word >> 48)))) return kNoMac;
+    return word & kMacWordMask;
   }
   config::InterfaceId InterfaceOf(flow::NeighbourRef ref) const noexcept {
     return entries_[ref.index].interface.load(std::memory_order_relaxed);

@@ -233,7 +233,7 @@ void Admission<Hot>::Finish(Plan<Hot>& plan) noexcept {
   Fill(plan, slot);
   if (NeighbourReady(context_, *plan.work, plan.hop)) {
     Emit(context_, *plan.work, flows.table.hot(slot), flow::Side::kClient,
-         {plan.hop.interface, plan.hop.mac});
+         {plan.hop.interface, WordOf(plan.hop.mac)});
   }
 }
 

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/classify.h"
 
-#include <rte_byteorder.h>
-
 #include <cstring>
 
-#include "dataplane/mirror/frame.h"
 #include "dataplane/pipeline/failover_path.h"
 #include "dataplane/pipeline/local.h"
 #include "dataplane/pipeline/neighbours.h"
@@ -19,7 +16,7 @@ DropReason CheckMac(const Context& context, const config::Interface& interface,
                     const uint8_t* mac) {
   if (std::memcmp(mac, interface.mac.data(), 6) == 0) return DropReason::kNone;
   DropReason reason = DropReason::kMacNotOurs;
-  if (!context.snapshot->has_masquerade_mac) return reason;
+  if (context.snapshot->masquerade_mac == kNoMac) return reason;
   for (const config::TrafficGroup& group : context.snapshot->traffic_groups) {
     if (!group.has_mac || std::memcmp(mac, group.mac.data(), 6) != 0) continue;
     if (!IsSilent(context, group.id)) return DropReason::kNone;
@@ -36,12 +33,6 @@ bool IsForGroup(const net::Parsed& parsed) {
   uint8_t first = 0;
   std::memcpy(&first, &parsed.key4.destination, 1);
   return first >= 0xe0;
-}
-
-// What heartbeats of other devices are sent to. REQUIRES: parsed.kind == kUdp.
-bool IsControlPort(const net::Parsed& parsed) {
-  constexpr uint16_t kPort = RTE_BE16(mirror::kControlPort);
-  return kPort == (parsed.is_ipv6() ? parsed.key6.destination_port : parsed.key4.destination_port);
 }
 
 // What is neither TCP nor UDP.
@@ -101,7 +92,9 @@ Business Classify(Context& context, Work& work) noexcept {
     Drop(context, work.packet, DropReason::kMulticast);
     return Business::kDone;
   }
-  if (is_udp && IsControlPort(parsed) && TakeFailoverFrame(context, work)) return Business::kDone;
+  const bool may_be_control =
+      is_udp && (parsed.is_ipv6() ? IsControlPort(parsed.key6) : IsControlPort(parsed.key4));
+  if (may_be_control && TakeFailoverFrame(context, work)) return Business::kDone;
   return Business::kTraffic;
 }
 

@@ -5,11 +5,7 @@
 #include <netinet/in.h>
 #include <rte_tcp.h>
 
-#include <optional>
-
-#include "dataplane/nat/rewrite.h"
 #include "dataplane/net/frame.h"
-#include "dataplane/net/link.h"
 #include "dataplane/pipeline/lifecycle.h"
 #include "dataplane/pipeline/notes.h"
 #include "dataplane/pipeline/refuse.h"
@@ -18,17 +14,12 @@
 namespace tandem::pipeline {
 namespace {
 
+using flow::FlowHot4;
+using flow::FlowHot6;
 using flow::Side;
 using flow::State;
 
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
-
-// Flows without states are established by the first packet back.
-flow::TcpVerdict TrackStateless(flow::FlowCommon& common, Side side) {
-  const bool is_answered = common.state == State::kOpening && side == Side::kServer;
-  if (is_answered) common.state = State::kEstablished;
-  return {.state_changed = is_answered};
-}
 
 // The virtual's say on when a flow ends early. Read only when the state has changed.
 template <class Hot>
@@ -39,61 +30,6 @@ bool EndsNow(const Context& context, const flow::FlowCommon& common) {
   if (common.state == State::kTimeWait) return profile.tcp_time_wait_timeout == 0;
   return profile.loose_close && (common.flags & flow::kLooselyInitiated) != 0 &&
          (common.state == State::kFinClient || common.state == State::kFinServer);
-}
-
-template <class Hot>
-void CountOnObjects(Context& context, const Hot& flow, Side side, uint32_t bytes) {
-  const auto way = static_cast<size_t>(side);
-  ObjectCounters::Way& by_virtual = context.counters.virtuals[flow.common.virtual_id].ways[way];
-  ObjectCounters::Way& by_member = context.counters.members[flow.common.member_id].ways[way];
-  by_virtual.packets.Add(1);
-  by_virtual.bytes.Add(bytes);
-  by_member.packets.Add(1);
-  by_member.bytes.Add(bytes);
-}
-
-inline const MacAddress& SourceMac(const Context& context, const config::Interface& egress,
-                                   config::VirtualId virtual_id) {
-  if (!context.snapshot->has_masquerade_mac) return egress.mac;
-  const config::Virtual* virtual_server = context.snapshot->FindVirtual(virtual_id);
-  return virtual_server == nullptr ? egress.mac
-                                   : context.snapshot->MacOf(egress, virtual_server->traffic_group);
-}
-
-// The way out of a flow that remembers none, or an old one. False: the packet waits or is dropped.
-template <class Hot>
-bool FindEgress(Context& context, const Work& work, Hot& hot, Side side, Egress& egress) {
-  const NextHop hop =
-      side == Side::kClient ? NextHopToServer(context, hot) : NextHopToClient(context, hot);
-  if (!NeighbourReady(context, work, hop)) return false;
-  if (side == Side::kClient) RememberServer(context, hot.common, hop);
-  egress = {hop.interface, hop.mac};
-  return true;
-}
-
-template <class Hot>
-void Translate(Work& work, const Hot& flow, Side side) {
-  constexpr uint16_t kTranslated = flow::kTranslateAddress | flow::kTranslateSource;
-  if ((flow.common.flags & kTranslated) != 0) {
-    nat::Rewrite(work.packet, work.parsed, flow, side);
-  } else {
-    nat::DecrementTtl(work.packet, work.parsed);
-  }
-}
-
-// Emit, in line: nearly every packet goes through it.
-template <class Hot>
-[[gnu::always_inline]] inline void EmitHere(Context& context, Work& work, const Hot& flow,
-                                            Side side, const Egress& egress) noexcept {
-  Translate(work, flow, side);
-  const MacAddress& source = SourceMac(context, *egress.interface, flow.common.virtual_id);
-  if (!net::SetLink(work.packet, work.parsed, egress.mac, source, egress.interface->vlan)) {
-    Drop(context, work.packet, DropReason::kHeaderSplit);
-    return;
-  }
-  CountOnObjects(context, flow, side, work.packet.length);
-  context.counters.forwarded.Add(1);
-  context.out->Transmit(work.packet).port = egress.interface->port;
 }
 
 }  // namespace
@@ -144,9 +80,10 @@ bool NeighbourReady(Context& context, const Work& work, const NextHop& hop) noex
   return false;
 }
 
-// What roles, the hand-over and the wait for the peer make of a packet. nullopt: it goes on.
 template <class Hot>
-[[gnu::noinline]] std::optional<HitResult> Hinder(Context& context, Work& work, flow::FlowRef ref) {
+std::optional<HitResult> internal::Hinder(Context& context, Work& work, uint32_t slot,
+                                          Side side) noexcept {
+  const flow::FlowRef ref{slot, side};
   FlowSet<Hot>& flows = context.flows<Hot>();
   const config::TrafficGroupId group = flows.table.pages().GroupOf(ref.slot);
   switch (StandingOf<Hot>(context, ref.slot)) {
@@ -169,67 +106,54 @@ template <class Hot>
   return std::nullopt;
 }
 
-// What a packet that was forwarded did to its flow, carried out.
 template <class Hot>
-void Conclude(Context& context, uint32_t slot, const flow::TcpVerdict& verdict, bool has_lasted) {
-  if (verdict.action == flow::TcpAction::kClose) {
-    EndFlow<Hot>(context, slot, EndReason::kReset);
-  } else if (verdict.state_changed) {
-    if (EndsNow<Hot>(context, context.flows<Hot>().table.hot(slot).common)) {
-      EndFlow<Hot>(context, slot, EndReason::kClosed);
-    } else {
-      StateChanged<Hot>(context, slot);
-    }
-  } else if (verdict.flags_changed) {
-    NoteState<Hot>(context, slot);
-  } else if (has_lasted) {
-    NoteUse<Hot>(context, slot);
-  }
+Egress internal::FindEgress(Context& context, const Work& work, Hot& hot, Side side) noexcept {
+  const NextHop hop =
+      side == Side::kClient ? NextHopToServer(context, hot) : NextHopToClient(context, hot);
+  if (!NeighbourReady(context, work, hop)) return {};
+  if (side == Side::kClient) RememberServer(context, hot.common, hop);
+  return {hop.interface, WordOf(hop.mac)};
 }
 
 template <class Hot>
-HitResult ProcessHit(Context& context, Work& work, flow::FlowRef ref) noexcept {
-  FlowSet<Hot>& flows = context.flows<Hot>();
-  Hot& hot = flows.table.hot(ref.slot);
-  if (!context.is_ordinary || (hot.common.flags & flow::kShadow) != 0) [[unlikely]] {
-    if (const auto result = Hinder<Hot>(context, work, ref)) return *result;
-  }
-  Egress egress;
-  if (!RememberedEgress(context, hot.common, ref.side, egress) &&
-      !FindEgress(context, work, hot, ref.side, egress)) {
-    return HitResult::kDone;
-  }
-  if (!FitsThrough(context, work, *egress.interface)) return HitResult::kDone;
-
-  hot.common.last_seen = context.tick;
-  const bool has_lasted = hot.common.packets_awaited != 0 && --hot.common.packets_awaited == 0;
-  flow::TcpVerdict verdict;
-  if (work.parsed.kind == net::Kind::kTcp) {
-    verdict = flow::TrackTcp(hot.common, flows.table.cold(ref.slot), ref.side, SegmentOf(work));
-    if (verdict.action == flow::TcpAction::kReopen) {
-      EndFlow<Hot>(context, ref.slot, EndReason::kReopened);
-      return HitResult::kEnded;
-    }
-    if (verdict.action == flow::TcpAction::kDrop) {
-      Drop(context, work.packet, DropReason::kTcpInvalid);
-      return HitResult::kDone;
-    }
-  } else {
-    verdict = TrackStateless(hot.common, ref.side);
-  }
-  EmitHere(context, work, hot, ref.side, egress);
-  Conclude<Hot>(context, ref.slot, verdict, has_lasted);
-  return HitResult::kDone;
+HitResult internal::Reopen(Context& context, uint32_t slot) noexcept {
+  EndFlow<Hot>(context, slot, EndReason::kReopened);
+  return HitResult::kEnded;
 }
 
 template <class Hot>
-void Emit(Context& context, Work& work, const Hot& flow, Side side, const Egress& egress) noexcept {
-  EmitHere(context, work, flow, side, egress);
+void internal::Conclude(Context& context, uint32_t slot, Effect effect) noexcept {
+  switch (effect) {
+    case Effect::kNone:
+      break;
+    case Effect::kLasted:
+      NoteUse<Hot>(context, slot);
+      break;
+    case Effect::kFlags:
+      NoteState<Hot>(context, slot);
+      break;
+    case Effect::kState:
+      if (EndsNow<Hot>(context, context.flows<Hot>().table.hot(slot).common)) {
+        EndFlow<Hot>(context, slot, EndReason::kClosed);
+      } else {
+        StateChanged<Hot>(context, slot);
+      }
+      break;
+    case Effect::kEnd:
+      EndFlow<Hot>(context, slot, EndReason::kReset);
+      break;
+  }
 }
 
-template void Emit(Context&, Work&, const flow::FlowHot4&, Side, const Egress&) noexcept;
-template void Emit(Context&, Work&, const flow::FlowHot6&, Side, const Egress&) noexcept;
-template HitResult ProcessHit<flow::FlowHot4>(Context&, Work&, flow::FlowRef) noexcept;
-template HitResult ProcessHit<flow::FlowHot6>(Context&, Work&, flow::FlowRef) noexcept;
+template std::optional<HitResult> internal::Hinder<FlowHot4>(Context&, Work&, uint32_t,
+                                                             Side) noexcept;
+template Egress internal::FindEgress(Context&, const Work&, FlowHot4&, Side) noexcept;
+template HitResult internal::Reopen<FlowHot4>(Context&, uint32_t) noexcept;
+template void internal::Conclude<FlowHot4>(Context&, uint32_t, Effect) noexcept;
+template std::optional<HitResult> internal::Hinder<FlowHot6>(Context&, Work&, uint32_t,
+                                                             Side) noexcept;
+template Egress internal::FindEgress(Context&, const Work&, FlowHot6&, Side) noexcept;
+template HitResult internal::Reopen<FlowHot6>(Context&, uint32_t) noexcept;
+template void internal::Conclude<FlowHot6>(Context&, uint32_t, Effect) noexcept;
 
 }  // namespace tandem::pipeline

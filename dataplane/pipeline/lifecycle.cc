@@ -82,6 +82,7 @@ void ExpireOne(Context& context, uint32_t slot) noexcept {
 template <class Hot>
 void ExpireDue(Context& context, unsigned budget) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
+  if (!flows.timers.MayBeDue(context.tick)) return;
   std::array<uint32_t, kExpiredTogether> room;
   while (budget > 0) {
     const std::span due = std::span(room).first(std::min<size_t>(room.size(), budget));

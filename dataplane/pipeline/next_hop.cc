@@ -24,7 +24,7 @@ void SetReady(const Egress& egress, flow::NeighbourRef neighbour, NextHop& hop) 
   hop.status = NextHop::Status::kReady;
   hop.interface = egress.interface;
   hop.neighbour = neighbour;
-  hop.mac = egress.mac;
+  hop.mac = MacOf(egress.mac);
 }
 
 // With address translation off the member is not in the keys.
@@ -58,11 +58,11 @@ NextHop FindNextHop(Context& context, const IpAddress& destination) noexcept {
 
 void FindNextHopToMember(Context& context, const config::Member& member, NextHop& hop) noexcept {
   MemberWay& way = context.member_ways[member.id];
-  Egress egress;
-  if (way.address == member.address &&
-      EgressBy(context, way.neighbour, way.route_generation, egress)) {
-    SetReady(egress, way.neighbour, hop);
-    return;
+  if (way.address == member.address) {
+    if (const Egress egress = EgressBy(context, way.neighbour, way.route_generation)) {
+      SetReady(egress, way.neighbour, hop);
+      return;
+    }
   }
   hop = FindNextHop(context, member.address);
   if (hop.status == NextHop::Status::kReady)
@@ -80,10 +80,8 @@ void KeepMembersKnown(Context& context) noexcept {
 template <class Hot>
 NextHop NextHopToServer(Context& context, const Hot& flow) noexcept {
   NextHop hop;
-  Egress egress;
-  if (!RememberedEgress(context, flow.common, flow::Side::kClient, egress)) {
-    return FindNextHop(context, ServerAddressOf(context, flow));
-  }
+  const Egress egress = RememberedEgress(context, flow.common, flow::Side::kClient);
+  if (!egress) return FindNextHop(context, ServerAddressOf(context, flow));
   SetReady(egress, flow.common.server_neighbour, hop);
   return hop;
 }
@@ -94,9 +92,9 @@ NextHop NextHopToClient(Context& context, const Hot& flow) noexcept {
     return FindNextHop(context, AddressOf(flow.client.source));
   }
   NextHop hop;
-  Egress egress;
   // Without an interface its VLAN was deleted: no route.
-  if (!RememberedEgress(context, flow.common, flow::Side::kServer, egress)) return hop;
+  const Egress egress = RememberedEgress(context, flow.common, flow::Side::kServer);
+  if (!egress) return hop;
   SetReady(egress, {}, hop);
   return hop;
 }

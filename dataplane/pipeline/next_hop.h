@@ -10,8 +10,10 @@ namespace tandem::pipeline {
 
 // The way out of a packet.
 struct Egress {
-  const config::Interface* interface = nullptr;
-  MacAddress mac{};
+  const config::Interface* interface = nullptr;  // nullptr: none
+  MacWord mac = 0;
+
+  explicit operator bool() const { return interface != nullptr; }
 };
 
 struct NextHop {
@@ -46,29 +48,26 @@ NextHop NextHopToServer(Context& context, const Hot& flow) noexcept;
 template <class Hot>
 NextHop NextHopToClient(Context& context, const Hot& flow) noexcept;
 
-// The way by a neighbour that was found with the routes of `route_generation`. False: it is out of date.
-[[gnu::always_inline]] inline bool EgressBy(Context& context, flow::NeighbourRef neighbour,
-                                            uint32_t route_generation, Egress& egress) {
-  if (route_generation != context.snapshot->route_generation) return false;
+// The way by a neighbour that was found with the routes of `route_generation`; none when it is out of date.
+[[gnu::always_inline]] inline Egress EgressBy(Context& context, flow::NeighbourRef neighbour,
+                                              uint32_t route_generation) {
+  if (route_generation != context.snapshot->route_generation) return {};
   neighbour::Table& neighbours = context.shared.neighbours;
-  const neighbour::View view = neighbours.Read(neighbour);
-  if (!view.usable()) return false;
+  const MacWord mac = neighbours.ReadUsable(neighbour);
+  if (mac == kNoMac) return {};
   neighbours.MarkUsed(neighbour);
-  egress.interface = context.snapshot->FindInterface(neighbours.InterfaceOf(neighbour));
-  egress.mac = view.mac;
-  return egress.interface != nullptr;
+  return {context.snapshot->FindInterface(neighbours.InterfaceOf(neighbour)), mac};
 }
 
-// What the flow remembers of the way of a packet that came in on `side`. False when it is out of
-// date, or the flow does not remember: NextHopToServer and NextHopToClient find out.
-[[gnu::always_inline]] inline bool RememberedEgress(Context& context, const flow::FlowCommon& flow,
-                                                    flow::Side side, Egress& egress) {
+// What the flow remembers of the way of a packet that came in on `side`. None when it is out of date, or the
+// flow does not remember: NextHopToServer and NextHopToClient find out.
+[[gnu::always_inline]] inline Egress RememberedEgress(Context& context,
+                                                      const flow::FlowCommon& flow,
+                                                      flow::Side side) {
   if (side == flow::Side::kClient)
-    return EgressBy(context, flow.server_neighbour, flow.route_generation, egress);
-  if ((flow.flags & flow::kClientByRoute) != 0) return false;
-  egress.interface = context.snapshot->FindInterface(flow.client_interface);
-  egress.mac = flow.client_mac;
-  return egress.interface != nullptr;
+    return EgressBy(context, flow.server_neighbour, flow.route_generation);
+  if ((flow.flags & flow::kClientByRoute) != 0) return {};
+  return {context.snapshot->FindInterface(flow.client_interface), WordOf(flow.client_mac)};
 }
 
 // Remembers `hop` as the flow's way to its server side.

@@ -2,6 +2,7 @@
 #include "dataplane/pipeline/worker.h"
 
 #include "dataplane/flow/table_find.h"
+#include "dataplane/net/parse_common.h"
 #include "dataplane/pipeline/announce.h"
 #include "dataplane/pipeline/classify.h"
 #include "dataplane/pipeline/hit.h"
@@ -20,15 +21,71 @@ constexpr unsigned kNeighbourBudget = 32;  // neighbour entries looked at, a tic
 
 }  // namespace
 
-// A loop over the burst for each step: each stays small, and what one asks of memory is on its way while
-// the next packets go through it.
+// A loop over the burst for each step: what one asks of memory is on its way while the others go through it.
 void Worker::ProcessBurst(std::span<const net::Packet> packets, Origin origin) noexcept {
+  Arrive(packets, origin);
+  Probe();
+  Settle();
+}
+
+void Worker::Arrive(std::span<const net::Packet> packets, Origin origin) noexcept {
   CountArrivals(packets, origin);
-  Parse(packets);
-  const size_t traffic = Classify(packets.size());
-  context_.flows4.table.ProbeFind({batch4_.lookups.data(), batch4_.count});
-  context_.flows6.table.ProbeFind({batch6_.lookups.data(), batch6_.count});
-  SettleAll(traffic);
+  std::get<0>(batches_).count = std::get<1>(batches_).count = 0;
+  const size_t count = packets.size();
+  for (size_t i = 0; i < count; ++i) {
+    if (i + 2 < count) __builtin_prefetch(packets[i + 2].data);
+    Work& work = works_[i];
+    const bool is_common = net::ParseCommon(packets[i], work.parsed);
+    work.packet = packets[i];
+    if (!is_common) [[unlikely]] {
+      ArriveUncommon(work);
+      continue;
+    }
+    // (The key is hashed while it is at hand.)
+    StartFind<flow::FlowHot4>(work, work.parsed.key4);
+    if (ClassifyCommon(context_, work) == Business::kTraffic) [[likely]]
+      ++std::get<Batch<flow::FlowHot4>>(batches_).count;
+  }
+}
+
+[[gnu::noinline]] void Worker::ArriveUncommon(Work& work) noexcept {
+  net::ParseAny(work.packet, work.parsed);
+  switch (Classify(context_, work)) {
+    case Business::kDone:
+      break;
+    case Business::kIcmpError:
+      ProcessIcmpError(context_, work);
+      break;
+    case Business::kTraffic:
+      if (work.parsed.is_ipv6()) {
+        StartFind<flow::FlowHot6>(work, work.parsed.key6);
+        ++std::get<Batch<flow::FlowHot6>>(batches_).count;
+      } else {
+        StartFind<flow::FlowHot4>(work, work.parsed.key4);
+        ++std::get<Batch<flow::FlowHot4>>(batches_).count;
+      }
+      break;
+  }
+}
+
+// Into the batch's next place, which is not counted yet.
+template <class Hot>
+[[gnu::always_inline]] inline void Worker::StartFind(Work& work,
+                                                     const typename Hot::Key& key) noexcept {
+  const flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
+  const uint64_t hash = table.Hash(key, work.parsed.protocol);
+  table.PrefetchIndex(hash);
+  auto& batch = std::get<Batch<Hot>>(batches_);
+  batch.works[batch.count] = &work;
+  batch.lookups[batch.count] = {.key = &key, .hash = hash, .protocol = work.parsed.protocol};
+}
+
+void Worker::Probe() noexcept {
+  std::apply(
+      [this]<class... Hot>(Batch<Hot>&... batches) {
+        (context_.flows<Hot>().table.ProbeFind({batches.lookups.data(), batches.count}), ...);
+      },
+      batches_);
 }
 
 void Worker::CountArrivals(std::span<const net::Packet> packets, Origin origin) noexcept {
@@ -38,104 +95,64 @@ void Worker::CountArrivals(std::span<const net::Packet> packets, Origin origin) 
   if (origin != Origin::kWire) return;
   counters.received.Add(packets.size());
   // Those of one port mostly come one after the other.
-  for (size_t i = 0; i < packets.size();) {
-    const uint16_t number = packets[i].port;
-    const size_t first = i;
+  for (auto packet = packets.begin(); packet != packets.end();) {
+    const auto first = packet;
     uint64_t bytes = 0;
-    for (; i < packets.size() && packets[i].port == number; ++i)
-      bytes += packets[i].length;
-    counters.ports[number].received_packets.Add(i - first);
-    counters.ports[number].received_bytes.Add(bytes);
+    do {
+      bytes += packet->length;
+    } while (++packet != packets.end() && packet->port == first->port);
+    PortCounters& port = counters.ports[first->port];
+    port.received_packets.Add(static_cast<uint64_t>(packet - first));
+    port.received_bytes.Add(bytes);
   }
 }
 
-void Worker::Parse(std::span<const net::Packet> packets) noexcept {
-  for (size_t i = 0; i < packets.size(); ++i) {
-    if (i + 2 < packets.size()) __builtin_prefetch(packets[i + 2].data);
-    works_[i].packet = packets[i];
-    net::Parse(works_[i].packet, works_[i].parsed);
-  }
-}
-
-// Returns how many packets, of traffic_[0..], have a flow to be found. The others have ended.
-size_t Worker::Classify(size_t count) noexcept {
-  batch4_.count = batch6_.count = 0;
-  size_t traffic = 0;
-  for (size_t i = 0; i < count; ++i) {
-    Work& work = works_[i];
-    switch (pipeline::Classify(context_, work)) {
-      case Business::kDone:
-        break;
-      case Business::kIcmpError:
-        ProcessIcmpError(context_, work);
-        break;
-      case Business::kTraffic:
-        StartFind(work.parsed);
-        traffic_[traffic++] = &work;
-        break;
-    }
-  }
-  return traffic;
-}
-
-void Worker::StartFind(const net::Parsed& parsed) noexcept {
-  if (parsed.is_ipv6()) {
-    flow::Lookup<flow::FlowHot6>& lookup = batch6_.lookups[batch6_.count++];
-    lookup.key = &parsed.key6;
-    lookup.protocol = parsed.protocol;
-    context_.flows6.table.StartFind(lookup);
-  } else {
-    flow::Lookup<flow::FlowHot4>& lookup = batch4_.lookups[batch4_.count++];
-    lookup.key = &parsed.key4;
-    lookup.protocol = parsed.protocol;
-    context_.flows4.table.StartFind(lookup);
-  }
-}
-
-void Worker::SettleAll(size_t traffic) noexcept {
+void Worker::Settle() noexcept {
   context_.is_ordinary = !context_.roles.any_silent() && !context_.roles.any_frozen() &&
                          !context_.snapshot->commits && context_.commit.size() == 0;
   context_.flows_changed = false;
-  while (traffic > 0) {
-    traffic = SettleOnce(traffic);
-    std::get<Admission<flow::FlowHot4>>(admissions_).Run();
-    std::get<Admission<flow::FlowHot6>>(admissions_).Run();
+  SettleAll<flow::FlowHot4>();
+  SettleAll<flow::FlowHot6>();
+}
+
+template <class Hot>
+void Worker::SettleAll() noexcept {
+  while (std::get<Batch<Hot>>(batches_).count > 0) {
+    SettleOnce<Hot>();
+    std::get<Admission<Hot>>(admissions_).Run();
   }
 }
 
-// Returns how many packets are left, in front: of flows that may be among those which begin now.
-size_t Worker::SettleOnce(size_t traffic) noexcept {
+// What is left in the batch are packets of flows that may be among those which begin now.
+template <class Hot>
+[[gnu::noinline]] void Worker::SettleOnce() noexcept {
+  auto& batch = std::get<Batch<Hot>>(batches_);
+  const size_t count = batch.count;
   size_t left = 0;
-  size_t left4 = 0;
-  size_t left6 = 0;
-  size_t next4 = 0;
-  size_t next6 = 0;
-  for (size_t i = 0; i < traffic; ++i) {
-    Work& work = *traffic_[i];
-    if (work.parsed.is_ipv6()) {
-      const flow::Lookup<flow::FlowHot6>& lookup = batch6_.lookups[next6++];
-      if (Settle(work, lookup)) continue;
-      batch6_.lookups[left6++] = lookup;
-    } else {
-      const flow::Lookup<flow::FlowHot4>& lookup = batch4_.lookups[next4++];
-      if (Settle(work, lookup)) continue;
-      batch4_.lookups[left4++] = lookup;
-    }
-    traffic_[left++] = &work;
+  for (size_t i = 0; i < count; ++i) {
+    __builtin_prefetch(batch.lookups[i + kNear].likely_flow);
+    if (SettleOne(*batch.works[i], batch.lookups[i])) [[likely]]
+      continue;
+    batch.works[left] = batch.works[i];
+    batch.lookups[left++] = batch.lookups[i];
   }
-  return left;
+  batch.count = left;
 }
 
 // False: not now.
 template <class Hot>
-[[gnu::always_inline]] inline bool Worker::Settle(Work& work,
-                                                  const flow::Lookup<Hot>& lookup) noexcept {
+[[gnu::always_inline]] inline bool Worker::SettleOne(Work& work,
+                                                     const flow::Lookup<Hot>& lookup) noexcept {
   const flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
   // Earlier packets of this burst may have begun the flow, or ended it.
-  const flow::FlowRef ref = context_.flows_changed
-                                ? table.FindHashed(lookup.hash, *lookup.key, lookup.protocol)
-                                : table.FinishFind(lookup);
-  if (ref && ProcessHit<Hot>(context_, work, ref) == HitResult::kDone) return true;
+  flow::FlowRef ref;
+  if (context_.flows_changed) [[unlikely]] {
+    ref = table.FindHashed(lookup.hash, *lookup.key, lookup.protocol);
+  } else {
+    ref = table.FinishFind(lookup);
+  }
+  if (ref && ProcessHit<Hot>(context_, work, ref) == HitResult::kDone) [[likely]]
+    return true;
   return Begin(work, lookup, static_cast<bool>(ref));
 }
 

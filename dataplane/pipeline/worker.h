@@ -23,26 +23,38 @@ class Worker {
   // Takes at most kBurstMax packets through the pipeline. The context's turn is set; each packet is
   // transmitted, held, handed off or dropped when this returns.
   void ProcessBurst(std::span<const net::Packet> packets, Origin origin) noexcept;
+  // Its steps, for who wants to clock them. In order: what each packet is, and the line of the index that its
+  // flow is looked for in asked of memory; the lines of flows asked of memory; all else.
+  void Arrive(std::span<const net::Packet> packets, Origin origin) noexcept;
+  void Probe() noexcept;
+  void Settle() noexcept;
 
   // Housekeeping of a turn, each piece bounded: held packets whose neighbour is settled, timers,
   // and, on worker 0, the neighbour table.
   void Tidy() noexcept;
 
  private:
+  static constexpr size_t kNear =
+      3;  // so many packets ahead a flow comes into the first-level cache
+
+  // The packets of a family whose flows are to be found, by number. Behind `count`, lookups are anything.
   template <class Hot>
   struct Batch {
-    std::array<flow::Lookup<Hot>, kBurstMax> lookups;
+    std::array<flow::Lookup<Hot>, kBurstMax + kNear> lookups;
+    std::array<Work*, kBurstMax> works = {};
     size_t count = 0;
   };
 
   void CountArrivals(std::span<const net::Packet> packets, Origin origin) noexcept;
-  void Parse(std::span<const net::Packet> packets) noexcept;
-  size_t Classify(size_t count) noexcept;
-  void StartFind(const net::Parsed& parsed) noexcept;
-  void SettleAll(size_t traffic) noexcept;
-  size_t SettleOnce(size_t traffic) noexcept;
+  void ArriveUncommon(Work& work) noexcept;
   template <class Hot>
-  bool Settle(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
+  void StartFind(Work& work, const typename Hot::Key& key) noexcept;
+  template <class Hot>
+  void SettleAll() noexcept;
+  template <class Hot>
+  void SettleOnce() noexcept;
+  template <class Hot>
+  bool SettleOne(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
   template <class Hot>
   bool Begin(Work& work, const flow::Lookup<Hot>& lookup, bool had_flow) noexcept;
   void ReleaseHeld() noexcept;
@@ -51,9 +63,7 @@ class Worker {
 
   Context& context_;
   std::array<Work, kBurstMax> works_;
-  std::array<Work*, kBurstMax> traffic_ = {};  // of works_, those whose flow is to be found
-  Batch<flow::FlowHot4> batch4_;
-  Batch<flow::FlowHot6> batch6_;
+  std::tuple<Batch<flow::FlowHot4>, Batch<flow::FlowHot6>> batches_;
   std::tuple<Admission<flow::FlowHot4>, Admission<flow::FlowHot6>> admissions_;
   Tick tidied_ = 0;
 };

@@ -38,6 +38,7 @@ class BenchDevice {
   void Turn(std::span<const net::Packet> burst);
 
   pipeline::Context& context() { return *context_; }
+  pipeline::Worker& worker() { return *worker_; }
   uint64_t forwarded() const { return context_->counters.forwarded.Get(); }
 
  private:

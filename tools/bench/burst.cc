@@ -5,7 +5,7 @@
 //
 //   Floor        one index line and one flow line read, the flow line written (floor.h)
 //   Established  packets of established flows, received to transmitted
-//   Stage        the same, phase by phase over the burst, with the clock read between them
+//   Stage        the same, step by step over the burst, with the clock read between them
 //   New          packets that each begin a flow (UDP, or TCP SYN), in a table of so many flows; also with
 //                persistence: of clients that have no record yet, and of clients that return to theirs
 //
@@ -25,10 +25,6 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/flow/table_find.h"
-#include "dataplane/pipeline/classify.h"
-#include "dataplane/pipeline/hit.h"
-#include "dataplane/pipeline/lifecycle.h"
 #include "tools/bench/bench_device.h"
 #include "tools/bench/cycles.h"
 #include "tools/bench/floor.h"
@@ -41,9 +37,8 @@ using flow::Side;
 
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
 constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
-constexpr size_t kPhases = 5;
-constexpr std::array<const char*, kPhases> kPhaseNames = {"parse", "classify", "hash", "probe",
-                                                          "settle"};
+constexpr size_t kPhases = 3;
+constexpr std::array<const char*, kPhases> kPhaseNames = {"arrive", "probe", "settle"};
 constexpr std::array<int64_t, 5> kFlowCounts = {1, 1000, 100'000, 1'000'000, 4'000'000};
 
 // Samples of one phase, each over FrameRing::kFrames packets.
@@ -139,70 +134,38 @@ void BM_Established(benchmark::State& state, uint8_t protocol, const char* name)
   Report(state, name, samples);
 }
 
-// The phases of Worker::ProcessBurst, taken apart.
-class Phases {
- public:
-  explicit Phases(pipeline::Context& context) : context_(context) {}
-
-  // Adds the cycles of each phase. Returns how many packets were of a known flow.
-  size_t Run(std::span<const net::Packet> burst, std::array<uint64_t, kPhases>& cycles) {
-    uint64_t then = __rdtsc();
-    const auto lap = [&](size_t phase) {
-      const uint64_t now = __rdtsc();
-      cycles[phase] += now - then;
-      then = now;
-    };
-    for (size_t i = 0; i < burst.size(); ++i) {
-      if (i + 2 < burst.size()) __builtin_prefetch(burst[i + 2].data);
-      works_[i].packet = burst[i];
-      net::Parse(works_[i].packet, works_[i].parsed);
-    }
-    lap(0);
-    for (size_t i = 0; i < burst.size(); ++i)
-      Classify(context_, works_[i]);
-    lap(1);
-    const auto& table = context_.flows4.table;
-    for (size_t i = 0; i < burst.size(); ++i) {
-      lookups_[i].key = &works_[i].parsed.key4;
-      lookups_[i].protocol = works_[i].parsed.protocol;
-      table.StartFind(lookups_[i]);
-    }
-    lap(2);
-    table.ProbeFind({lookups_.data(), burst.size()});
-    lap(3);
-    size_t found = 0;
-    for (size_t i = 0; i < burst.size(); ++i) {
-      const flow::FlowRef ref = table.FinishFind(lookups_[i]);
-      if (!ref) continue;
-      ++found;
-      pipeline::ProcessHit<FlowHot4>(context_, works_[i], ref);
-    }
-    lap(4);
-    return found;
-  }
-
- private:
-  pipeline::Context& context_;
-  std::array<pipeline::Work, kBurst> works_;
-  std::array<flow::Lookup<FlowHot4>, kBurst> lookups_;
-};
+// Adds the cycles of each step.
+void RunSteps(pipeline::Worker& worker, std::span<const net::Packet> burst,
+              std::array<uint64_t, kPhases>& cycles) {
+  uint64_t then = __rdtsc();
+  const auto lap = [&](size_t phase) {
+    const uint64_t now = __rdtsc();
+    cycles[phase] += now - then;
+    then = now;
+  };
+  worker.Arrive(burst, pipeline::Origin::kWire);
+  lap(0);
+  worker.Probe();
+  lap(1);
+  worker.Settle();
+  lap(2);
+}
 
 void BM_Stage(benchmark::State& state, uint8_t protocol, const char* name) {
   const auto flows = static_cast<uint32_t>(state.range(0));
   BenchDevice& device = Established(protocol, flows);
-  Phases phases(device.context());
   FrameRing ring;
   Prng prng(3);
   std::array<Samples, kPhases> samples;
   for (auto _ : state) {
     MakeRandomPackets(device, ring, flows, prng);
     std::array<uint64_t, kPhases> cycles{};
-    size_t found = 0;
+    const uint64_t before = device.forwarded();
     for (size_t i = 0; i < FrameRing::kFrames; i += kBurst) {
       device.BeginTurn(kBurst);
-      found += phases.Run(ring.packets().subspan(i, kBurst), cycles);
+      RunSteps(device.worker(), ring.packets().subspan(i, kBurst), cycles);
     }
-    if (found != FrameRing::kFrames) state.SkipWithError("not all found");
+    if (device.forwarded() - before != FrameRing::kFrames) state.SkipWithError("not all forwarded");
     uint64_t all = 0;
     for (size_t phase = 0; phase < kPhases; ++phase) {
       samples[phase].Add(cycles[phase]);
@@ -253,10 +216,9 @@ void BM_New(benchmark::State& state, uint8_t protocol, Clients clients, const ch
 }
 
 void PrintTable() {
-  constexpr std::array<const char*, 17> kColumns = {
-      "floor",        "udp",      "udp parse",      "udp classify",  "udp hash", "udp probe",
-      "udp settle",   "udp new",  "udp new, first", "udp new, back", "tcp",      "tcp parse",
-      "tcp classify", "tcp hash", "tcp probe",      "tcp settle",    "tcp new"};
+  constexpr std::array<const char*, 13> kColumns = {
+      "floor",         "udp", "udp arrive", "udp probe", "udp settle", "udp new", "udp new, first",
+      "udp new, back", "tcp", "tcp arrive", "tcp probe", "tcp settle", "tcp new"};
   std::printf("\n%-18s", "ns per packet");
   for (const int64_t flows : kFlowCounts)
     std::printf("%12lld", static_cast<long long>(flows));

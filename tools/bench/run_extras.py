@@ -21,8 +21,7 @@ SIZES = {1: '1', 1000: '1 k', 100_000: '100 k', 1_000_000: '1 M', 4_000_000: '4 
 QUICK_SIZES = (1000, 1_000_000)
 # What burst calls them, and the counter.
 PATH = {'floor': ('Floor', 'ns/packet'), 'established UDP': ('Established/udp', 'ns/packet'),
-        'its parse': ('Stage/udp', 'parse'), 'its classify': ('Stage/udp', 'classify'),
-        'its hash': ('Stage/udp', 'hash'), 'its probe': ('Stage/udp', 'probe'),
+        'its arrive': ('Stage/udp', 'arrive'), 'its probe': ('Stage/udp', 'probe'),
         'its settle': ('Stage/udp', 'settle'), 'new UDP': ('New/udp', 'ns/packet'),
         'new UDP, a persistence record made': ('New/udp_first', 'ns/packet'),
         'new UDP, a persistence record followed': ('New/udp_back', 'ns/packet'),

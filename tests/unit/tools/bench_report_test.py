@@ -157,17 +157,20 @@ class InstructionsTest(unittest.TestCase):
     def test_a_call_counts_with_all_that_it_calls_and_by_the_packet(self):
         found = per_packet(Profile(self.PROFILE), self.OLD)
         self.assertEqual(set(found), {f'established TCP: {name}' for name in self.OLD.functions})
-        self.assertEqual(found['established TCP: all'], [(183921 + 2759501) / 4096])  # of two places that call it
-        self.assertEqual(found['established TCP: Parse'], [(414720 + 27648) / (3840 + 256)])
-        self.assertEqual(found['established TCP: ProbeFind'], [(136510 + 1792) / 4096])  # of IPv4 and of IPv6
-        self.assertEqual(found['established TCP: ProcessHit'], [1509376 / 4096])
-        self.assertEqual(found['established TCP: TrackTcp'], [84])
+        packets = 1840 * 32
+        self.assertEqual(found['established TCP: all'], [(1701788 + 25521868) / packets])  # of two places that call it
+        self.assertEqual(found['established TCP: Arrive'], [10186016 / packets])
+        self.assertEqual(found['established TCP: ProbeFind'], [(2076094 + 25760) / packets])  # of IPv4 and of IPv6
+        self.assertEqual(found['established TCP: SettleOnce'], [14655600 / packets])
 
     def test_packets_of_another_kind_are_not_counted_as_one(self):
-        with self.assertRaisesRegex(ValueError, 'new TCP: 4096 packets, and 4096 found'):
+        with self.assertRaisesRegex(ValueError, 'new TCP: 58880 packets, and 0 found no flow'):
             per_packet(Profile(self.PROFILE), self.NEW)
-        warm_up = self.PROFILE.replace('calls=3840 235', 'calls=4840 235')
-        with self.assertRaisesRegex(ValueError, 'established TCP: 5096 packets, and 4096 found'):
+        warm_up = self.PROFILE + (
+            'fn=void tandem::pipeline::Worker::SettleOnce<tandem::flow::FlowHot4>()\n'
+            'cfn=bool tandem::pipeline::Worker::Begin<tandem::flow::FlowHot4>(tandem::pipeline::Work&, bool)\n'
+            'calls=1000 160\n136 50000\n')
+        with self.assertRaisesRegex(ValueError, 'established TCP: 58880 packets, and 1000 found no flow'):
             per_packet(Profile(warm_up), self.OLD)
 
     def test_a_file_without_calls_is_no_count(self):
@@ -175,14 +178,14 @@ class InstructionsTest(unittest.TestCase):
             per_packet(Profile('events: Ir\nsummary: 0\n'), self.OLD)
 
     def test_a_function_that_was_inlined_is_left_out(self):
-        inlined = self.PROFILE.replace('cfn=tandem::nat::Rewrite(', 'cfn=tandem::nat::Other(')
-        self.assertNotIn('established TCP: Rewrite', per_packet(Profile(inlined), self.OLD))
+        inlined = self.PROFILE.replace('::ProbeFind(', '::Other(')
+        self.assertNotIn('established TCP: ProbeFind', per_packet(Profile(inlined), self.OLD))
 
     def test_a_report_lacks_totals_but_no_inlined_function(self):
         made, extras = filled()
         group = next(one for one in extras if one.measure is run_instructions.instructions)
         by_name = {figure.name: figure for figure in group.figures}
-        by_name['new UDP: Classify'].values = []
+        by_name['new UDP: ProbeFind'].values = []
         self.assertTrue(is_complete(made, extras))
         by_name['new UDP: all'].values = []
         self.assertFalse(is_complete(made, extras))
