@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/config/dictionary.h"
 
+#include <endian.h>
+
 #include "dataplane/base/assert.h"
 #include "dataplane/base/fnv.h"
 
@@ -38,6 +40,10 @@ void Dictionary::Finish() {
       if (it != numbers.end() && it->second == 0) entry = DictionaryEntry();
     }
     std::erase_if(numbers, [](const auto& named) { return named.second == 0; });
+  }
+  for (const DictionaryEntry& entry : All(ObjectKind::kMember)) {
+    const bool has_word = entry.address.is_v4() && entry.port != 0;
+    member_words_.push_back(has_word ? EndpointWord(entry.address.v4(), htobe16(entry.port)) : 0);
   }
 }
 

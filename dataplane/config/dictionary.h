@@ -38,6 +38,12 @@ struct DictionaryEntry {
   uint16_t port = 0;  // host byte order
 };
 
+// An IPv4 endpoint, both parts in network byte order, in a word that is never 0: for those who compare
+// many.
+constexpr uint64_t EndpointWord(uint32_t address, uint16_t port) noexcept {
+  return address | uint64_t{port} << 32 | uint64_t{1} << 48;
+}
+
 class Dictionary {
  public:
   // REQUIRES: number > 0.
@@ -53,9 +59,12 @@ class Dictionary {
   const std::vector<DictionaryEntry>& All(ObjectKind kind) const noexcept {
     return entries_[static_cast<size_t>(kind)];
   }
+  // EndpointWord of members, by number; 0: it is not IPv4, or has no port.
+  const std::vector<uint64_t>& MemberWords() const noexcept { return member_words_; }
 
  private:
   std::vector<DictionaryEntry> entries_[kObjectKinds];
+  std::vector<uint64_t> member_words_;
   std::unordered_map<uint64_t, uint16_t> numbers_[kObjectKinds];
 };
 

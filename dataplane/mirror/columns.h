@@ -58,24 +58,24 @@ template <uint32_t kField, class Codec, uint32_t kValuesMax>
 class Column {
  public:
   using Value = typename Codec::Value;
+  using ValueCodec = Codec;
 
   void Clear() noexcept {
     bytes_ = 0;
     is_uniform_ = true;
   }
 
-  // Adds a value unless it is the first that differs, when the size grows by a leap: then `turns` is set.
-  // Returns how many bytes longer the values are. REQUIRES: it is not the first value of all.
-  size_t TryAdd(const Value& value, bool& turns) noexcept {
-    if (!is_uniform_) [[likely]]
-      return Append(value);
-    turns |= !(value == first_);
-    return 0;
+  // Whether all so far have it. REQUIRES: the column is uniform, and not empty.
+  bool IsUsual(const Value& value) const noexcept { return value == first_; }
+  // Adds a value to a column that is not uniform; returns its size.
+  [[gnu::always_inline]] size_t Append(const Value& value) noexcept {
+    uint8_t* const out = &data_[bytes_];
+    const auto size = static_cast<size_t>(Codec::Write(out, value) - out);
+    bytes_ += size;
+    return size;
   }
-  // As before TryAdd with this value.
-  void Undo(const Value& value) noexcept {
-    if (!is_uniform_) bytes_ -= static_cast<uint32_t>(Codec::Size(value));
-  }
+  // The same of a value that takes one byte.
+  void AppendByte(uint8_t value) noexcept { data_[bytes_++] = value; }
   // By how much the length of the values may come to take more bytes than it does.
   size_t LengthGrowth() const noexcept { return !is_uniform_ && bytes_ < 0x80 ? 1 : 0; }
   // One more value makes the message longer by no more than this, later growth of lengths included.
@@ -132,15 +132,9 @@ class Column {
   static size_t Framed(size_t payload) {
     return wire::VarintSize(kTag) + wire::VarintSize(payload) + payload;
   }
-  size_t Append(const Value& value) noexcept {
-    uint8_t* const out = &data_[bytes_];
-    const auto size = static_cast<size_t>(Codec::Write(out, value) - out);
-    bytes_ += static_cast<uint32_t>(size);
-    return size;
-  }
 
   Value first_{};
-  uint32_t bytes_ = 0;      // in data_
+  size_t bytes_ = 0;        // in data_
   bool is_uniform_ = true;  // all values are first_, and none is in data_
   std::array<uint8_t, kValuesMax * Codec::kSizeMax + kSlack> data_;
 };
@@ -162,20 +156,7 @@ class SparseColumn {
     column_.Clear();
     count_ = 0;
   }
-  size_t TryAdd(const Value& value, bool& turns) noexcept {
-    if (!value.is_there) return 0;
-    if (count_ == 0) {
-      turns = true;
-      return 0;
-    }
-    ++count_;
-    return column_.TryAdd(value.value, turns);
-  }
-  void Undo(const Value& value) noexcept {
-    if (!value.is_there || count_ == 0) return;
-    column_.Undo(value.value);
-    --count_;
-  }
+  bool is_uniform() const noexcept { return column_.is_uniform(); }
   size_t LengthGrowth() const noexcept { return column_.LengthGrowth(); }
   size_t GrowthBound(const Value& value, uint32_t /*rows*/) const noexcept {
     return value.is_there ? column_.GrowthBound(value.value, count_) : 0;
@@ -202,33 +183,72 @@ class ColumnGroup {
   using Row = std::tuple<typename Columns::Value...>;
   template <size_t kIndex>
   using ValueAt = std::tuple_element_t<kIndex, Row>;
+  template <size_t kIndex>
+  using ColumnAt = std::tuple_element_t<kIndex, std::tuple<Columns...>>;
   using AllColumns = std::index_sequence_for<Columns...>;
   uint32_t rows() const noexcept { return rows_; }
 
   void Clear() noexcept {
     if (rows_ == 0) return;
     rows_ = 0;
+    turned_ = 0;
     Each([](auto& column) { column.Clear(); });
   }
-  // Adds a row, of which `values` are those in the columns kIndex; in the others they are known to be the
-  // first of their columns, or not there. False, and nothing has changed: a column turns, or the values
-  // take more bytes than `room`, which they are taken from.
+  // Whether each of these columns has values that differ.
   template <size_t... kIndex>
-  bool TryAdd(size_t& room, std::index_sequence<kIndex...>, ValueAt<kIndex>... values) noexcept {
-    if (rows_ == 0) return false;
-    bool turns = false;
-    const size_t size = (std::get<kIndex>(columns_).TryAdd(values, turns) + ...);
-    if (turns || size > room) [[unlikely]] {
-      (std::get<kIndex>(columns_).Undo(values), ...);
-      return false;
-    }
-    room -= size;
-    ++rows_;
-    return true;
+  bool HaveTurned(std::index_sequence<kIndex...>) const noexcept {
+    return (turned_ & kBits<kIndex...>) == kBits<kIndex...>;
+  }
+  template <size_t kIndex>
+  bool IsUniform() const noexcept {
+    return (turned_ & kBits<kIndex>) == 0;
   }
   template <size_t... kIndex>
   bool AreUniform(std::index_sequence<kIndex...>) const noexcept {
-    return (std::get<kIndex>(columns_).is_uniform() && ...);
+    return (IsUniform<kIndex>() && ...);
+  }
+  // What one more row takes at most in these columns, those that are uniform aside.
+  template <size_t... kIndex>
+  size_t GrowthMax(std::index_sequence<kIndex...>) const noexcept {
+    return ((IsUniform<kIndex>() ? 0 : ColumnAt<kIndex>::ValueCodec::kSizeMax) + ...);
+  }
+  // A row whose values were appended one by one, to all columns that are not uniform.
+  void AddRow() noexcept { ++rows_; }
+  template <size_t kIndex>
+  [[gnu::always_inline]] size_t Append(const ValueAt<kIndex>& value) noexcept {
+    return std::get<kIndex>(columns_).Append(value);
+  }
+  template <size_t kIndex>
+  void AppendByte(uint8_t value) noexcept {
+    std::get<kIndex>(columns_).AppendByte(value);
+  }
+  // Whether no column turns from one value to many by these, when the size grows by a leap.
+  // REQUIRES: rows() > 0.
+  template <size_t... kIndex>
+  [[gnu::always_inline]] bool TurnNone(std::index_sequence<kIndex...>,
+                                       const ValueAt<kIndex>&... values) const noexcept {
+    return (((turned_ & kBits<kIndex>) != 0 || std::get<kIndex>(columns_).IsUsual(values)) && ...);
+  }
+  // Adds a row, of which `value()...` are those in the columns kIndex; in the others they are known to be
+  // the first of their columns, or not there. False, and nothing has changed: the values take more bytes
+  // than `room`, which they are taken from. REQUIRES: HaveTurned(Turned); TurnNone.
+  template <class Turned, size_t... kIndex, class... Value>
+  [[gnu::always_inline]] bool TryAdd(size_t& room, Turned, std::index_sequence<kIndex...>,
+                                     const Value&... value) noexcept {
+    constexpr size_t kMost = (ColumnAt<kIndex>::ValueCodec::kSizeMax + ...);
+    const auto has_turned = [this](uint32_t bit) {
+      return (BitsOf(Turned()) & bit) != 0 || (turned_ & bit) != 0;
+    };
+    size_t left = room;
+    if (left < kMost) [[unlikely]] {
+      size_t size = 0;
+      ((size += has_turned(kBits<kIndex>) ? ColumnAt<kIndex>::ValueCodec::Size(value()) : 0), ...);
+      if (size > left) return false;
+    }
+    ((left -= has_turned(kBits<kIndex>) ? std::get<kIndex>(columns_).Append(value()) : 0), ...);
+    room = left;
+    ++rows_;
+    return true;
   }
   // One more row makes the batch longer by no more than this, later growth of lengths included.
   size_t GrowthBound(const Row& row) const noexcept {
@@ -258,6 +278,12 @@ class ColumnGroup {
   void Add(const Row& row) noexcept {
     EachWith(row, [&](auto& column, const auto& value) { column.Add(value, rows_); });
     ++rows_;
+    turned_ = 0;
+    uint32_t bit = 1;
+    Each([&](const auto& column) {
+      if (!column.is_uniform()) turned_ |= bit;
+      bit <<= 1;
+    });
   }
   uint8_t* Write(uint32_t field, uint8_t* out) const noexcept {
     if (rows_ == 0) return out;
@@ -303,7 +329,15 @@ class ColumnGroup {
     (f(std::get<kIndex>(columns), std::get<kIndex>(row)), ...);
   }
 
+  template <size_t... kIndex>
+  static constexpr uint32_t kBits = ((uint32_t{1} << kIndex) | ...);
+  template <size_t... kIndex>
+  static constexpr uint32_t BitsOf(std::index_sequence<kIndex...>) {
+    return kBits<kIndex...>;
+  }
+
   uint32_t rows_ = 0;
+  uint32_t turned_ = 0;  // bit i: column i is not uniform
   std::tuple<Columns...> columns_;
 };
 

@@ -70,6 +70,10 @@ struct AuditRow {
   uint64_t digest = 0;
 };
 
+struct RowCounts {
+  uint32_t creates = 0, updates = 0, closes = 0, touches = 0;
+};
+
 // Usage: Begin, Add… while they return true, Finish.
 class FlowBatchWriter {
  public:
@@ -91,13 +95,17 @@ class FlowBatchWriter {
   [[nodiscard]] bool AddAudit(bool is_ipv6, const AuditRow& row) noexcept;
 
   uint32_t rows() const noexcept;
+  RowCounts counts() const noexcept;  // of both families
   bool empty() const noexcept { return rows() == 0; }
 
   // Writes the body to `out`, which has the size that Begin was told; returns its length.
   size_t Finish(uint8_t* out) noexcept;
 
- private:
+  // For those who add many rows: flow_batch_impl.h.
   struct Impl;
+  Impl& impl() noexcept { return *impl_; }
+
+ private:
   std::unique_ptr<Impl> impl_;
 };
 

@@ -3,118 +3,20 @@
 // FlowBatchWriter: rows become columns as they are added. Whether a row fits is known exactly, but sizes
 // are computed only when a column turns from one value to many or the room is nearly used up; until then
 // it is enough to count the bytes of values.
-#include <rte_byteorder.h>
+#include <endian.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstddef>
+#include <utility>
 
 #include "dataplane/base/assert.h"
-#include "dataplane/mirror/columns.h"
 #include "dataplane/mirror/flow_batch.h"
-#include "dataplane/mirror/flow_endpoints.h"
+#include "dataplane/mirror/flow_batch_impl.h"
 
 namespace tandem::mirror {
+
+using namespace batch;
+
 namespace {
-
-template <uint32_t kField, class Codec>
-using Dense = Column<kField, Codec, kRowsMax>;
-template <uint32_t kField, class Codec>
-using Sparse = SparseColumn<kField, Codec, kRowsMax>;
-
-using Slot = Dense<2, VarintCodec<5>>;
-using BirthColumn = Dense<3, VarintCodec<8>>;  // differences of 52-bit numbers, zigzag: 54 bits
-using Version = Dense<4, VarintCodec<2>>;
-using StateAndFlags = Dense<5, VarintCodec<2>>;
-
-template <class AddressCodec, uint32_t kFamily>  // 0: IPv4, 1: IPv6
-using CreateGroup =
-    ColumnGroup<Slot, BirthColumn, Version, StateAndFlags, Dense<6, VarintCodec<2>>,  // protocol
-                Dense<7, VarintCodec<3>>,                                             // virtual
-                Dense<8, VarintCodec<3>>,                                             // member
-                Dense<9, VarintCodec<4>>,                                             // age
-                Dense<10, VarintCodec<3>>,                                            // interface
-                Dense<11, Fixed64Codec>,                                              // client_mac
-                Dense<12, Fixed32Codec>,                                              // ports
-                Dense<13 + kFamily, AddressCodec>,                                    // client
-                Dense<15 + kFamily, AddressCodec>,                                    // snat
-                Dense<17, VarintCodec<1>>,                                            // shape
-                Sparse<18 + kFamily, AddressCodec>,                                   // destination
-                Sparse<20, VarintCodec<3>>,          // destination_port
-                Sparse<21 + kFamily, AddressCodec>,  // server
-                Sparse<23, VarintCodec<3>>>;         // server_port
-// Positions in it of the columns that differ from flow to flow, and of those that mostly do not. Sparse
-// ones are neither.
-using ChangingColumns = std::index_sequence<0, 1, 5, 6, 10, 11, 12>;
-using SteadyColumns = std::index_sequence<2, 3, 4, 7, 8, 9, 13>;
-using UpdateGroup = ColumnGroup<Slot, BirthColumn, Version, StateAndFlags>;
-using CloseGroup = ColumnGroup<Slot, BirthColumn, Version>;
-using TouchGroup = ColumnGroup<Slot>;
-using AuditGroup = ColumnGroup<Slot, Dense<3, Fixed64Codec>>;
-
-// A group and what its columns of differences count from.
-template <class Group>
-struct Rows {
-  Group group;
-  uint32_t last_slot = 0;  // or range
-  flow::Birth last_birth = 0;
-
-  uint64_t SlotValue(uint32_t slot) const {
-    return wire::ZigZag32(static_cast<int32_t>(slot - last_slot));
-  }
-  uint64_t BirthValue(flow::Register value) const {
-    return wire::ZigZag64(static_cast<int64_t>(flow::BirthOf(value) - last_birth));
-  }
-  void Clear() {
-    group.Clear();
-    last_slot = 0;
-    last_birth = 0;
-  }
-};
-
-// All that a create says in the steady columns.
-struct Steady {
-  uint64_t flow = 0;    // protocol, state, flags
-  uint64_t client = 0;  // MAC, interface
-  uint64_t rest = 0;    // version, age, shape
-
-  bool operator==(const Steady&) const = default;
-};
-
-// Taken as they lie in memory.
-struct Identity {
-  uint8_t protocol;
-  flow::State state;
-  uint16_t flags;
-  config::VirtualId virtual_id;
-  config::MemberId member_id;
-};
-constexpr size_t kClientOffset = offsetof(flow::FlowCommon, client_mac);
-static_assert(sizeof(Identity) == 8 && offsetof(flow::FlowCommon, member_id) == 6);
-static_assert(offsetof(flow::FlowCommon, client_interface) == kClientOffset + 6);
-
-inline Steady SteadyOf(const flow::FlowCommon& common, const FlowName& name, uint32_t shape) {
-  constexpr auto kMask =
-      std::bit_cast<uint64_t>(Identity{0xff, static_cast<flow::State>(0xff), kMirroredFlags, 0, 0});
-  Steady steady;
-  std::memcpy(&steady.flow, &common, sizeof(steady.flow));
-  steady.flow &= kMask;
-  std::memcpy(&steady.client, reinterpret_cast<const std::byte*>(&common) + kClientOffset, 8);
-  steady.rest =
-      flow::VersionOf(name.value) | uint64_t{name.age_ticks >> 10} << 16 | uint64_t{shape} << 48;
-  return steady;
-}
-
-template <class Group>
-struct CreateRows : Rows<Group> {
-  Steady steady;           // the first row's
-  bool is_steady = false;  // so are those of all rows since, and the sparse columns are empty
-
-  void Clear() {
-    Rows<Group>::Clear();
-    is_steady = false;
-  }
-};
 
 constexpr uint64_t kStateMax = uint64_t{kMirroredFlags} << 4 | 0xf;
 
@@ -129,52 +31,13 @@ uint64_t MacValue(const MacAddress& mac) {
   return value;
 }
 
-inline uint32_t ColumnValue(uint32_t address) {
-  return rte_be_to_cpu_32(address);
-}
-inline const net::Ipv6Bytes& ColumnValue(const net::Ipv6Bytes& address) {
-  return address;
+template <class Group>
+void Count(Rows<Group>& to, uint32_t slot, flow::Register value) {
+  to.last_slot = slot;
+  to.last_birth = flow::BirthOf(value);
 }
 
 }  // namespace
-
-struct FlowBatchWriter::Impl {
-  template <class Group, class... Values>
-  bool Add(Rows<Group>& to, uint32_t slot, flow::Register value, Values... values) noexcept;
-  template <class F>
-  void EachGroup(F&& f);
-  template <class Group>
-  void Count(Rows<Group>& to, uint32_t slot, flow::Register value) noexcept;
-  template <class Hot, class Rows>
-  bool AddSteady(Rows& to, const Hot& hot, const FlowName& name, uint32_t shape) noexcept;
-  template <class Hot, class Rows>
-  [[gnu::noinline]] bool AddAny(Rows& to, const Hot& hot, const FlowName& name,
-                                uint32_t shape) noexcept;
-  // Slow, and right whatever the row is.
-  template <class Group>
-  [[gnu::noinline]] bool AddWhereSizesLeap(Rows<Group>& to,
-                                           const typename Group::Row& row) noexcept;
-
-  template <class Hot>
-  auto& Creates() {
-    if constexpr (Hot::kIsIpv6) {
-      return creates6;
-    } else {
-      return creates4;
-    }
-  }
-
-  CreateRows<CreateGroup<Fixed32Codec, 0>> creates4;
-  CreateRows<CreateGroup<Ipv6Codec, 1>> creates6;
-  Rows<UpdateGroup> updates[2];
-  Rows<CloseGroup> closes[2];
-  Rows<TouchGroup> touches[2];
-  Rows<AuditGroup> audits[2];
-  const config::Dictionary* dictionary = nullptr;
-  size_t size_max = 0;
-  size_t room = 0;  // at least so many bytes are left for values
-  uint32_t rows = 0;
-};
 
 // In the order of their field numbers.
 template <class F>
@@ -191,22 +54,17 @@ void FlowBatchWriter::Impl::EachGroup(F&& f) {
   f(audits[1]);
 }
 
-template <class Group>
-void FlowBatchWriter::Impl::Count(Rows<Group>& to, uint32_t slot, flow::Register value) noexcept {
-  to.last_slot = slot;
-  to.last_birth = flow::BirthOf(value);
-  ++rows;
-}
-
 template <class Group, class... Values>
 bool FlowBatchWriter::Impl::Add(Rows<Group>& to, uint32_t slot, flow::Register value,
-                                Values... values) noexcept {
+                                const Values&... values) noexcept {
   if (rows == kRowsMax) return false;
-  if (!to.group.TryAdd(room, typename Group::AllColumns(), values...) &&
-      !AddWhereSizesLeap(to, {values...})) {
-    return false;
-  }
+  constexpr auto kTurned = std::make_index_sequence<std::min<size_t>(2, sizeof...(values))>();
+  constexpr auto kAll = typename Group::AllColumns();
+  const bool is_usual = to.group.HaveTurned(kTurned) && to.group.TurnNone(kAll, values...) &&
+                        to.group.TryAdd(room, kTurned, kAll, [&] { return values; }...);
+  if (!is_usual && !AddWhereSizesLeap(to, {values...})) return false;
   Count(to, slot, value);
+  ++rows;
   return true;
 }
 
@@ -240,67 +98,95 @@ FlowBatchWriter::~FlowBatchWriter() = default;
 void FlowBatchWriter::Begin(size_t size, const config::Dictionary& dictionary) noexcept {
   TANDEM_ASSERT(size >= 256);
   impl_->EachGroup([](auto& to) { to.Clear(); });
-  impl_->dictionary = &dictionary;
+  impl_->shapes4.Begin(dictionary);
+  impl_->shapes6.Begin(dictionary);
   impl_->size_max = size;
   impl_->room = size;
   impl_->rows = 0;
 }
 
-// A create whose steady columns are as those of all before it.
-template <class Hot, class Rows>
-bool FlowBatchWriter::Impl::AddSteady(Rows& to, const Hot& hot, const FlowName& name,
-                                      uint32_t shape) noexcept {
-  using Address = std::remove_cvref_t<decltype(ColumnValue(hot.client.source))>;
-  const bool has_return =
-      (hot.common.flags & flow::kTranslateSource) != 0 || (shape & kReturnExplicit) != 0;
-  const uint32_t return_port = has_return ? rte_be_to_cpu_16(hot.server.destination_port) : 0U;
-  return to.group.TryAdd(room, ChangingColumns(), to.SlotValue(name.slot),
-                         to.BirthValue(name.value), hot.common.virtual_id, hot.common.member_id,
-                         uint32_t{rte_be_to_cpu_16(hot.client.source_port)} << 16 | return_port,
-                         ColumnValue(hot.client.source),
-                         has_return ? ColumnValue(hot.server.destination) : Address{});
+// ---- creates ---------------------------------------------------------------------------------------
+
+template <class Hot>
+bool FlowBatchWriter::Impl::AddAnyCreate(const Hot& flow, uint32_t slot, flow::Register value,
+                                         uint32_t age_ticks) noexcept {
+  if (rows == kRowsMax) return false;
+  auto& to = Creates<Hot>();
+  const FlowName name{slot, value, age_ticks};
+  const bool is_like = to.likeness.IsLike(flow, name, Shapes<Hot>());
+  if (!(is_like && AddLike(flow, name)) && !AddUnlike(flow, name)) return false;
+  Count(to, slot, value);
+  ++rows;
+  return true;
 }
 
-template <class Hot, class Rows>
-bool FlowBatchWriter::Impl::AddAny(Rows& to, const Hot& hot, const FlowName& name,
-                                   uint32_t shape) noexcept {
-  using Address = std::remove_cvref_t<decltype(ColumnValue(hot.client.source))>;
-  const flow::FlowCommon& common = hot.common;
+// A create that is like the first.
+template <class Hot>
+bool FlowBatchWriter::Impl::AddLike(const Hot& flow, const FlowName& name) noexcept {
+  auto& to = Creates<Hot>();
+  const bool has_return = to.likeness.has_return();
+  return to.group.TryAdd(
+      room, TurnedColumns(), ChangingColumns(), [&] { return to.SlotValue(name.slot); },
+      [&] { return to.BirthValue(name.value); }, [&] { return flow.common.virtual_id; },
+      [&] { return flow.common.member_id; }, [&] { return PortsOf(flow, has_return); },
+      [&] { return ColumnValue(flow.client.source); }, [&] { return SnatOf(flow, has_return); });
+}
+
+template <class Hot>
+bool FlowBatchWriter::Impl::AddUnlike(const Hot& flow, const FlowName& name) noexcept {
+  using Address = decltype(Hot::Key::source);
+  auto& to = Creates<Hot>();
+  const flow::FlowCommon& common = flow.common;
+  const uint32_t shape = Shapes<Hot>().ShapeOf(flow);
   const bool has_return =
       (common.flags & flow::kTranslateSource) != 0 || (shape & kReturnExplicit) != 0;
   const bool has_destination = (shape & kDestinationExplicit) != 0;
   const bool has_server = (shape & kServerExplicit) != 0;
-  const uint32_t return_port = has_return ? rte_be_to_cpu_16(hot.server.destination_port) : 0U;
   const bool is_added = AddWhereSizesLeap(
       to,
       {to.SlotValue(name.slot), to.BirthValue(name.value), flow::VersionOf(name.value),
        StateValue(common.state, common.flags), common.protocol, common.virtual_id, common.member_id,
        name.age_ticks >> 10, common.client_interface, MacValue(common.client_mac),
-       uint32_t{rte_be_to_cpu_16(hot.client.source_port)} << 16 | return_port,
-       ColumnValue(hot.client.source), has_return ? ColumnValue(hot.server.destination) : Address{},
-       shape, Maybe<Address>{has_destination, ColumnValue(hot.client.destination)},
-       Maybe<uint64_t>{has_destination, rte_be_to_cpu_16(hot.client.destination_port)},
-       Maybe<Address>{has_server, ColumnValue(hot.server.source)},
-       Maybe<uint64_t>{has_server, rte_be_to_cpu_16(hot.server.source_port)}});
+       PortsOf(flow, has_return), ColumnValue(flow.client.source), SnatOf(flow, has_return), shape,
+       Maybe<Address>{has_destination, ColumnValue(flow.client.destination)},
+       Maybe<uint64_t>{has_destination, be16toh(flow.client.destination_port)},
+       Maybe<Address>{has_server, ColumnValue(flow.server.source)},
+       Maybe<uint64_t>{has_server, be16toh(flow.server.source_port)}});
   if (!is_added) return false;
-  if (to.group.rows() == 1) to.steady = SteadyOf(common, name, shape);
-  to.is_steady = to.group.AreUniform(SteadyColumns()) && !has_destination && !has_server;
+  if (to.group.rows() == 1) to.likeness.SetFirst(flow);
+  to.likeness.Clear();
+  if (to.group.AreUniform(SteadyColumns()) && to.group.HaveTurned(TurnedColumns()) &&
+      !has_destination && !has_server) {
+    to.likeness.Set({.virtual_id = to.group.template IsUniform<kVirtual>(),
+                     .member_id = to.group.template IsUniform<kMember>(),
+                     .ports = to.group.template IsUniform<kPorts>(),
+                     .client = to.group.template IsUniform<kClient>(),
+                     .snat = to.group.template IsUniform<kSnat>()},
+                    name, shape);
+    to.row_max = to.group.GrowthMax(ChangingColumns());
+  }
   return true;
 }
 
+// ---- closes ----------------------------------------------------------------------------------------
+
+template <class Hot>
+bool FlowBatchWriter::Impl::AddAnyClose(uint32_t slot, flow::Register value) noexcept {
+  CloseRows& to = closes[Hot::kIsIpv6];
+  const uint64_t version = flow::VersionOf(value);
+  if (!Add(to, slot, value, to.SlotValue(slot), to.BirthValue(value), version)) return false;
+  if (to.group.HaveTurned(TurnedColumns())) {
+    to.version = flow::VersionOf(value);
+    to.version_mask = to.group.IsUniform<2>() ? flow::kVersionMax : 0;
+  }
+  return true;
+}
+
+// ---- the class -------------------------------------------------------------------------------------
+
 template <class Hot>
 bool FlowBatchWriter::AddCreate(const Hot& flow, const FlowName& name) noexcept {
-  Impl& impl = *impl_;
-  if (impl.rows == kRowsMax) return false;
-  auto& to = impl.Creates<Hot>();
-  const uint32_t shape = ShapeOf(*impl.dictionary, flow);
-  const bool is_steady = to.is_steady && to.steady == SteadyOf(flow.common, name, shape);
-  if (!(is_steady && impl.AddSteady(to, flow, name, shape)) &&
-      !impl.AddAny(to, flow, name, shape)) {
-    return false;
-  }
-  impl.Count(to, name.slot, name.value);
-  return true;
+  return impl_->AddCreate(flow, name);
 }
 
 template <class Hot>
@@ -318,6 +204,12 @@ bool FlowBatchWriter::AddCreate(const CreateRow<Hot>& row) noexcept {
   return AddCreate(flow, {row.slot, row.value, row.age_ticks});
 }
 
+template bool FlowBatchWriter::Impl::AddAnyCreate(const flow::FlowHot4&, uint32_t, flow::Register,
+                                                  uint32_t) noexcept;
+template bool FlowBatchWriter::Impl::AddAnyCreate(const flow::FlowHot6&, uint32_t, flow::Register,
+                                                  uint32_t) noexcept;
+template bool FlowBatchWriter::Impl::AddAnyClose<flow::FlowHot4>(uint32_t, flow::Register) noexcept;
+template bool FlowBatchWriter::Impl::AddAnyClose<flow::FlowHot6>(uint32_t, flow::Register) noexcept;
 template bool FlowBatchWriter::AddCreate(const flow::FlowHot4&, const FlowName&) noexcept;
 template bool FlowBatchWriter::AddCreate(const flow::FlowHot6&, const FlowName&) noexcept;
 template bool FlowBatchWriter::AddCreate(const CreateRow<flow::FlowHot4>&) noexcept;
@@ -326,13 +218,11 @@ template bool FlowBatchWriter::AddCreate(const CreateRow<flow::FlowHot6>&) noexc
 bool FlowBatchWriter::AddUpdate(bool is_ipv6, const UpdateRow& row) noexcept {
   auto& to = impl_->updates[is_ipv6];
   return impl_->Add(to, row.slot, row.value, to.SlotValue(row.slot), to.BirthValue(row.value),
-                    flow::VersionOf(row.value), StateValue(row.state, row.flags));
+                    uint64_t{flow::VersionOf(row.value)}, StateValue(row.state, row.flags));
 }
 
 bool FlowBatchWriter::AddClose(bool is_ipv6, const CloseRow& row) noexcept {
-  auto& to = impl_->closes[is_ipv6];
-  return impl_->Add(to, row.slot, row.value, to.SlotValue(row.slot), to.BirthValue(row.value),
-                    flow::VersionOf(row.value));
+  return is_ipv6 ? impl_->AddClose<flow::FlowHot6>(row) : impl_->AddClose<flow::FlowHot4>(row);
 }
 
 bool FlowBatchWriter::AddTouch(bool is_ipv6, uint32_t slot) noexcept {
@@ -347,6 +237,14 @@ bool FlowBatchWriter::AddAudit(bool is_ipv6, const AuditRow& row) noexcept {
 
 uint32_t FlowBatchWriter::rows() const noexcept {
   return impl_->rows;
+}
+
+RowCounts FlowBatchWriter::counts() const noexcept {
+  const auto both = [](const auto& of) { return of[0].group.rows() + of[1].group.rows(); };
+  return {.creates = impl_->creates4.group.rows() + impl_->creates6.group.rows(),
+          .updates = both(impl_->updates),
+          .closes = both(impl_->closes),
+          .touches = both(impl_->touches)};
 }
 
 size_t FlowBatchWriter::Finish(uint8_t* out) noexcept {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What of a flow's keys follows from its virtual, its member and its flags, by a dictionary: the part
-// of a create that is not written. The writer's ShapeOf omits exactly what the reader's DestinationOf and
-// ServerOf fill in; they are two, for the writer has only to compare.
+// of a create that is not written. The writer's ShapeTeller omits exactly what the reader's DestinationOf
+// and ServerOf fill in; they are two, for the writer has only to compare.
 #pragma once
 
-#include <rte_byteorder.h>
+#include <endian.h>
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "dataplane/base/ip_address.h"
 #include "dataplane/config/dictionary.h"
@@ -58,11 +59,12 @@ inline bool HasAddress(const config::DictionaryEntry& entry,
   return entry.address == wanted && !wanted.is_v4() && !wanted.is_unset();
 }
 
+inline constexpr config::DictionaryEntry kNoEntry;
+
 inline const config::DictionaryEntry& EntryOf(const config::Dictionary& dictionary,
                                               config::ObjectKind kind, uint16_t number) noexcept {
-  static constexpr config::DictionaryEntry kNone;
   const auto& entries = dictionary.All(kind);
-  return number < entries.size() ? entries[number] : kNone;
+  return number < entries.size() ? entries[number] : kNoEntry;
 }
 
 // What clients of the virtual address; false when the dictionary does not say.
@@ -70,7 +72,7 @@ template <class Hot>
 bool DestinationOf(const config::Dictionary& dictionary, config::VirtualId virtual_id,
                    FlowEndpoint<Hot>& endpoint) noexcept {
   const auto& entry = EntryOf(dictionary, config::ObjectKind::kVirtual, virtual_id);
-  endpoint.port = rte_cpu_to_be_16(entry.port);
+  endpoint.port = htobe16(entry.port);
   return entry.port != 0 && AddressOf<Hot>(entry, endpoint);
 }
 
@@ -84,38 +86,85 @@ bool ServerOf(const config::Dictionary& dictionary, uint16_t flags, config::Memb
     return true;
   }
   const auto& entry = EntryOf(dictionary, config::ObjectKind::kMember, member_id);
-  endpoint.port = entry.port != 0 ? rte_cpu_to_be_16(entry.port) : destination.port;
+  endpoint.port = entry.port != 0 ? htobe16(entry.port) : destination.port;
   return AddressOf<Hot>(entry, endpoint);
 }
 
-// The writer's side: what of the flow's keys DestinationOf and ServerOf do not tell a reader, or tell it wrong.
+// The writer's side: what of a flow's keys DestinationOf and ServerOf do not tell a reader, or tell it
+// wrong. Keeps where the virtual of the flow before is, for most flows are of few virtuals.
 template <class Hot>
-uint32_t ShapeOf(const config::Dictionary& dictionary, const Hot& hot) noexcept {
-  using config::ObjectKind;
-  const typename Hot::Key& client = hot.client;
-  const typename Hot::Key& server = hot.server;
-  uint32_t shape = 0;
-  const auto& destination = EntryOf(dictionary, ObjectKind::kVirtual, hot.common.virtual_id);
-  if (destination.port == 0 || rte_cpu_to_be_16(destination.port) != client.destination_port ||
-      !HasAddress(destination, client.destination)) {
-    shape |= kDestinationExplicit;
+class ShapeTeller {
+ public:
+  // `dictionary` outlives the last ShapeOf.
+  void Begin(const config::Dictionary& dictionary) noexcept {
+    dictionary_ = &dictionary;
+    members_ = dictionary.All(config::ObjectKind::kMember);
+    member_words_ = dictionary.MemberWords();
+    virtual_id_ = kNone;
   }
-  bool is_derived = server.source == client.destination;
-  uint16_t port = client.destination_port;
-  if ((hot.common.flags & flow::kTranslateAddress) != 0) {
-    const auto& member = EntryOf(dictionary, ObjectKind::kMember, hot.common.member_id);
-    is_derived = HasAddress(member, server.source);
-    if (member.port != 0) port = rte_cpu_to_be_16(member.port);
+
+  uint32_t ShapeOf(const Hot& hot) noexcept {
+    return OfDestination(hot) | OfServer(hot) | OfReturn(hot);
   }
-  if (!is_derived) {
-    shape |= kServerExplicit;
-  } else if (port != server.source_port) {
-    shape |= server.source_port == client.destination_port ? kServerPortKept : kServerExplicit;
+  // Its parts: bits kDestinationExplicit; kServerExplicit and kServerPortKept; kReturnExplicit.
+  [[gnu::always_inline]] uint32_t OfDestination(const Hot& hot) noexcept {
+    if (hot.common.virtual_id != virtual_id_) [[unlikely]]
+      LookUp(hot.common.virtual_id);
+    const bool is_derived = hot.client.destination_port == destination_.port &&
+                            hot.client.destination == destination_.address && is_known_;
+    if (is_derived) [[likely]]
+      return 0;
+    return kDestinationExplicit;
   }
-  if ((hot.common.flags & flow::kTranslateSource) != 0) return shape;
-  const bool answers_client =
-      server.destination == client.source && server.destination_port == client.source_port;
-  return answers_client ? shape : shape | kReturnExplicit;
-}
+  [[gnu::always_inline]] uint32_t OfServer(const Hot& hot) const noexcept {
+    if constexpr (!Hot::kIsIpv6) {
+      const uint16_t member_id = hot.common.member_id;
+      const uint64_t word = config::EndpointWord(hot.server.source, hot.server.source_port);
+      if ((hot.common.flags & flow::kTranslateAddress) != 0 && member_id < member_words_.size() &&
+          member_words_[member_id] == word) [[likely]] {
+        return 0;
+      }
+    }
+    return CompareServer(hot);
+  }
+  [[gnu::always_inline]] uint32_t OfReturn(const Hot& hot) const noexcept {
+    if ((hot.common.flags & flow::kTranslateSource) != 0) return 0;
+    const bool answers_client = hot.server.destination == hot.client.source &&
+                                hot.server.destination_port == hot.client.source_port;
+    if (answers_client) return 0;
+    return kReturnExplicit;
+  }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  [[gnu::noinline]] void LookUp(config::VirtualId virtual_id) noexcept {
+    virtual_id_ = virtual_id;
+    is_known_ = DestinationOf(*dictionary_, virtual_id, destination_);
+  }
+  [[gnu::noinline]] uint32_t CompareServer(const Hot& hot) const noexcept {
+    bool is_derived = hot.server.source == hot.client.destination;
+    uint16_t port = hot.client.destination_port;
+    if ((hot.common.flags & flow::kTranslateAddress) != 0) {
+      const config::DictionaryEntry& member = MemberOf(hot.common.member_id);
+      is_derived = HasAddress(member, hot.server.source);
+      if (member.port != 0) port = htobe16(member.port);
+    }
+    if (!is_derived) return kServerExplicit;
+    if (port == hot.server.source_port) return 0;
+    return hot.server.source_port == hot.client.destination_port ? kServerPortKept
+                                                                 : kServerExplicit;
+  }
+  const config::DictionaryEntry& MemberOf(config::MemberId member_id) const noexcept {
+    return member_id < members_.size() ? members_[member_id] : kNoEntry;
+  }
+
+  const config::Dictionary* dictionary_ = nullptr;
+  std::span<const config::DictionaryEntry> members_;
+  std::span<const uint64_t> member_words_;  // likewise
+  uint32_t virtual_id_ = kNone;
+  bool is_known_ = false;  // destination_ is the virtual's
+  FlowEndpoint<Hot> destination_;
+};
 
 }  // namespace tandem::mirror

@@ -109,7 +109,8 @@ struct FlowSender::Impl {
         worker(worker_number),
         family4(group_number, tables.flows4),
         family6(group_number, tables.flows6),
-        writer(batch_writer) {}
+        writer(batch_writer),
+        batch(batch_writer.impl()) {}
 
   template <class Hot>
   Family<Hot>& Of() noexcept {
@@ -151,9 +152,11 @@ struct FlowSender::Impl {
   bool BuildLive(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   bool BuildBulk(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   template <class Hot>
-  bool AddUnbound(const Hot& hot, const FlowName& name) noexcept;
+  FlowName NameOf(uint32_t slot, uint32_t logical) noexcept;
   template <class Hot>
-  bool AddImage(uint32_t slot, uint32_t logical, bool may_update) noexcept;
+  [[gnu::noinline]] bool AddKnownOrUnbound(uint32_t slot, uint32_t logical) noexcept;
+  template <class Hot>
+  bool AddImage(uint32_t slot, uint32_t logical) noexcept;
   template <class Hot>
   bool AddDirty() noexcept;
   template <class Hot>
@@ -163,6 +166,7 @@ struct FlowSender::Impl {
   void AddTouches() noexcept;
   void BeginFrame(const config::Snapshot& snapshot) noexcept;
   void FinishFrame(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
+  void CountFrame(size_t size) noexcept;
 
   // ---- sender_audit.cc
   void BeginPass() noexcept;
@@ -189,6 +193,7 @@ struct FlowSender::Impl {
   Family<flow::FlowHot6> family6;
   SendWindow window;
   FlowBatchWriter& writer;
+  FlowBatchWriter::Impl& batch;  // the writer's, where rows are many
   SenderCounters counters;
   SessionTerms terms;
   bool open = false;

@@ -3,6 +3,7 @@
 // FlowSender's frames. Each is of one kind: live changes with touches, a piece of the first pass (bulk),
 // digests, or nothing but its header, which tells the state and that the writer is there. So a slot is
 // in a frame once at most, and a frame of digests that is not acknowledged drags no changes with it.
+#include "dataplane/mirror/flow_batch_impl.h"
 #include "dataplane/mirror/flow_sender_impl.h"
 
 namespace tandem::mirror {
@@ -97,46 +98,61 @@ void FlowSender::Impl::FinishFrame(FrameSlot& out, const config::Snapshot& snaps
   sent_at = now;
   if (unanswered_since == 0) unanswered_since = std::max<Nanos>(now, 1);
   ++frames_built;
-  counters.frames.Add(1);
-  counters.bytes.Add(size);
+  CountFrame(size);
 }
 
+void FlowSender::Impl::CountFrame(size_t size) noexcept {
+  const RowCounts rows = writer.counts();
+  counters.frames.Add(1);
+  counters.bytes.Add(size);
+  counters.creates.Add(rows.creates);
+  counters.updates.Add(rows.updates);
+  counters.closes.Add(rows.closes);
+  counters.touches.Add(rows.touches);
+}
+
+template <class Hot>
+[[gnu::always_inline]] inline FlowName FlowSender::Impl::NameOf(uint32_t slot,
+                                                                uint32_t logical) noexcept {
+  const flow::FlowTable<Hot>& table = Of<Hot>().table;
+  return {logical, table.register_of(slot), TickOf(now) - table.cold(slot).created};
+}
+
+// A flow that the peer knows needs an update only; beyond the cursor kMirrorKnown may be of another session.
 // Numbers that another device gave are of no use to the peer.
 template <class Hot>
-[[gnu::noinline]] bool FlowSender::Impl::AddUnbound(const Hot& hot, const FlowName& name) noexcept {
+bool FlowSender::Impl::AddKnownOrUnbound(uint32_t slot, uint32_t logical) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  const Hot& hot = family.table.hot(slot);
+  const flow::FlowCommon& common = hot.common;
+  const FlowName name = NameOf<Hot>(slot, logical);
+  if ((common.flags & flow::kMirrorKnown) != 0 && logical < family.bulk_cursor) {
+    const auto flags = static_cast<uint16_t>(common.flags & kMirroredFlags);
+    return writer.AddUpdate(Hot::kIsIpv6, {name.slot, name.value, common.state, flags});
+  }
   Hot flow = hot;
-  flow.common.virtual_id = 0;
-  flow.common.member_id = 0;
-  flow.common.client_interface = 0;
+  if ((common.flags & flow::kUnbound) != 0) {
+    flow.common.virtual_id = 0;
+    flow.common.member_id = 0;
+    flow.common.client_interface = 0;
+  }
   return writer.AddCreate(flow, name);
 }
 
 // What the slot holds now.
 template <class Hot>
-[[gnu::always_inline]] inline bool FlowSender::Impl::AddImage(uint32_t slot, uint32_t logical,
-                                                              bool may_update) noexcept {
+[[gnu::always_inline]] inline bool FlowSender::Impl::AddImage(uint32_t slot,
+                                                              uint32_t logical) noexcept {
   Family<Hot>& family = Of<Hot>();
-  const flow::Register value = family.table.register_of(slot);
-  if (!family.IsTold(slot)) {
-    if (!writer.AddClose(Hot::kIsIpv6, {logical, value})) return false;
-    counters.closes.Add(1);
-    return true;
-  }
+  if (!family.IsTold(slot)) return batch.AddClose<Hot>({logical, family.table.register_of(slot)});
   Hot& hot = family.table.hot(slot);
-  flow::FlowCommon& common = hot.common;
-  const auto flags = static_cast<uint16_t>(common.flags & kMirroredFlags);
-  if (may_update && (common.flags & flow::kMirrorKnown) != 0) {
-    if (!writer.AddUpdate(Hot::kIsIpv6, {logical, value, common.state, flags})) return false;
-    counters.updates.Add(1);
-    return true;
-  }
-  const FlowName name{logical, value, TickOf(now) - family.table.cold(slot).created};
-  if ((common.flags & flow::kUnbound) != 0 ? !AddUnbound(hot, name)
-                                           : !writer.AddCreate(hot, name)) {
+  uint16_t& flags = hot.common.flags;
+  const bool is_usual = (flags & (flow::kMirrorKnown | flow::kUnbound)) == 0;
+  if (is_usual ? !batch.AddCreate(hot, NameOf<Hot>(slot, logical))
+               : !AddKnownOrUnbound<Hot>(slot, logical)) {
     return false;
   }
-  common.flags |= flow::kMirrorKnown;
-  counters.creates.Add(1);
+  flags |= flow::kMirrorKnown;
   return true;
 }
 
@@ -151,15 +167,15 @@ bool FlowSender::Impl::AddDirty() noexcept {
   while (has_room) {
     const auto slots = family.dirty.Front(table);
     if (slots.empty()) break;
-    uint32_t done = 0;
+    Note* const first = &notes[notes_count];
+    Note* note = first;
     for (const uint32_t slot : slots) {
-      // Beyond the cursor, kMirrorKnown may be of another session.
-      const uint32_t logical = family.Logical(slot);
-      has_room = AddImage<Hot>(slot, logical, logical < family.bulk_cursor);
+      has_room = AddImage<Hot>(slot, family.Logical(slot));
       if (!has_room) break;
       family.dirty.MarkClean(table, slot);
-      notes[notes_count + done++] = slot << 1 | Note{Hot::kIsIpv6};
+      *note++ = slot << 1 | Note{Hot::kIsIpv6};
     }
+    const auto done = static_cast<uint32_t>(note - first);
     notes_count += done;
     family.dirty.Pop(done);
   }
@@ -172,9 +188,7 @@ bool FlowSender::Impl::AddTouch(uint32_t slot) noexcept {
   Family<Hot>& family = Of<Hot>();
   if (!family.IsTold(slot) || family.table.pages().GroupOf(slot) != group) return true;
   if (family.IsDirty(slot)) return true;
-  if (!writer.AddTouch(Hot::kIsIpv6, family.Logical(slot))) return false;
-  counters.touches.Add(1);
-  return true;
+  return writer.AddTouch(Hot::kIsIpv6, family.Logical(slot));
 }
 
 void FlowSender::Impl::AddTouches() noexcept {
@@ -227,7 +241,7 @@ bool FlowSender::Impl::AddBulk(uint32_t& budget) noexcept {
         uint16_t& flags = table.hot(slot).common.flags;
         flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
       } else {
-        if (notes_count == notes.size() || !AddImage<Hot>(slot, cursor, false)) {
+        if (notes_count == notes.size() || !AddImage<Hot>(slot, cursor)) {
           if (Mutated(Mutation::kCursorOffByOne)) ++cursor;
           return false;
         }
