@@ -95,7 +95,7 @@ class DirtyList {
   // REQUIRES, of both: the slot is in no list.
   void Add(Table& table, uint32_t slot, Nanos since) noexcept {
     table.cold(slot).mirror_link = flow::kMirrorListEnd;
-    if (!has_room() || !ages_.TryPush(since)) [[unlikely]]
+    if (end_ == full_ || !ages_.TryPush(since)) [[unlikely]]
       return AddSlowly(table, slot, since);
     At(end_++) = slot;
   }
@@ -105,6 +105,7 @@ class DirtyList {
     At(--begin_) = slot;
     first_since_ = firsts_ == 0 ? since : std::min(first_since_, since);
     ++firsts_;
+    SeeRoom();
   }
 
   // The slots whose turn it is, oldest first; none: the list is empty. They are at hand in one piece, so
@@ -122,6 +123,7 @@ class DirtyList {
     const uint32_t firsts = std::min(count, firsts_);
     firsts_ -= firsts;
     ages_.Pop(count - firsts);
+    SeeRoom();
   }
   static void MarkClean(Table& table, uint32_t slot) noexcept { table.cold(slot).mirror_link = 0; }
   uint32_t size() const noexcept { return firsts_ + ages_.size(); }
@@ -136,12 +138,13 @@ class DirtyList {
 
   uint32_t& At(uint32_t position) noexcept { return near_[position % kNear]; }
 
-  bool has_room() const noexcept { return far_ == flow::kNoSlot && end_ - begin_ < kNear; }
+  void SeeRoom() noexcept { full_ = far_ == flow::kNoSlot ? begin_ + kNear : end_; }
   [[gnu::noinline]] void AddSlowly(Table& table, uint32_t slot, Nanos since) noexcept {
-    if (has_room()) {
+    if (end_ != full_) {
       At(end_++) = slot;
     } else {
       Link(table, slot);
+      SeeRoom();
     }
     ages_.Push(since);
   }
@@ -171,10 +174,12 @@ class DirtyList {
       table.PrefetchSlot(slot);
       At(end_++) = slot;
     }
+    SeeRoom();
   }
 
   uint32_t begin_ = 0;  // of those near; both count on
   uint32_t end_ = 0;
+  uint32_t full_ = kNear;             // the end_ at which what comes next has to be linked
   uint32_t far_ = flow::kNoSlot;      // the first that is linked
   uint32_t far_end_ = flow::kNoSlot;  // the last; only when far_ is a slot
   uint32_t firsts_ = 0;               // slots at the front that came by AddFirst

@@ -66,10 +66,9 @@ template <class Hot>
 inline void FlowSender::Impl::NewVersion(uint32_t slot) noexcept {
   flow::FlowTable<Hot>& table = Of<Hot>().table;
   flow::Register& value = table.register_of(slot);
-  if (flow::VersionOf(value) != flow::kVersionMax) [[likely]] {
-    ++value;
+  ++value;
+  if (flow::VersionOf(value) != 0) [[likely]]
     return;
-  }
   value = flow::MakeRegister(table.NewBirth(), 0);
   uint16_t& flags = table.hot(slot).common.flags;
   flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
@@ -235,25 +234,44 @@ void FlowSender::Impl::OnLost(std::span<const Note> gone) noexcept {
   }
 }
 
-// Slots of one range mostly come one after the other, and are let go of together.
-void FlowSender::Impl::OnAcknowledged(std::span<const Note> gone) noexcept {
+namespace {
+
+// How many notes from the first on are of slots in its range, which mostly come one after the other.
+size_t CountOfRange(std::span<const Note> notes) {
   constexpr Note kSlotInRange = 2 * kRangeSlots - 2;
+  constexpr size_t kTogether = 4;
+  const auto differs = [&notes](Note other) { return (other ^ notes[0]) & ~kSlotInRange; };
+  size_t count = 1;
+  while (notes.size() - count >= kTogether) {
+    const Note* const note = &notes[count];
+    if ((differs(note[0]) | differs(note[1]) | differs(note[2]) | differs(note[3])) != 0) break;
+    count += kTogether;
+  }
+  while (count < notes.size() && differs(notes[count]) == 0)
+    ++count;
+  return count;
+}
+
+}  // namespace
+
+// Slots of one range are let go of together.
+void FlowSender::Impl::OnAcknowledged(std::span<const Note> gone) noexcept {
   for (size_t i = 0; i < gone.size();) {
-    const Note note = gone[i++];
+    const Note note = gone[i];
     if ((note & kAuditNote) != 0) {
       const uint32_t range = (note & ~kAuditNote) >> 1;
       RangeBook& ranges = RangesOf((note & 1) != 0);
       ranges.ClearAsked(range);
       ranges.MarkProved(range);
+      ++i;
       continue;
     }
-    uint32_t count = 1;
-    for (; i < gone.size() && ((gone[i] ^ note) & ~kSlotInRange) == 0; ++i)
-      ++count;
+    const size_t count = CountOfRange(gone.subspan(i));
+    i += count;
     if ((note & 1) != 0) {
-      family6.LetGo(note >> 1, count);
+      family6.LetGo(note >> 1, static_cast<uint32_t>(count));
     } else {
-      family4.LetGo(note >> 1, count);
+      family4.LetGo(note >> 1, static_cast<uint32_t>(count));
     }
   }
 }
