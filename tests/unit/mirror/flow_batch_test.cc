@@ -14,11 +14,14 @@ namespace {
 constexpr uint32_t kSlots = kFlowsPerWorkerMax;
 
 // A batch of random rows.
+enum class Rows { kOfAllKinds, kAlike };
 struct Batch {
-  Batch(Prng& prng, size_t size_max) : dictionary(RandomDictionary(prng)), body(size_max) {
+  Batch(Prng& prng, size_t size_max, Rows kind = Rows::kOfAllKinds)
+      : dictionary(RandomDictionary(prng)), body(size_max) {
     FlowBatchWriter writer;
     writer.Begin(size_max, dictionary);
-    is_full = rows.Fill(prng, dictionary, writer, &overfull);
+    is_full = kind == Rows::kAlike ? rows.FillAlike(prng, dictionary, writer, &overfull)
+                                   : rows.Fill(prng, dictionary, writer, &overfull);
     row_count = writer.rows();
     body.resize(writer.Finish(body.data()));
   }
@@ -120,6 +123,23 @@ TEST_CASE("a row is refused exactly when the body would be too long, or has too 
   }
   CHECK(full > 300);
   CHECK(most_rows > 3);
+}
+
+TEST_CASE("rows that differ in little are written as generated code does, and refused exactly") {
+  Prng prng(7);
+  int full = 0;
+  FlowBatchReader reader;
+  for (int i = 0; i < 600; ++i) {
+    const size_t size = RandomSize(prng);
+    const Batch batch(prng, size, Rows::kAlike);
+    REQUIRE(batch.body == Serialize(MessageOf(batch.rows, batch.dictionary)));
+    REQUIRE(reader.Read(batch.body, batch.dictionary, kSlots, kSlots) == BatchError::kNone);
+    REQUIRE(Contents(reader) == batch.rows);
+    if (!batch.is_full || batch.row_count == kRowsMax) continue;
+    ++full;
+    REQUIRE(MessageOf(batch.overfull, batch.dictionary).ByteSizeLong() > size);
+  }
+  CHECK(full > 300);
 }
 
 TEST_CASE("what generated code writes is read as it is meant") {

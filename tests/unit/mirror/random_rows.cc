@@ -91,6 +91,66 @@ uint16_t RandomFlags(Prng& prng) {
   return static_cast<uint16_t>(prng.Next() & prng.Next() & kMirroredFlags);
 }
 
+// A number of the kind, mostly one whose endpoint is of the family and has a port.
+uint16_t EndpointNumber(Prng& prng, const config::Dictionary& dictionary, ObjectKind kind,
+                        bool is_ipv6) {
+  uint16_t number = 0;
+  for (int tries = Chance(prng, 50) ? 1 : 40; tries > 0; --tries) {
+    number = static_cast<uint16_t>(prng.Below(kDictionaryEnd));
+    const auto& entry = dictionary.Find(kind, number);
+    if (entry.port != 0 && !entry.address.is_unset() && entry.address.is_v4() != is_ipv6) break;
+  }
+  return number;
+}
+
+// In what the creates of a batch differ that are much alike; one bit each.
+enum Varied : uint32_t { kVirtuals = 1, kMembers = 2, kPorts = 4, kClients = 8, kSnats = 16 };
+
+template <class Hot>
+CreateRow<Hot> PatternOf(Prng& prng, const config::Dictionary& dictionary) {
+  CreateRow<Hot> row = RandomCreate<Hot>(prng, dictionary);
+  row.virtual_id = EndpointNumber(prng, dictionary, ObjectKind::kVirtual, Hot::kIsIpv6);
+  row.member_id = EndpointNumber(prng, dictionary, ObjectKind::kMember, Hot::kIsIpv6);
+  MakeKeys(prng, dictionary, row);
+  return row;
+}
+
+// A create as the pattern is, but for its name, for what is varied, and now and then for something else.
+template <class Hot>
+CreateRow<Hot> AlikeCreate(Prng& prng, const config::Dictionary& dictionary,
+                           const CreateRow<Hot>& pattern, uint32_t varied) {
+  if (Chance(prng, 100)) return RandomCreate<Hot>(prng, dictionary);
+  CreateRow<Hot> row = pattern;
+  if ((varied & kVirtuals) != 0)
+    row.virtual_id = EndpointNumber(prng, dictionary, ObjectKind::kVirtual, Hot::kIsIpv6);
+  if ((varied & kMembers) != 0)
+    row.member_id = EndpointNumber(prng, dictionary, ObjectKind::kMember, Hot::kIsIpv6);
+  MakeKeys(prng, dictionary, row);
+  const auto keep = [&](Varied what, auto& to, const auto& from) {
+    if ((varied & what) == 0 && !Chance(prng, 100)) to = from;
+  };
+  keep(kPorts, row.client.source_port, pattern.client.source_port);
+  keep(kPorts, row.server.destination_port, pattern.server.destination_port);
+  keep(kClients, row.client.source, pattern.client.source);
+  keep(kSnats, row.server.destination, pattern.server.destination);
+  if ((row.flags & flow::kTranslateSource) == 0 && !Chance(prng, 100)) {
+    row.server.destination = row.client.source;
+    row.server.destination_port = row.client.source_port;
+  }
+  if (Chance(prng, 100)) std::swap(row.server.source, row.server.destination);
+  if (Chance(prng, 100)) row.server.source_port = row.client.destination_port;
+  if (Chance(prng, 100)) row.state = RandomState(prng);
+  return row;
+}
+
+// A name near the one before, mostly; its version as of most.
+void NextName(Prng& prng, uint32_t& slot, flow::Register& value) {
+  const bool is_near = !Chance(prng, 50);
+  slot = is_near ? (slot + prng.Below(40)) % kFlowsPerWorkerMax : RandomSlot(prng);
+  const flow::Birth birth = (flow::BirthOf(value) + prng.Below(40)) % flow::kBirthMax + 1;
+  value = is_near ? flow::MakeRegister(birth, flow::VersionOf(value)) : RandomRegister(prng);
+}
+
 template <class Hot>
 bool Same(const CreateRow<Hot>& a, const CreateRow<Hot>& b) {
   return a.slot == b.slot && a.value == b.value && a.state == b.state && a.flags == b.flags &&
@@ -162,6 +222,42 @@ CreateRow<Hot> RandomCreate(Prng& prng, const config::Dictionary& dictionary) {
     MakeKeys(prng, dictionary, row);
   }
   return row;
+}
+
+bool BatchRows::FillAlike(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
+                          BatchRows* overfull) {
+  const auto pattern4 = PatternOf<flow::FlowHot4>(prng, dictionary);
+  const auto pattern6 = PatternOf<flow::FlowHot6>(prng, dictionary);
+  const auto varied = static_cast<uint32_t>(prng.Next());
+  const bool has_ipv4 = Chance(prng, 2);
+  const bool has_ipv6 = !has_ipv4 || Chance(prng, 4);
+  uint32_t slot = RandomSlot(prng);
+  flow::Register value = RandomRegister(prng);
+  for (uint32_t i = 0; i <= kRowsMax; ++i) {
+    const bool v6 = has_ipv6 && (!has_ipv4 || Chance(prng, 2));
+    const BatchRows before = *this;
+    NextName(prng, slot, value);
+    bool fits = false;
+    const auto add_create = [&](auto& to, auto row) {
+      row.slot = slot;
+      row.value = value;
+      to.push_back(row);
+      return writer.AddCreate(row);
+    };
+    if (Chance(prng, 3)) {
+      closes[v6].push_back({slot, value});
+      fits = writer.AddClose(v6, {slot, value});
+    } else if (v6) {
+      fits = add_create(creates6, AlikeCreate(prng, dictionary, pattern6, varied));
+    } else {
+      fits = add_create(creates4, AlikeCreate(prng, dictionary, pattern4, varied));
+    }
+    if (fits) continue;
+    if (overfull != nullptr) *overfull = *this;
+    *this = before;
+    return true;
+  }
+  return false;
 }
 
 template CreateRow<flow::FlowHot4> RandomCreate(Prng&, const config::Dictionary&);

@@ -26,6 +26,10 @@ struct BatchRows {
   bool Fill(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
             BatchRows* overfull = nullptr);
 
+  // The same with creates and closes that differ in little, until the batch is full.
+  bool FillAlike(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
+                 BatchRows* overfull = nullptr);
+
   bool operator==(const BatchRows&) const;
 
   std::vector<CreateRow<flow::FlowHot4>> creates4;
