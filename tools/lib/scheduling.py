@@ -4,9 +4,11 @@
 import contextlib
 from pathlib import Path
 
-# In front of a command that may only have the CPU that nobody else wants; and of one that keeps others out.
+# In front of a command that may only have the CPU that nobody else wants; of one that keeps others out; and of one
+# that is over in a moment, and before which even those wait.
 WHEN_IDLE = ('chrt', '--idle', '0')
 URGENT = ('nice', '-n', '-20')
+AT_ONCE = ('chrt', '--fifo', '50')
 
 _AUTOGROUP = Path('/proc/sys/kernel/sched_autogroup_enabled')
 
