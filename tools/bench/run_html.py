@@ -166,9 +166,10 @@ def to_html(report):
 the CPU time away</p>
 {table_of_aims(report['aims'])}
 <h2>How</h2><p>Requests a second that a system carries without losing one, each a packet to a server and one back;
-found by halving with trials of {report['trial_seconds']} s. A rate counts as lost when each of three trials lost; the
-median and the spread are of the trials that confirmed it. A search that takes too long goes on in steps of a fifth.
-Generator and system have one core each and are joined by memif, where
+found by halving with trials of {report['trial_seconds']} s. A rate counts as lost when each of three trials lost, of
+five where hardly anything was lost, and is confirmed by three trials without loss, of six at most, whose median and
+spread these are. A search that takes too long goes down in steps that grow, and two of four confirm. Where new
+connections are opened the system keeps no other flows, and those of UDP end by idling meanwhile. Generator and system have one core each and are joined by memif, where
 nothing else is said. “Limited by” says who was at its end just above: the generator, when its loop had no idle
 turn: the system carries that much at least. {escape(report['line_trips'])}. {its['processes_before']} processes
 wanted to run before it began.</p>

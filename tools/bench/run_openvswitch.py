@@ -103,7 +103,7 @@ class OpenVSwitch(System):
                 f'--pidfile={self.directory}/vswitchd.pid', f'--unixctl={self.directory}/vswitchd.ctl']
 
     def start(self):
-        for name in ('conf.db', 'db.sock', 'wire0.sock', 'wire1.sock'):
+        for name in ('conf.db', 'db.sock', 'br0.mgmt', 'wire0.sock', 'wire1.sock'):
             (self.directory / name).unlink(missing_ok=True)
         self._start_database()
         self._configure()

@@ -3,15 +3,17 @@
 
 from dataclasses import dataclass, field
 
-from run_generator import Search
 from run_openvswitch import OpenVSwitch
+from run_search import Search
 from run_systems import FiveTupleSwap, MacSwap, Tandem
 from run_veth import Nftables, TandemOnVeth
 
 LOADS = (10, 50, 90)  # per cent of the throughput, at which latency is looked at
 LATENCY_TRIALS = 5    # of which the one counts that pauses of the machine disturbed least
 QUICK_PATIENCE, PATIENCE = 20, 200  # seconds that a search takes its time
-NEW_AT_FIRST = 1_000_000  # more than any system here opens
+NEW_AT_FIRST = 1_000_000  # connections; more than most systems here open
+# UDP's brief flows end by idling for a second. Before anything is measured some have to, or their end costs nothing.
+NEW_WARM_UP = 1.2
 
 
 @dataclass
@@ -63,14 +65,17 @@ def rows():
             add('frame size', system, kind, str(size), size == 'imix' and system is Tandem, flows=1000,
                 frame_size=size)
     add('popularity', Tandem, 'full NAT', 'zipf 1.1', False, flows=1_000_000, popularity='zipf:1.1')
-    for protocol in ('udp', 'tcp'):
-        add('new connections', Tandem, 'new, full NAT', protocol, flows=4_000_000, protocol=protocol, new_per_second=0)
-    add('new connections', OpenVSwitch, 'new, full NAT', 'udp', False, flows=4_000_000, new_per_second=0)
+    for protocol, warm_up in (('udp', {'warm_up_s': NEW_WARM_UP}), ('tcp', {})):
+        add('new connections', Tandem, 'new, full NAT', protocol, flows=4_000_000, protocol=protocol, new_per_second=0,
+            **warm_up)
+    add('new connections', OpenVSwitch, 'new, full NAT', 'udp', False, flows=4_000_000, new_per_second=0,
+        warm_up_s=NEW_WARM_UP)
     for system in (TandemOnVeth, Nftables):
         for flows in (1000, 100_000):
             add('veth', system, 'full NAT', f'full NAT, {short(flows)}', flows == 1000, flows=flows)
         add('veth', system, 'DNAT', 'DNAT, 1 k', False, flows=1000)
-        add('veth', system, 'new, full NAT', 'new, full NAT', False, flows=1_000_000, new_per_second=0)
+        add('veth', system, 'new, full NAT', 'new, full NAT', False, flows=1_000_000, new_per_second=0,
+            warm_up_s=NEW_WARM_UP)
     order = (Tandem, FiveTupleSwap, MacSwap, OpenVSwitch, TandemOnVeth, Nftables)
     return sorted(made, key=lambda row: order.index(row.system))
 
@@ -81,21 +86,16 @@ def measure(row, system, generator, tried, is_quick):
     patience = QUICK_PATIENCE if is_quick else PATIENCE
     is_new = flags.pop('new_per_second', None) is not None
     row.unit = 'connections/s' if is_new else 'requests/s'
-    if is_new:
-        first = generator.trial(row.kind, new_per_second=NEW_AT_FIRST, **flags)
-        tried(first)
-        found = Search(generator, row.kind, 'new_per_second', tried, patience, **flags).run(first.achieved * 1.5)
-    else:
-        # Flows are made once; the device keeps them from trial to trial.
-        first = generator.trial(row.kind, rate_pps=0, open_per_second=system.open_per_second, **flags)
-        tried(first)
-        found = Search(generator, row.kind, 'rate_pps', tried, patience, **flags).run(first.achieved * 1.2)
+    search = Search(generator, row.kind, 'new_per_second' if is_new else 'rate_pps', tried, patience, **flags)
+    row.trials = search.trials
+    # Flows are made once; the device keeps them from trial to trial.
+    found = search.run(search.guess(NEW_AT_FIRST) if is_new
+                       else search.guess(0, open_per_second=system.open_per_second))
     row.value = found.rate
     row.spread = (min(found.confirmed), max(found.confirmed)) if found.confirmed else ()
     row.limited_by = found.limited_by
-    row.trials = found.trials
     if found.rate == 0:
-        row.value, row.why = None, 'no rate was found at which nothing is lost'
+        row.value, row.why = None, found.why
     elif row.plot == 'flows' and row.is_quick and (row.flags['flows'] == 1000 or not is_quick):
         for load in LOADS:
             trials = [generator.trial(row.kind, rate_pps=int(found.rate * load / 100), **flags)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of tools/bench/run, without a device: how it searches, what it says of aims, and its page."""
+"""The report of tools/bench/run, without a device: what it says of aims, and its page."""
 
 import json
 import re
 import sys
-import time
 import unittest
 import xml.etree.ElementTree
 from dataclasses import asdict
@@ -19,28 +18,10 @@ import run_instructions  # noqa: E402
 import run_openvswitch  # noqa: E402
 from run_aims import aims  # noqa: E402
 from run_extras import Figure, Group, groups  # noqa: E402
-from run_generator import Search, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_instructions import Profile, per_packet  # noqa: E402
 from run_report import as_json, is_complete, line_of_trips, report_of  # noqa: E402
 from run_rows import rows  # noqa: E402
-
-LIMIT = 123_456
-
-
-class FakeGenerator:
-    """Loses what is above LIMIT, and a packet of each trial whose number is in `unlucky`."""
-
-    def __init__(self, unlucky=(), seconds=0.0):
-        self.unlucky = unlucky
-        self.seconds = seconds
-        self.count = 0
-
-    def trial(self, kind, rate_pps):
-        time.sleep(self.seconds)
-        lost = max(0, rate_pps - LIMIT) + (self.count in self.unlucky)
-        self.count += 1
-        return Trial(min(rate_pps, LIMIT), lost, True, 0, 0, 0, 0, {}, 0.1)
 
 
 def filled():
@@ -66,30 +47,6 @@ def page(made, extras):
         'line_trips': line_of_trips([{'title': 'a <b>', 'line_trips_ns': [200, 301]}]),
         **report_of(made, extras, aims(made, extras))}
     return to_html(json.loads(json.dumps(report, default=as_json)))
-
-
-class SearchTest(unittest.TestCase):
-    def test_finds_the_limit_from_below(self):
-        found = Search(FakeGenerator(), 'kind', 'rate_pps').run(400_000)
-        self.assertLessEqual(found.rate, LIMIT)
-        self.assertGreater(found.rate, LIMIT / 1.04)
-        self.assertEqual(len(found.confirmed), 3)
-        self.assertEqual(found.limited_by, 'system')
-
-    def test_a_lost_packet_now_and_then_is_no_limit(self):
-        found = Search(FakeGenerator(unlucky=range(0, 1000, 5)), 'kind', 'rate_pps').run(400_000)
-        self.assertGreater(found.rate, LIMIT / 1.1)
-
-    def test_one_that_always_loses_ends_with_nothing(self):
-        found = Search(FakeGenerator(unlucky=range(10_000)), 'kind', 'rate_pps').run(400_000)
-        self.assertEqual((found.rate, found.confirmed), (0.0, []))
-
-    def test_in_a_hurry_it_confirms_what_it_has_and_ends(self):
-        generator = FakeGenerator(seconds=0.01)
-        found = Search(generator, 'kind', 'rate_pps', patience=0.0).run(400_000)
-        self.assertLessEqual(found.rate, LIMIT)
-        self.assertGreater(found.rate, LIMIT * 0.6)
-        self.assertLess(generator.count, 25)
 
 
 class AimsTest(unittest.TestCase):
