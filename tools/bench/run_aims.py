@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The aims of Tandem beside what tools/bench/run found: reached, missed, or not measured."""
+"""The aims of Tandem beside what tools/bench/run found: reached, missed, not measured, or measured on CPUs that were
+not equally far apart, and so not to be compared."""
 
+import statistics
 from dataclasses import dataclass
 
 import failover_report
+from run_distance import in_words
 from run_extras import MEMORY, gap_names, sized
+from run_pairs import comparable, pairs
 
 
 @dataclass
@@ -14,17 +18,15 @@ class Aim:
     is_met: bool
     unit: str
     how: str             # what it was made of, and whose limit it was
+    is_comparable: bool = True
 
 
 class Found:
-    """Rows and figures of a report, by what they are."""
+    """Pairs of rows, and figures, of a report, by what they are."""
 
     def __init__(self, rows, groups):
-        self.rows = {(row.system.title, row.kind, row.plot, row.point): row for row in rows}
+        self.pairs = pairs(rows)
         self.figures = {(group.title, figure.name): figure for group in groups for figure in group.figures}
-
-    def row(self, system, kind, point, plot='flows'):
-        return self.rows.get((system, kind, plot, point))
 
     def figure(self, group, name):
         figure = self.figures.get((group, name))
@@ -43,34 +45,51 @@ def at_most(text, most, value, unit, how):
     return Aim(text, value, value is not None and value <= most, unit, how)
 
 
-def rate(row):
-    return f'{row.system.title} {row.value / 1e6:.3f} M/s, limited by the {row.limited_by}'
+def of_pair(over, under, value_of):
+    """Where the CPUs were equally far apart for both rows, the median of the ratios of what `value_of` says of a
+    search; the searches of each that it was made of; and whether there were such."""
+    each = [[one for one in row.counted() if value_of(one) is not None] if row else [] for row in (over, under)]
+    if not all(each):
+        return None, ((), ()), True
+    alike = [two for two in comparable(over, under) if None not in map(value_of, two)]
+    if not alike:
+        return None, each, False
+    return statistics.median(value_of(one) / value_of(other) for one, other in alike), tuple(zip(*alike)), True
 
 
-def of_rows(text, least, over, under):
-    """How many times as much the row `over` carries as `under`."""
-    if not (over and under and over.value and under.value):
-        return at_least(text, least, None, '×', 'not measured')
-    return at_least(text, least, over.value / under.value, '×', f'{rate(over)}; {rate(under)}')
+def in_all(pair, used, words):
+    """What both sides of a ratio were."""
+    return '; '.join(f'{row.system.title} {words(row, its)}' for row, its in zip(pair, used) if its) or 'not measured'
+
+
+def rate(row, searches):
+    trips = in_words([trip for one in searches for trip in one.trips_ns])
+    return (f'{statistics.median(one.rate for one in searches) / 1e6:.3f} M/s, limited by the {row.limited_by}'
+            f'{", CPUs " + trips + " apart" if trips else ""}')
+
+
+def of_rows(text, least, pair):
+    """How many times as much the first row of `pair` carries as the other."""
+    value, used, is_comparable = of_pair(*pair, lambda one: one.rate)
+    more = f'; median of {len(used[0])} ratios' if is_comparable and len(used[0]) > 1 else ''
+    return Aim(text, value, value is not None and value >= least, '×', in_all(pair, used, rate) + more, is_comparable)
 
 
 def of_wire(found):
-    tandem, wire, switch = 'Tandem', 'testpmd 5tswap', 'Open vSwitch ct(nat)'
-    yield of_rows('6 times Open vSwitch ct(nat) or more, full NAT, 100 k flows', 6,
-                  found.row(tandem, 'full NAT', '100 k'), found.row(switch, 'full NAT', '100 k'))
-    yield of_rows('6 times Open vSwitch ct(nat) or more, DNAT, 100 k flows', 6,
-                  found.row(tandem, 'DNAT', 'DNAT', 'translation'), found.row(switch, 'DNAT', 'DNAT', 'translation'))
+    for kind in ('full NAT', 'DNAT'):
+        yield of_rows(f'6 times Open vSwitch ct(nat) or more, {kind}, 100 k flows', 6, found.pairs[f'switch, {kind}'])
     for point, share in (('1 k', 0.7), ('1 M', 0.5)):
-        yield of_rows(f'{share:.0%} of testpmd 5tswap or more, {point} flows', share,
-                      found.row(tandem, 'full NAT', point), found.row(wire, 'wire', point))
-    yield tail(found.row(tandem, 'full NAT', '1 k'), found.row(wire, 'wire', '1 k'))
+        yield of_rows(f'{share:.0%} of testpmd 5tswap or more, {point} flows', share, found.pairs[f'wire, {point}'])
+    yield tail(found.pairs['wire, 1 k'])
 
 
-def tail(mine, wire):
-    text = '99.9 % of round trips at half load within 3 times testpmd\'s, 1 k flows'
-    values = [row.latency_us[50]['p99_9'] if row and 50 in row.latency_us else None for row in (mine, wire)]
-    how = 'not measured' if None in values else f'{values[0]:.0f} µs; testpmd 5tswap {values[1]:.0f} µs'
-    return at_most(text, 3, ratio(*values), '×', how)
+def tail(pair):
+    def at_half(one):
+        return one.latency_us[50]['p99_9'] if 50 in one.latency_us else None
+    value, used, is_comparable = of_pair(*pair, at_half)
+    how = in_all(pair, used, lambda _, its: f'{statistics.median(map(at_half, its)):.0f} µs')
+    return Aim('99.9 % of round trips at half load within 3 times testpmd\'s, 1 k flows', value,
+               value is not None and value <= 3, '×', how, is_comparable)
 
 
 def of_packet_path(found):

@@ -4,6 +4,8 @@
 from html import escape
 from itertools import groupby
 
+from run_distance import in_words
+
 COLOURS = ('#0b6e4f', '#b04a2f', '#3b5b92', '#8a6d1f', '#6a4c93', '#2a7f8e', '#a3476b', '#5f6b2d', '#55616b')
 KEYS_IN_LINE = 4
 STYLE = '''
@@ -78,10 +80,14 @@ def table(rows):
         value = (f'<td class="n">{millions(row["value"])}</td>' if row['value']
                  else f'<td class="no">{escape(row["why"] or "not measured")}</td>')
         names = ''.join(f'<td>{escape(row[name])}</td>' for name in ('system', 'kind', 'point'))
+        trips = '; '.join(in_words(one['trips_ns']) for one in row['searches'])
+        trials = sum(len(one['trials']) for one in row['searches'])
         lines.append(f'<tr>{names}{value}<td class="n">{spread}</td><td>M {escape(row["unit"])}</td>'
-                     f'<td>{escape(row["limited_by"])}</td><td class="n">{len(row["trials"])}</td></tr>')
+                     f'<td>{escape(row["limited_by"])}</td><td class="n">{len(row["searches"])}</td>'
+                     f'<td class="n">{trials}</td><td class="n">{trips}</td></tr>')
     return ('<table><tr><th>system</th><th>does</th><th>with</th><th class="n">median</th><th class="n">spread</th>'
-            '<th></th><th>limited by</th><th class="n">trials</th></tr>' + ''.join(lines) + '</table>')
+            '<th></th><th>limited by</th><th class="n">searches</th><th class="n">trials</th>'
+            '<th class="n">CPUs apart</th></tr>' + ''.join(lines) + '</table>')
 
 
 def latencies(rows):
@@ -167,10 +173,14 @@ the CPU time away</p>
 {table_of_aims(report['aims'])}
 <h2>How</h2><p>Requests a second that a system carries without losing one, each a packet to a server and one back;
 found by halving with trials of {report['trial_seconds']} s. A rate counts as lost when each of three trials lost, of
-five where hardly anything was lost, and is confirmed by three trials without loss, of six at most, whose median and
-spread these are. A search that takes too long goes down in steps that grow, and two of four confirm. Where new
-connections are opened the system keeps no other flows, and those of UDP end by idling meanwhile. Generator and system have one core each and are joined by memif, where
-nothing else is said. “Limited by” says who was at its end just above: the generator, when its loop had no idle
+five where hardly anything was lost, and is confirmed by three trials without loss, of six at most. Median and spread
+are of the searches or, where only one counts, of the trials that confirmed it. A search that takes too long goes down
+in steps that grow, and two of four confirm. Rows that an aim compares are searched in rounds, in which their systems
+take turns; a ratio is of searches, best of one round, in which a cache line took as long between the CPUs for both,
+within half as much again, from beginning to end. A search during which that changed was made again, if there was time, and a row has the
+figure of those with the CPUs nearest. Where new connections are opened the system keeps no other flows, and those of
+UDP end by idling meanwhile. Generator and system have one core each and are joined by memif, where nothing else is
+said. “Limited by” says who was at its end just above: the generator, when its loop had no idle
 turn: the system carries that much at least. {escape(report['line_trips'])}. {its['processes_before']} processes
 wanted to run before it began.</p>
 {''.join(sections)}{latencies(report['rows'])}

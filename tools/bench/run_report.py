@@ -13,27 +13,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import groupby
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / 'tools/lib'))
 
-from builds import RELEASE, build, give_back, program  # noqa: E402  (the path above comes first)
+from builds import RELEASE, build, give_back  # noqa: E402  (the path above comes first)
 from failover_report import cpu_ticks  # noqa: E402
 from run_aims import aims  # noqa: E402
+from run_distance import line_of_trips  # noqa: E402
 from run_extras import PROGRAMS as EXTRA_PROGRAMS, groups  # noqa: E402
-from run_generator import Generator, GeneratorFailed, Trial  # noqa: E402
+from run_generator import Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
-from run_rows import measure, rows  # noqa: E402
-from run_systems import DEVICE_CPU, GENERATOR_CPU, DeviceFailed  # noqa: E402
-from scheduling import URGENT, processes_alike  # noqa: E402
+from run_rows import Searched, rows  # noqa: E402
+from run_sittings import Sittings, line_of  # noqa: E402
+from scheduling import processes_alike  # noqa: E402
 
 PROGRAMS = ['control/tandemd', 'tools/tandemctl/tandemctl', 'tools/pktgen/tandem-pktgen', 'tools/bench/line_trip']
 HUGEPAGES = Path('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages')
 HUGEPAGES_WANTED = 3072
 CPUS_NEEDED = 2
-FARTHER = 1.5  # CPUs that are so much farther apart carry less, whatever the system
 
 
 def machine():
@@ -58,78 +57,17 @@ def short_of_machine():
     return ''
 
 
-def line_of(row):
-    value = f'{row.value / 1e6:8.3f} M {row.unit:13}' if row.value else f'{"-":>8}   {row.why:13}'
-    spread = f'{row.spread[0] / 1e6:.3f} to {row.spread[1] / 1e6:.3f} M' if row.spread else ''
-    return f'{row.system.title:16} {row.kind:15} {row.plot + " " + row.point:22} {value} {spread:18} {row.limited_by}'
-
-
-def show_progress(row):
-    def tried(trial):
-        if sys.stderr.isatty():
-            state = 'held' if trial.is_good() else f'lost {trial.lost}'
-            print(f'\r\x1b[K{row.system.title}, {row.plot} {row.point}: {trial.achieved / 1e6:.3f} M/s {state}',
-                  end='', file=sys.stderr, flush=True)
-    return tried
-
-
 @contextlib.contextmanager
 def timed(parts, title):
-    """Notes how long what is within takes."""
+    """Notes how long what is within takes, in all that has the title."""
     began = time.monotonic()
     try:
         yield
     finally:
-        parts.append({'title': title, 'seconds': round(time.monotonic() - began, 1)})
-
-
-def line_trip_ns():
-    """What a cache line takes from the generator's CPU to the device's and back; [] where it cannot be found out."""
-    try:
-        return [int(subprocess.run([*URGENT, program(RELEASE, 'line_trip'), str(GENERATOR_CPU), str(DEVICE_CPU)],
-                                   stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout)]
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return []
-
-
-def line_of_trips(systems):
-    """How far apart the CPUs were while each system was measured."""
-    trips = [trip for one in systems for trip in one['line_trips_ns']]
-    if not trips:
-        return 'How far apart the CPUs are was not measured'
-    said = f'A cache line went from CPU {GENERATOR_CPU} to CPU {DEVICE_CPU} and back in {min(trips)} to {max(trips)} ns'
-    if max(trips) <= FARTHER * min(trips):
-        return said
-    each = '; '.join(f'{one["title"]} {" and ".join(map(str, one["line_trips_ns"]))}' for one in systems)
-    return f'{said}, before and after: {each}. SYSTEMS WERE MEASURED ON CPUS OF DIFFERENT DISTANCE'
-
-
-def measure_system(kind, wanted, seconds, is_quick, directory):
-    """Rows of one system; returns how it was configured and what it is."""
-    system = kind(directory)
-    generator = Generator(system, seconds, directory / 'generator.log')
-    trips = line_trip_ns()
-    try:
-        system.start()
-        for row in wanted:
-            began = time.monotonic()
-            try:
-                measure(row, system, generator, show_progress(row), is_quick)
-            except (GeneratorFailed, subprocess.SubprocessError, ValueError, KeyError) as error:
-                row.why = f'{error}\n{kind.title} said last:\n{system.log_tail()}'
-            row.took_seconds = round(time.monotonic() - began, 1)
-            print(('\r\x1b[K' if sys.stderr.isatty() else '') + line_of(row), flush=True)
-        return {'title': kind.title, 'version': system.version(), 'configuration': system.configuration(),
-                'line_trips_ns': trips}
-    except (DeviceFailed, OSError) as error:
-        for row in wanted:
-            row.why = row.why or str(error)
-            print(line_of(row), flush=True)
-        return {'title': kind.title, 'version': '', 'configuration': '', 'failed': str(error), 'line_trips_ns': trips}
-    finally:
-        generator.stop()
-        system.stop()
-        trips += line_trip_ns()
+        part = next((one for one in parts if one['title'] == title), None)
+        if part is None:
+            parts.append(part := {'title': title, 'seconds': 0.0})
+        part['seconds'] = round(part['seconds'] + time.monotonic() - began, 1)
 
 
 def line_of_figure(group, figure):
@@ -150,12 +88,14 @@ def measure_group(group, is_quick, directory, refusal):
 
 
 def verdict(aim):
+    if not aim.is_comparable:
+        return 'not comparable'
     return 'not measured' if aim.value is None else 'met' if aim.is_met else 'MISSED'
 
 
 def line_of_aim(aim):
     value = '-' if aim.value is None else f'{aim.value:.2f} {aim.unit}'
-    return f'{verdict(aim):12} {aim.text:74} {value:>12}  {aim.how}'
+    return f'{verdict(aim):14} {aim.text:74} {value:>12}  {aim.how}'
 
 
 def line_of_parts(parts):
@@ -171,8 +111,10 @@ def end_in_order(number, _frame):
 def as_json(value):
     if isinstance(value, Trial):
         return {name: getattr(value, name) for name in
-                ('asked', 'achieved', 'sent', 'lost', 'kept_rate', 'wire_full', 'misdelivered', 'corrupt', 'failed', 'latency_us',
-                 'own_turn_us')}
+                ('asked', 'achieved', 'sent', 'lost', 'kept_rate', 'wire_full', 'misdelivered', 'corrupt', 'failed',
+                 'latency_us', 'own_turn_us')}
+    if isinstance(value, Searched):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, type):
         return value.title
     raise TypeError(type(value))
@@ -181,24 +123,20 @@ def as_json(value):
 def measure_all(wanted, extras, seconds, is_quick, refusal, parts):
     """Fills rows and figures in, and how long each part took; returns what the systems were."""
     directory = Path(tempfile.mkdtemp(prefix='tandem-bench-'))
-    systems = []
+    sittings = Sittings(seconds, is_quick, directory, lambda title: timed(parts, title))
     try:
-        # What opens connections has a system of its own: a flow table that other rows have filled has no room for them.
-        for (kind, _), of_it in groupby(wanted, key=lambda row: (row.system, row.plot == 'new connections')):
-            of_it = list(of_it)
-            if refusal:
-                for row in of_it:
-                    row.why = refusal
-                    print(line_of(row))
-            else:
-                with timed(parts, kind.title):
-                    systems.append(measure_system(kind, of_it, seconds, is_quick, directory))
+        if refusal:
+            for row in wanted:
+                row.why = refusal
+                print(line_of(row))
+        else:
+            sittings.run(wanted)
         for group in extras:
             with timed(parts, group.title):
                 measure_group(group, is_quick, directory, refusal)
     finally:
         shutil.rmtree(directory)
-    return systems
+    return list(sittings.systems.values())
 
 
 def report_of(wanted, extras, found):
@@ -251,7 +189,7 @@ def main():
         if aim.value is not None or not arguments.only:
             print(line_of_aim(aim))
     print(line_of_parts(parts))
-    line_trips = line_of_trips(systems)
+    line_trips = line_of_trips(wanted)
     print(line_trips)
     print(f'CPU time that the host of this machine took away: {host_took} %')
     write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,

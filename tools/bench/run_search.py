@@ -11,7 +11,7 @@ WITHIN = 1.03       # the search ends when the lowest rate that lost is so near 
 ATTEMPTS = 3
 NEAR = 0.99         # what pauses of a machine leave of a trial at least; with so much,
 ATTEMPTS_NEAR = 5   # there are so many
-HOPELESS = 0.8      # with less, one is enough
+HOPELESS = 0.93     # with less, one is enough
 CONFIRMATIONS, LATE_CONFIRMATIONS = 3, 2  # trials without loss that a rate needs, before more than so many with
 LOWEST = 1000       # a second
 BUSY_TURN_US = 2    # half of the turns of a generator that could do more do nothing, and take less
@@ -106,10 +106,8 @@ class Search:
             trial = self._trial(rate)
             if trial.is_good():
                 good.append(trial.achieved)
-            elif trial.achieved < HOPELESS * rate:
-                break
             else:
-                bad += 1
+                bad += 1 if trial.achieved >= HOPELESS * rate else 2
             if len(good) == wanted:
                 return good
         return []

@@ -17,20 +17,29 @@ import run_extras  # noqa: E402
 import run_instructions  # noqa: E402
 import run_openvswitch  # noqa: E402
 from run_aims import aims  # noqa: E402
+from run_distance import line_of_trips  # noqa: E402
 from run_extras import Figure, Group, groups  # noqa: E402
+from run_generator import Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_instructions import Profile, per_packet  # noqa: E402
-from run_report import as_json, is_complete, line_of_trips, report_of  # noqa: E402
-from run_rows import rows  # noqa: E402
+from run_report import as_json, is_complete, report_of, verdict  # noqa: E402
+from run_rows import Searched, rows  # noqa: E402
+
+
+def searched(row, *found):
+    """A search a round, of a rate and the distances around it."""
+    latencies = {50: {name: 10.0 for name in ('p50', 'p90', 'p99', 'p99_9', 'max')}} if row.plot == 'flows' else {}
+    trials = [Trial(2e6, 0, True, 0, 0, 0, 0, {}, 0.1)]
+    row.searches = [Searched(number, rate, (0.95 * rate, rate), 'system', latencies, trials, trips)
+                    for number, (rate, trips) in enumerate(found)]
+    row.conclude()
 
 
 def filled():
     """Rows and groups as if every figure were 2."""
     made, extras = rows(), groups()
     for row in made:
-        row.value, row.spread, row.limited_by = 2e6, (1.9e6, 2e6), 'system'
-        if row.plot == 'flows':
-            row.latency_us = {50: {name: 10.0 for name in ('p50', 'p90', 'p99', 'p99_9', 'max')}}
+        searched(row, (2e6, [100, 110]))
     for group in extras:
         for figure in group.figures:
             figure.values = [2.0]
@@ -42,9 +51,8 @@ def page(made, extras):
            'processes_before': 0.1}
     report = {'machine': its, 'trial_seconds': 1, 'host_took_percent': 0, 'took_seconds': 42,
               'parts': [{'title': 'Open <vSwitch>', 'seconds': 41.5}], 'systems': [
-        {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never',
-         'line_trips_ns': []}],
-        'line_trips': line_of_trips([{'title': 'a <b>', 'line_trips_ns': [200, 301]}]),
+        {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never'}],
+        'line_trips': line_of_trips(made),
         **report_of(made, extras, aims(made, extras))}
     return to_html(json.loads(json.dumps(report, default=as_json)))
 
@@ -65,7 +73,7 @@ class AimsTest(unittest.TestCase):
         self.assertTrue(self.verdicts(made, extras)[floor].is_met)
         for row in made:
             if row.system.title.startswith('Open vSwitch'):
-                row.value = 0.3e6
+                searched(row, (0.3e6, [100, 100]))
         for figure in extras[0].figures:
             if figure.name == 'floor, 1 M flows':
                 figure.values = [0.9, 0.5, 0.9]
@@ -73,10 +81,49 @@ class AimsTest(unittest.TestCase):
         self.assertTrue(self.verdicts(made, extras)[switch].is_met)
         self.assertFalse(self.verdicts(made, extras)[floor].is_met)
 
+    def ratio(self, over, under):
+        """The aim of full NAT beside Open vSwitch, whose rows were found so."""
+        made, extras = filled()
+        for row in made:
+            if (row.kind, row.plot, row.point) == ('full NAT', 'flows', '100 k'):
+                searched(row, *(over if row.system.title == 'Tandem' else under))
+        return self.verdicts(made, extras)['6 times Open vSwitch ct(nat) or more, full NAT, 100 k flows']
+
+    def test_a_ratio_is_the_median_of_those_of_each_round(self):
+        aim = self.ratio([(3e6, [100, 100]), (2e6, [300, 300]), (2.8e6, [90, 100])],
+                         [(3e5, [100, 100]), (2.5e5, [310, 300]), (4e5, [100, 100])])
+        self.assertAlmostEqual(aim.value, 8)
+        self.assertEqual(verdict(aim), 'met')
+        self.assertIn('median of 3 ratios', aim.how)
+
+    def test_rounds_in_which_the_cpus_moved_do_not_count(self):
+        aim = self.ratio([(3e6, [100, 100]), (2e6, [100, 110])], [(3e5, [400, 400]), (4e5, [110, 149])])
+        self.assertAlmostEqual(aim.value, 5)
+        self.assertEqual(verdict(aim), 'MISSED')
+
+    def test_rows_that_were_never_measured_at_one_distance_are_not_compared(self):
+        near, far, moved = (3e6, [100, 100]), (3e5, [400, 400]), (3e5, [100, 400])
+        for over, under in (([near], [far]), ([near], [moved]), ([near, moved], [moved, far])):
+            aim = self.ratio(over, under)
+            self.assertIsNone(aim.value)
+            self.assertFalse(aim.is_met)
+            self.assertEqual(verdict(aim), 'not comparable')
+        self.assertIn('CPUs 100 ns apart; Open vSwitch ct(nat) 0.300 M/s, limited by the system, CPUs 400 ns apart',
+                      self.ratio([near], [far]).how)
+
+    def test_where_no_round_will_do_a_ratio_is_of_two(self):
+        aim = self.ratio([(3e6, [100, 100]), (2e6, [400, 400])], [(4e5, [410, 400]), (5e5, [100, 400])])
+        self.assertAlmostEqual(aim.value, 5)
+        self.assertEqual(verdict(aim), 'MISSED')
+
+    def test_where_the_distance_is_unknown_rows_are_compared(self):
+        self.assertEqual(verdict(self.ratio([(3e6, [])], [(3e5, [])])), 'met')
+
     def test_what_was_not_measured_is_neither(self):
         for text, aim in self.verdicts(rows(), groups()).items():
             self.assertIsNone(aim.value, text)
             self.assertFalse(aim.is_met, text)
+            self.assertEqual(verdict(aim), 'not measured')
 
 
 class GroupTest(unittest.TestCase):
@@ -161,26 +208,29 @@ class InstructionsTest(unittest.TestCase):
 
 class TripsTest(unittest.TestCase):
     def test_says_when_the_machine_was_another_for_another_system(self):
-        near = {'title': 'one', 'line_trips_ns': [100, 110]}
-        far = {'title': 'other', 'line_trips_ns': [120, 500]}
-        self.assertIn('in 100 to 110 ns', line_of_trips([near]))
-        self.assertNotIn('DIFFERENT', line_of_trips([near]))
-        self.assertIn('in 100 to 500 ns, before and after: one 100 and 110; other 120 and 500. SYSTEMS WERE MEASURED',
-                      line_of_trips([near, far]))
-        self.assertIn('not measured', line_of_trips([{'line_trips_ns': []}]))
+        made = rows()
+        self.assertIn('not measured', line_of_trips(made))
+        for row in made:
+            searched(row, (2e6, [100, 110]))
+        self.assertTrue(line_of_trips(made).endswith('in 100 to 110 ns'))
+        made[-1].searches[0].trips_ns = [120, 500]
+        self.assertIn('in 100 to 500 ns: Tandem 100 to 110 ns;', line_of_trips(made))
+        self.assertIn('nftables over veth 100 to 500 ns. ROWS WERE MEASURED', line_of_trips(made))
 
 
 class PageTest(unittest.TestCase):
     def test_plots_are_well_formed_and_every_reason_is_there(self):
         made, extras = filled()
         made[3].value, made[3].spread, made[3].why = None, (), 'it <fell> over'
+        made[4].searches[0].trips_ns = [200, 301]
         text = page(made, extras)
         plots = re.findall(r'<svg.*?</svg>', text, re.S)
         self.assertGreater(len(plots), 6)
         for plot in plots:
             xml.etree.ElementTree.fromstring(plot)
         self.assertIn('it &lt;fell&gt; over', text)
-        self.assertIn('a &lt;b&gt; 200 and 301. SYSTEMS', text)
+        self.assertIn('<td class="n">200 to 301 ns</td>', text)
+        self.assertIn('ROWS WERE MEASURED ON CPUS OF DIFFERENT DISTANCE', text)
         self.assertIn('v&lt;1&gt;', text)
         self.assertIn('<td>Open &lt;vSwitch&gt;</td><td class="n">41.5</td>', text)
         for aim in map(asdict, aims(made, extras)):
