@@ -12,7 +12,7 @@ namespace tandem {
 class Counter {
  public:
   void Add(uint64_t amount) noexcept {
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__)
     // One instruction where a load and a store are three; as whole to a reader as they are.
     static_assert(sizeof(value_) == sizeof(uint64_t));
     asm("addq %1, %0" : "+m"(value_) : "er"(amount) : "cc");
