@@ -67,6 +67,13 @@ FlowRef FlowTable<Hot>::FindHashed(uint64_t hash, const Key& key, uint8_t protoc
 }
 
 template <class Hot>
+Found<Hot> FlowTable<Hot>::FindAnew(const Lookup<Hot>& lookup) noexcept {
+  const FlowRef ref = FindHashed(lookup.hash, *lookup.key, lookup.protocol);
+  if (!ref) return {};
+  return {&hot_[ref.slot], ref};
+}
+
+template <class Hot>
 FlowRef FlowTable<Hot>::FindOne(const Key& key, uint8_t protocol) noexcept {
   return FindHashed(Hash(key, protocol), key, protocol);
 }
@@ -77,7 +84,7 @@ void FlowTable<Hot>::Find(std::span<Lookup<Hot>> batch) noexcept {
     StartFind(lookup);
   ProbeFind(batch);
   for (Lookup<Hot>& lookup : batch)
-    lookup.found = FinishFind(lookup);
+    lookup.found = FinishFind(lookup).ref;
 }
 
 template <class Hot>

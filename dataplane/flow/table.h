@@ -48,9 +48,18 @@ struct Lookup {
   uint64_t hash = 0;
   FlowRef found;
   // For Find: the first whose tag fits, and its flow.
-  const Hot* likely_flow = nullptr;
+  Hot* likely_flow = nullptr;
   Index::Reference likely = Index::kNone;
   uint8_t protocol = 0;
+};
+
+// A flow that was found; of a burst each is looked at right away.
+template <class Hot>
+struct Found {
+  Hot* flow = nullptr;  // nullptr: none was
+  FlowRef ref;
+
+  explicit operator bool() const { return flow != nullptr; }
 };
 
 // A flow to be, and the hashes of its keys (FlowTable::Hash).
@@ -90,10 +99,11 @@ class FlowTable {
   void Find(std::span<Lookup<Hot>> batch) noexcept;  // at most kBurstMax
   FlowRef FindOne(const Key& key, uint8_t protocol) noexcept;
   // The steps of Find (table_find.h): hashes and fetches the line of the index; compares tags and fetches
-  // flows; compares keys. Nothing may begin or end between the last two, or FindOne has to find it.
+  // flows; compares keys. Nothing may begin or end between the last two, or FindAnew has to find it.
   [[gnu::always_inline]] inline void StartFind(Lookup<Hot>& lookup) const noexcept;
   void ProbeFind(std::span<Lookup<Hot>> batch) const noexcept;
-  [[gnu::always_inline]] inline FlowRef FinishFind(const Lookup<Hot>& lookup) const noexcept;
+  [[gnu::always_inline]] inline Found<Hot> FinishFind(const Lookup<Hot>& lookup) noexcept;
+  Found<Hot> FindAnew(const Lookup<Hot>& lookup) noexcept;  // as if it began now
   FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
   // Brings the index line of a hash near; for callers that insert in stages.
   void PrefetchIndex(uint64_t hash) const noexcept { index_.Prefetch(hash); }

@@ -87,12 +87,12 @@ inline void FlowTable<Hot>::ProbeFind(std::span<Lookup<Hot>> batch) const noexce
 }
 
 template <class Hot>
-inline FlowRef FlowTable<Hot>::FinishFind(const Lookup<Hot>& lookup) const noexcept {
+inline Found<Hot> FlowTable<Hot>::FinishFind(const Lookup<Hot>& lookup) noexcept {
   if (lookup.likely_flow == nullptr) return {};
   const Side side = SideOf(lookup.likely);
   if (!Matches(*lookup.likely_flow, side, *lookup.key, lookup.protocol)) [[unlikely]]
-    return FindHashed(lookup.hash, *lookup.key, lookup.protocol);
-  return {SlotOf(lookup.likely), side};
+    return FindAnew(lookup);
+  return {lookup.likely_flow, {SlotOf(lookup.likely), side}};
 }
 
 }  // namespace tandem::flow

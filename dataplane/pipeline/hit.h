@@ -97,10 +97,8 @@ inline Effect TrackStateless(flow::FlowCommon& common, flow::Side side, Effect o
 }  // namespace internal
 
 template <class Hot>
-[[gnu::always_inline]] inline HitResult ProcessHit(Context& context, Work& work,
+[[gnu::always_inline]] inline HitResult ProcessHit(Context& context, Work& work, Hot& hot,
                                                    flow::FlowRef ref) noexcept {
-  FlowSet<Hot>& flows = context.flows<Hot>();
-  Hot& hot = flows.table.hot(ref.slot);
   if (!context.is_ordinary || (hot.common.flags & flow::kShadow) != 0) [[unlikely]] {
     if (const auto result = internal::Hinder<Hot>(context, work, ref.slot, ref.side))
       return *result;
@@ -120,8 +118,8 @@ template <class Hot>
   if (work.parsed.kind != net::Kind::kTcp) {
     effect = internal::TrackStateless(hot.common, ref.side, effect);
   } else if (!internal::TrackPlainAck(work, hot.common, ref.side)) {
-    const flow::TcpVerdict verdict =
-        flow::TrackTcp(hot.common, flows.table.cold(ref.slot), ref.side, SegmentOf(work));
+    const flow::TcpVerdict verdict = flow::TrackTcp(
+        hot.common, context.flows<Hot>().table.cold(ref.slot), ref.side, SegmentOf(work));
     if (verdict.action == flow::TcpAction::kReopen) [[unlikely]]
       return internal::Reopen<Hot>(context, ref.slot);
     if (verdict.action == flow::TcpAction::kDrop) [[unlikely]] {

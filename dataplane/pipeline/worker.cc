@@ -77,7 +77,10 @@ template <class Hot>
   table.PrefetchIndex(hash);
   auto& batch = std::get<Batch<Hot>>(batches_);
   batch.works[batch.count] = &work;
-  batch.lookups[batch.count] = {.key = &key, .hash = hash, .protocol = work.parsed.protocol};
+  flow::Lookup<Hot>& lookup = batch.lookups[batch.count];
+  lookup.key = &key;
+  lookup.hash = hash;
+  lookup.protocol = work.parsed.protocol;
 }
 
 void Worker::Probe() noexcept {
@@ -143,17 +146,17 @@ template <class Hot>
 template <class Hot>
 [[gnu::always_inline]] inline bool Worker::SettleOne(Work& work,
                                                      const flow::Lookup<Hot>& lookup) noexcept {
-  const flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
+  flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
   // Earlier packets of this burst may have begun the flow, or ended it.
-  flow::FlowRef ref;
+  flow::Found<Hot> found;
   if (context_.flows_changed) [[unlikely]] {
-    ref = table.FindHashed(lookup.hash, *lookup.key, lookup.protocol);
+    found = table.FindAnew(lookup);
   } else {
-    ref = table.FinishFind(lookup);
+    found = table.FinishFind(lookup);
   }
-  if (ref && ProcessHit<Hot>(context_, work, ref) == HitResult::kDone) [[likely]]
+  if (found && ProcessHit(context_, work, *found.flow, found.ref) == HitResult::kDone) [[likely]]
     return true;
-  return Begin(work, lookup, static_cast<bool>(ref));
+  return Begin(work, lookup, static_cast<bool>(found));
 }
 
 // `had_flow`: one that has just ended.
