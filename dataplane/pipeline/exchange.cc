@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/exchange.h"
 
-// The rings' C11 variant: the same instructions on x86, and ThreadSanitizer understands it.
-#define RTE_USE_C11_MEM_MODEL 1
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
@@ -10,6 +8,10 @@
 
 #include "dataplane/base/assert.h"
 #include "dataplane/base/limits.h"
+
+#ifndef RTE_USE_C11_MEM_MODEL
+#error "other headers may bring the rings before this file could ask for it: meson.build does"
+#endif
 
 namespace tandem::pipeline {
 
