@@ -22,6 +22,9 @@ namespace tandem::flow {
 
 // Which leg a packet came in on.
 enum class Side : uint8_t { kClient = 0, kServer = 1 };
+constexpr Side Opposite(Side side) {
+  return side == Side::kClient ? Side::kServer : Side::kClient;
+}
 
 inline constexpr uint32_t kNoSlot = UINT32_MAX;
 

@@ -81,7 +81,7 @@ FlowRef FlowTable<Hot>::FindOne(const Key& key, uint8_t protocol) noexcept {
 template <class Hot>
 void FlowTable<Hot>::Find(std::span<Lookup<Hot>> batch) noexcept {
   for (Lookup<Hot>& lookup : batch)
-    StartFind(lookup);
+    StartFind(*lookup.key, lookup.protocol, lookup);
   ProbeFind(batch);
   for (Lookup<Hot>& lookup : batch)
     lookup.found = FinishFind(lookup).ref;

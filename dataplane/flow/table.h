@@ -100,7 +100,8 @@ class FlowTable {
   FlowRef FindOne(const Key& key, uint8_t protocol) noexcept;
   // The steps of Find (table_find.h): hashes and fetches the line of the index; compares tags and fetches
   // flows; compares keys. Nothing may begin or end between the last two, or FindAnew has to find it.
-  [[gnu::always_inline]] inline void StartFind(Lookup<Hot>& lookup) const noexcept;
+  [[gnu::always_inline]] inline void StartFind(const Key& key, uint8_t protocol,
+                                               Lookup<Hot>& lookup) const noexcept;
   void ProbeFind(std::span<Lookup<Hot>> batch) const noexcept;
   [[gnu::always_inline]] inline Found<Hot> FinishFind(const Lookup<Hot>& lookup) noexcept;
   Found<Hot> FindAnew(const Lookup<Hot>& lookup) noexcept;  // as if it began now

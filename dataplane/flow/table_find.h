@@ -60,10 +60,15 @@ inline void FlowTable<Hot>::LookAt(Lookup<Hot>& lookup, Index::Reference likely)
   PrefetchFlow(lookup.likely_flow);
 }
 
+// (The key is read before anything is written: it may still be in registers.)
 template <class Hot>
-inline void FlowTable<Hot>::StartFind(Lookup<Hot>& lookup) const noexcept {
-  lookup.hash = Hash(*lookup.key, lookup.protocol);
-  index_.Prefetch(lookup.hash);
+inline void FlowTable<Hot>::StartFind(const Key& key, uint8_t protocol,
+                                      Lookup<Hot>& lookup) const noexcept {
+  const uint64_t hash = Hash(key, protocol);
+  index_.Prefetch(hash);
+  lookup.key = &key;
+  lookup.hash = hash;
+  lookup.protocol = protocol;
 }
 
 template <class Hot>

@@ -18,10 +18,6 @@ enum TcpFlag : uint8_t { kFlagFin = 0x01, kFlagSyn = 0x02, kFlagRst = 0x04, kFla
 
 inline constexpr uint8_t kWindowScaleMax = 14;  // RFC 7323 section 2.3
 
-constexpr Side Other(Side side) {
-  return side == Side::kClient ? Side::kServer : Side::kClient;
-}
-
 // Serial number arithmetic (RFC 1982).
 constexpr bool IsAtOrAfter(uint32_t a, uint32_t b) {
   return static_cast<int32_t>(a - b) >= 0;

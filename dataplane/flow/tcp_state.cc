@@ -274,8 +274,8 @@ bool IsTakenOver(const FlowCommon& flow) {
 // Takes in what a segment with ACK, but without SYN, says of both sides.
 void NoteAck(FlowCommon& flow, Side side, const TcpSegment& segment) {
   const bool first = !Has(flow, SeenFlag(side));
-  if (!Has(flow, SeenFlag(Other(side)))) {
-    uint32_t& estimate = AckOf(flow, Other(side));
+  if (!Has(flow, SeenFlag(Opposite(side)))) {
+    uint32_t& estimate = AckOf(flow, Opposite(side));
     if (first || IsAtOrAfter(EndOf(segment), estimate)) estimate = EndOf(segment);
   }
   uint32_t& ack = AckOf(flow, side);
@@ -337,7 +337,7 @@ struct Expectation {
 };
 
 Expectation ExpectationOf(const FlowCommon& flow, Side side) {
-  const Side receiver = Other(side);
+  const Side receiver = Opposite(side);
   const unsigned width =
       receiver == Side::kClient ? flow.client_window_log2 : flow.server_window_log2;
   if (Has(flow, SeenFlag(receiver))) return {true, AckOf(flow, receiver), width};

@@ -150,6 +150,7 @@ template <class Hot, class Group>
 struct CreateRows : Rows<Group> {
   using Rows<Group>::group;
 
+  ShapeTeller<Hot> shapes;
   Likeness<Hot> likeness;
   size_t row_max = 0;  // bytes of a row that is like the first
 
@@ -211,23 +212,12 @@ struct FlowBatchWriter::Impl {
     }
   }
 
-  template <class Hot>
-  ShapeTeller<Hot>& Shapes() {
-    if constexpr (Hot::kIsIpv6) {
-      return shapes6;
-    } else {
-      return shapes4;
-    }
-  }
-
   batch::CreateRows<flow::FlowHot4, batch::CreateGroup<Fixed32Codec, 0>> creates4;
   batch::CreateRows<flow::FlowHot6, batch::CreateGroup<Ipv6Codec, 1>> creates6;
   batch::Rows<batch::UpdateGroup> updates[2];
   batch::CloseRows closes[2];
   batch::Rows<batch::TouchGroup> touches[2];
   batch::Rows<batch::AuditGroup> audits[2];
-  ShapeTeller<flow::FlowHot4> shapes4;
-  ShapeTeller<flow::FlowHot6> shapes6;
   size_t size_max = 0;
   size_t room = 0;  // at least so many bytes are left for values
   uint32_t rows = 0;
@@ -237,7 +227,7 @@ template <class Hot>
 [[gnu::always_inline]] inline bool FlowBatchWriter::Impl::AddCreate(const Hot& flow,
                                                                     const FlowName& name) noexcept {
   auto& to = Creates<Hot>();
-  if (!to.likeness.IsLike(flow, name, Shapes<Hot>()) || room < to.row_max || rows == kRowsMax)
+  if (!to.likeness.IsLike(flow, name, to.shapes) || room < to.row_max || rows == kRowsMax)
       [[unlikely]] {
     return AddAnyCreate(flow, name.slot, name.value, name.age_ticks);
   }

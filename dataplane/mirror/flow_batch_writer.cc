@@ -98,8 +98,8 @@ FlowBatchWriter::~FlowBatchWriter() = default;
 void FlowBatchWriter::Begin(size_t size, const config::Dictionary& dictionary) noexcept {
   TANDEM_ASSERT(size >= 256);
   impl_->EachGroup([](auto& to) { to.Clear(); });
-  impl_->shapes4.Begin(dictionary);
-  impl_->shapes6.Begin(dictionary);
+  impl_->creates4.shapes.Begin(dictionary);
+  impl_->creates6.shapes.Begin(dictionary);
   impl_->size_max = size;
   impl_->room = size;
   impl_->rows = 0;
@@ -113,7 +113,7 @@ bool FlowBatchWriter::Impl::AddAnyCreate(const Hot& flow, uint32_t slot, flow::R
   if (rows == kRowsMax) return false;
   auto& to = Creates<Hot>();
   const FlowName name{slot, value, age_ticks};
-  const bool is_like = to.likeness.IsLike(flow, name, Shapes<Hot>());
+  const bool is_like = to.likeness.IsLike(flow, name, to.shapes);
   if (!(is_like && AddLike(flow, name)) && !AddUnlike(flow, name)) return false;
   Count(to, slot, value);
   ++rows;
@@ -137,7 +137,7 @@ bool FlowBatchWriter::Impl::AddUnlike(const Hot& flow, const FlowName& name) noe
   using Address = decltype(Hot::Key::source);
   auto& to = Creates<Hot>();
   const flow::FlowCommon& common = flow.common;
-  const uint32_t shape = Shapes<Hot>().ShapeOf(flow);
+  const uint32_t shape = to.shapes.ShapeOf(flow);
   const bool has_return =
       (common.flags & flow::kTranslateSource) != 0 || (shape & kReturnExplicit) != 0;
   const bool has_destination = (shape & kDestinationExplicit) != 0;

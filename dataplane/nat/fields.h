@@ -108,8 +108,4 @@ inline uint64_t FixUdpChecksum(uint8_t* bytes, uint64_t change) {
   return Load<uint16_t>(bytes) == 0 ? 0 : FixIcmpChecksum(bytes, change);
 }
 
-constexpr flow::Side Opposite(flow::Side side) {
-  return side == flow::Side::kClient ? flow::Side::kServer : flow::Side::kClient;
-}
-
 }  // namespace tandem::nat

@@ -70,7 +70,7 @@ void RewriteError(Packet& packet, const Parsed& parsed, const Parsed& quoted, co
   constexpr bool kIpv4 = !Hot::kIsIpv6;
   // The quoted packet left towards `near`, as its key turned round; the far end had sent it as `far`.
   const auto& near = KeyOf(flow, side);
-  const auto& far = KeyOf(flow, Opposite(side));
+  const auto& far = KeyOf(flow, flow::Opposite(side));
   const uint64_t inside = RewriteQuoted(packet, parsed, quoted, far);
 
   uint8_t* ip = packet.data + parsed.l3_offset;

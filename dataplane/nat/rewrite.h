@@ -67,7 +67,7 @@ inline void RewriteL4(net::Packet& packet, const net::Parsed& parsed, net::Kind 
 // (What is read of `parsed` is read before the packet, which might be the same memory, is written.)
 inline void Rewrite(net::Packet& packet, const net::Parsed& parsed, const flow::FlowHot4& flow,
                     flow::Side side) noexcept {
-  const net::FlowKey4& answer = KeyOf(flow, Opposite(side));
+  const net::FlowKey4& answer = KeyOf(flow, flow::Opposite(side));
   uint8_t* const ip = packet.data + parsed.l3_offset;
   uint8_t* const l4 = packet.data + parsed.l4_offset;
   const net::Kind kind = parsed.kind;
@@ -79,7 +79,7 @@ inline void Rewrite(net::Packet& packet, const net::Parsed& parsed, const flow::
 
 inline void Rewrite(net::Packet& packet, const net::Parsed& parsed, const flow::FlowHot6& flow,
                     flow::Side side) noexcept {
-  const net::FlowKey6& answer = KeyOf(flow, Opposite(side));
+  const net::FlowKey6& answer = KeyOf(flow, flow::Opposite(side));
   uint8_t* const ip = packet.data + parsed.l3_offset;
   uint8_t* const l4 = packet.data + parsed.l4_offset;
   const uint64_t addresses = TurnAddresses(ip + kIpv6SourceOffset, answer);

@@ -68,16 +68,10 @@ class Table {
   // The entry of `address` on `interface`; index 0 when there is none.
   flow::NeighbourRef Find(config::InterfaceId interface, const IpAddress& address) const noexcept;
   // kFree when the reference has outlived its entry.
-  View Read(flow::NeighbourRef ref) const noexcept {
-    const Entry& entry = entries_[ref.index];
-    if (entry.generation.load(std::memory_order_acquire) != ref.generation) return {};
-    return Unpack(entry.word.load(std::memory_order_acquire));
-  }
-  // The same of a neighbour that packets can be sent to, in a register; kNoMac of any other.
+  View Read(flow::NeighbourRef ref) const noexcept { return Unpack(ReadWord(ref)); }
+  // The MAC of a neighbour that packets can be sent to, in a register; kNoMac of any other.
   MacWord ReadUsable(flow::NeighbourRef ref) const noexcept {
-    const Entry& entry = entries_[ref.index];
-    if (entry.generation.load(std::memory_order_acquire) != ref.generation) return kNoMac;
-    const uint64_t word = entry.word.load(std::memory_order_acquire);
+    const uint64_t word = ReadWord(ref);
     static_assert(offsetof(View, mac) == 0 && offsetof(View, state) == sizeof(MacAddress));
     if (!IsUsable(static_cast<State>(static_cast<uint8_t>(word >> 48)))) return kNoMac;
     return word & kMacWordMask;
@@ -130,6 +124,12 @@ class Table {
  private:
   static constexpr size_t kBuckets = kNeighboursMax;
 
+  // A View; that of a free entry is all zeros.
+  uint64_t ReadWord(flow::NeighbourRef ref) const noexcept {
+    const Entry& entry = entries_[ref.index];
+    if (entry.generation.load(std::memory_order_acquire) != ref.generation) return 0;
+    return entry.word.load(std::memory_order_acquire);
+  }
   size_t BucketOf(config::InterfaceId interface, const IpAddress& address) const noexcept;
 
   std::unique_ptr<Entry[]> entries_;  // [0] is never used

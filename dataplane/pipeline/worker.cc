@@ -72,15 +72,9 @@ void Worker::Arrive(std::span<const net::Packet> packets, Origin origin) noexcep
 template <class Hot>
 [[gnu::always_inline]] inline void Worker::StartFind(Work& work,
                                                      const typename Hot::Key& key) noexcept {
-  const flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
-  const uint64_t hash = table.Hash(key, work.parsed.protocol);
-  table.PrefetchIndex(hash);
   auto& batch = std::get<Batch<Hot>>(batches_);
   batch.works[batch.count] = &work;
-  flow::Lookup<Hot>& lookup = batch.lookups[batch.count];
-  lookup.key = &key;
-  lookup.hash = hash;
-  lookup.protocol = work.parsed.protocol;
+  context_.flows<Hot>().table.StartFind(key, work.parsed.protocol, batch.lookups[batch.count]);
 }
 
 void Worker::Probe() noexcept {

@@ -34,8 +34,8 @@ class Worker {
   void Tidy() noexcept;
 
  private:
-  static constexpr size_t kNear =
-      3;  // so many packets ahead a flow comes into the first-level cache
+  // So many packets ahead a flow comes into the first-level cache.
+  static constexpr size_t kNear = 3;
 
   // The packets of a family whose flows are to be found, by number. Behind `count`, lookups are anything.
   template <class Hot>
