@@ -177,7 +177,8 @@ void FlowSender::Impl::UpdateState() noexcept {
       state = Mutated(Mutation::kEarlyInSync) ? StreamState::kInSync : StreamState::kAuditing;
       break;
     case StreamState::kAuditing:
-      if (unproved() != 0) break;
+      // What changed since its range was proved may be too old by now.
+      if (unproved() != 0 || lag > kLagMax) break;
       state = StreamState::kInSync;
       counters.last_audit_pass.Set(now);
       break;

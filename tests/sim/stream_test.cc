@@ -32,4 +32,11 @@ TEST_CASE("small world: seeds") {
   }
 }
 
+// The last proof of a session's first pass comes after a pause of the writer, in which what it had not told
+// yet grew old.
+TEST_CASE("small world: a proof that comes late") {
+  Journal journal;
+  CHECK_NOTHROW(RunSeed(1310303929, 15'000, journal));
+}
+
 }  // namespace tandem::sim
