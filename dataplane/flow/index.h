@@ -38,7 +38,16 @@
 namespace tandem::flow {
 
 class Index {
+  static constexpr unsigned kPlaces = 10;
+
  public:
+  struct alignas(64) Bucket {
+    uint16_t tags[kPlaces];  // 0: empty
+    uint32_t displaced;
+    uint32_t refs[kPlaces];
+  };
+  static_assert(sizeof(Bucket) == 64);
+
   using Reference = uint32_t;  // below kReferenceMax
   static constexpr Reference kNone = UINT32_MAX;
   static constexpr Reference kReferenceMax = 1U << 31;
@@ -48,7 +57,9 @@ class Index {
   // `memory`: BytesNeeded(entries) bytes, 64-byte aligned, zeroed; outlives this.
   Index(std::span<std::byte> memory, uint32_t entries);
 
-  void Prefetch(uint64_t hash) const noexcept { PrefetchForBurst(&buckets_[PrimaryOf(hash)]); }
+  // Where the search for a key begins.
+  const Bucket* Primary(uint64_t hash) const noexcept { return &buckets_[PrimaryOf(hash)]; }
+  void Prefetch(uint64_t hash) const noexcept { PrefetchForBurst(Primary(hash)); }
   void PrefetchAlternate(uint64_t hash) const noexcept {
     PrefetchForBurst(&buckets_[AlternateOf(PrimaryOf(hash), TagOf(hash))]);
   }
@@ -57,7 +68,9 @@ class Index {
   class Candidates {
    public:
     bool empty() const { return mask_ == 0; }
-    Reference front() const { return refs_[std::countr_zero(mask_)] & ~kDisplaced; }
+    Reference front() const {
+      return refs_[static_cast<unsigned>(std::countr_zero(mask_))] & ~kDisplaced;
+    }
     Reference FrontOrNone() const { return empty() ? kNone : front(); }
     void PopFront() { mask_ &= mask_ - 1; }
 
@@ -67,22 +80,21 @@ class Index {
     uint32_t mask_ = 0;  // one bit a place
   };
 
-  Candidates InPrimary(uint64_t hash) const noexcept {
-    return In(buckets_[PrimaryOf(hash)], TagOf(hash));
+  static Candidates InPrimary(const Bucket* primary, uint64_t hash) noexcept {
+    return In(*primary, TagOf(hash));
   }
   Candidates InAlternate(uint64_t hash) const noexcept {
     return In(buckets_[AlternateOf(PrimaryOf(hash), TagOf(hash))], TagOf(hash));
   }
-  // Whether a key that is not in the primary bucket of `hash` may be in its alternate.
-  bool HasDisplaced(uint64_t hash) const noexcept {
-    return buckets_[PrimaryOf(hash)].displaced != 0;
-  }
+  // Whether a key that is not in its primary bucket may be in its alternate.
+  static bool HasDisplaced(const Bucket* primary) noexcept { return primary->displaced != 0; }
 
   // The first reference that `matches` accepts, or kNone.
   template <class Matches>
   Reference Find(uint64_t hash, const Matches& matches) const noexcept {
-    const Reference found = FirstMatch(InPrimary(hash), matches);
-    if (found != kNone || !HasDisplaced(hash)) return found;
+    const Bucket* const primary = Primary(hash);
+    const Reference found = FirstMatch(InPrimary(primary, hash), matches);
+    if (found != kNone || !HasDisplaced(primary)) return found;
     return FirstMatch(InAlternate(hash), matches);
   }
 
@@ -100,17 +112,9 @@ class Index {
   bool Erase(uint64_t hash, Reference reference) noexcept;
 
  private:
-  static constexpr unsigned kPlaces = 10;
   static constexpr uint32_t kAllPlaces = (1U << kPlaces) - 1;
   static constexpr uint32_t kDisplaced = 1U << 31;
   static constexpr unsigned kSearchMax = 512;  // buckets that Insert looks at to make room
-
-  struct alignas(64) Bucket {
-    uint16_t tags[kPlaces];  // 0: empty
-    uint32_t displaced;
-    uint32_t refs[kPlaces];
-  };
-  static_assert(sizeof(Bucket) == 64);
 
   struct Step {  // of the search for a free place
     uint32_t bucket;
@@ -120,10 +124,8 @@ class Index {
 
   static uint32_t BucketCount(uint32_t entries);
 
-  static uint16_t TagOf(uint64_t hash) {
-    const auto tag = static_cast<uint16_t>(hash);
-    return tag != 0 ? tag : 1;
-  }
+  // Never 0.
+  static uint16_t TagOf(uint64_t hash) { return static_cast<uint16_t>(hash | 1); }
   uint32_t PrimaryOf(uint64_t hash) const {
     return static_cast<uint32_t>(((hash >> 32) * bucket_count_) >> 32);
   }

@@ -47,7 +47,8 @@ struct Lookup {
   const typename Hot::Key* key = nullptr;
   uint64_t hash = 0;
   FlowRef found;
-  // For Find: the first whose tag fits, and its flow.
+  // For Find: where it begins; the first whose tag fits, and its flow.
+  const Index::Bucket* primary = nullptr;
   Hot* likely_flow = nullptr;
   Index::Reference likely = Index::kNone;
   uint8_t protocol = 0;

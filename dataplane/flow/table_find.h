@@ -65,7 +65,8 @@ template <class Hot>
 inline void FlowTable<Hot>::StartFind(const Key& key, uint8_t protocol,
                                       Lookup<Hot>& lookup) const noexcept {
   const uint64_t hash = Hash(key, protocol);
-  index_.Prefetch(hash);
+  lookup.primary = index_.Primary(hash);
+  PrefetchForBurst(lookup.primary);
   lookup.key = &key;
   lookup.hash = hash;
   lookup.protocol = protocol;
@@ -79,8 +80,8 @@ inline void FlowTable<Hot>::ProbeFind(std::span<Lookup<Hot>> batch) const noexce
   std::array<Lookup<Hot>*, kBurstMax> displaced;
   size_t displaced_count = 0;
   for (Lookup<Hot>& lookup : batch) {
-    LookAt(lookup, index_.InPrimary(lookup.hash).FrontOrNone());
-    if (lookup.likely == Index::kNone && index_.HasDisplaced(lookup.hash)) [[unlikely]] {
+    LookAt(lookup, Index::InPrimary(lookup.primary, lookup.hash).FrontOrNone());
+    if (lookup.likely == Index::kNone && Index::HasDisplaced(lookup.primary)) [[unlikely]] {
       index_.PrefetchAlternate(lookup.hash);
       displaced[displaced_count++] = &lookup;
     }

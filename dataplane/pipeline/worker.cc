@@ -29,11 +29,23 @@ void Worker::ProcessBurst(std::span<const net::Packet> packets, Origin origin) n
 }
 
 void Worker::Arrive(std::span<const net::Packet> packets, Origin origin) noexcept {
-  CountArrivals(packets, origin);
   std::get<0>(batches_).count = std::get<1>(batches_).count = 0;
+  if (packets.empty()) return;
+  Context& context = context_;
   const size_t count = packets.size();
+  // Those of one port mostly come one after the other.
+  uint16_t port = packets[0].port;
+  size_t port_begin = 0;
+  uint64_t bytes = 0;
   for (size_t i = 0; i < count; ++i) {
     if (i + 2 < count) __builtin_prefetch(packets[i + 2].data);
+    if (packets[i].port != port) [[unlikely]] {
+      CountArrivals(port, i - port_begin, bytes, origin);
+      port = packets[i].port;
+      port_begin = i;
+      bytes = 0;
+    }
+    bytes += packets[i].length;
     Work& work = works_[i];
     const bool is_common = net::ParseCommon(packets[i], work.parsed);
     work.packet = packets[i];
@@ -43,9 +55,10 @@ void Worker::Arrive(std::span<const net::Packet> packets, Origin origin) noexcep
     }
     // (The key is hashed while it is at hand.)
     StartFind<flow::FlowHot4>(work, work.parsed.key4);
-    if (ClassifyCommon(context_, work) == Business::kTraffic) [[likely]]
+    if (ClassifyCommon(context, work) == Business::kTraffic) [[likely]]
       ++std::get<Batch<flow::FlowHot4>>(batches_).count;
   }
+  CountArrivals(port, count - port_begin, bytes, origin);
 }
 
 [[gnu::noinline]] void Worker::ArriveUncommon(Work& work) noexcept {
@@ -85,23 +98,15 @@ void Worker::Probe() noexcept {
       batches_);
 }
 
-void Worker::CountArrivals(std::span<const net::Packet> packets, Origin origin) noexcept {
+// `count` packets that one port received, now or a while ago.
+void Worker::CountArrivals(uint16_t port, uint64_t count, uint64_t bytes, Origin origin) noexcept {
   WorkerCounters& counters = context_.counters;
-  if (origin == Origin::kOtherWorker) counters.handed_in.Add(packets.size());
-  if (origin == Origin::kHeld) counters.held.Subtract(packets.size());
+  if (origin == Origin::kOtherWorker) counters.handed_in.Add(count);
+  if (origin == Origin::kHeld) counters.held.Subtract(count);
   if (origin != Origin::kWire) return;
-  counters.received.Add(packets.size());
-  // Those of one port mostly come one after the other.
-  for (auto packet = packets.begin(); packet != packets.end();) {
-    const auto first = packet;
-    uint64_t bytes = 0;
-    do {
-      bytes += packet->length;
-    } while (++packet != packets.end() && packet->port == first->port);
-    PortCounters& port = counters.ports[first->port];
-    port.received_packets.Add(static_cast<uint64_t>(packet - first));
-    port.received_bytes.Add(bytes);
-  }
+  counters.received.Add(count);
+  counters.ports[port].received_packets.Add(count);
+  counters.ports[port].received_bytes.Add(bytes);
 }
 
 void Worker::Settle() noexcept {
@@ -123,12 +128,13 @@ void Worker::SettleAll() noexcept {
 // What is left in the batch are packets of flows that may be among those which begin now.
 template <class Hot>
 [[gnu::noinline]] void Worker::SettleOnce() noexcept {
+  Context& context = context_;
   auto& batch = std::get<Batch<Hot>>(batches_);
   const size_t count = batch.count;
   size_t left = 0;
   for (size_t i = 0; i < count; ++i) {
     __builtin_prefetch(batch.lookups[i + kNear].likely_flow);
-    if (SettleOne(*batch.works[i], batch.lookups[i])) [[likely]]
+    if (SettleOne(context, *batch.works[i], batch.lookups[i])) [[likely]]
       continue;
     batch.works[left] = batch.works[i];
     batch.lookups[left++] = batch.lookups[i];
@@ -138,17 +144,17 @@ template <class Hot>
 
 // False: not now.
 template <class Hot>
-[[gnu::always_inline]] inline bool Worker::SettleOne(Work& work,
+[[gnu::always_inline]] inline bool Worker::SettleOne(Context& context, Work& work,
                                                      const flow::Lookup<Hot>& lookup) noexcept {
-  flow::FlowTable<Hot>& table = context_.flows<Hot>().table;
+  flow::FlowTable<Hot>& table = context.flows<Hot>().table;
   // Earlier packets of this burst may have begun the flow, or ended it.
   flow::Found<Hot> found;
-  if (context_.flows_changed) [[unlikely]] {
+  if (context.flows_changed) [[unlikely]] {
     found = table.FindAnew(lookup);
   } else {
     found = table.FinishFind(lookup);
   }
-  if (found && ProcessHit(context_, work, *found.flow, found.ref) == HitResult::kDone) [[likely]]
+  if (found && ProcessHit(context, work, *found.flow, found.ref) == HitResult::kDone) [[likely]]
     return true;
   return Begin(work, lookup, static_cast<bool>(found));
 }

@@ -45,7 +45,7 @@ class Worker {
     size_t count = 0;
   };
 
-  void CountArrivals(std::span<const net::Packet> packets, Origin origin) noexcept;
+  void CountArrivals(uint16_t port, uint64_t count, uint64_t bytes, Origin origin) noexcept;
   void ArriveUncommon(Work& work) noexcept;
   template <class Hot>
   void StartFind(Work& work, const typename Hot::Key& key) noexcept;
@@ -54,7 +54,7 @@ class Worker {
   template <class Hot>
   void SettleOnce() noexcept;
   template <class Hot>
-  bool SettleOne(Work& work, const flow::Lookup<Hot>& lookup) noexcept;
+  bool SettleOne(Context& context, Work& work, const flow::Lookup<Hot>& lookup) noexcept;
   template <class Hot>
   bool Begin(Work& work, const flow::Lookup<Hot>& lookup, bool had_flow) noexcept;
   void ReleaseHeld() noexcept;
