@@ -41,6 +41,7 @@ class Index {
   static constexpr unsigned kPlaces = 10;
 
  public:
+  // A lookup remembers one between its steps; what is in it is the index's business.
   struct alignas(64) Bucket {
     uint16_t tags[kPlaces];  // 0: empty
     uint32_t displaced;
@@ -124,7 +125,7 @@ class Index {
 
   static uint32_t BucketCount(uint32_t entries);
 
-  // Never 0.
+  // Odd, so never 0: fifteen bits tell keys apart, and choose among as many alternates.
   static uint16_t TagOf(uint64_t hash) { return static_cast<uint16_t>(hash | 1); }
   uint32_t PrimaryOf(uint64_t hash) const {
     return static_cast<uint32_t>(((hash >> 32) * bucket_count_) >> 32);

@@ -47,7 +47,7 @@ struct Lookup {
   const typename Hot::Key* key = nullptr;
   uint64_t hash = 0;
   FlowRef found;
-  // For Find: where it begins; the first whose tag fits, and its flow.
+  // For Find: the bucket where it begins, the first flow whose tag fits, and its reference.
   const Index::Bucket* primary = nullptr;
   Hot* likely_flow = nullptr;
   Index::Reference likely = Index::kNone;

@@ -31,7 +31,7 @@ void Worker::ProcessBurst(std::span<const net::Packet> packets, Origin origin) n
 void Worker::Arrive(std::span<const net::Packet> packets, Origin origin) noexcept {
   std::get<0>(batches_).count = std::get<1>(batches_).count = 0;
   if (packets.empty()) return;
-  Context& context = context_;
+  Context& context = context_;  // through `this` it would be read again for each packet
   const size_t count = packets.size();
   // Those of one port mostly come one after the other.
   uint16_t port = packets[0].port;
