@@ -152,11 +152,22 @@ class OpenVSwitch(System):
         return super().is_up() and (self.directory / 'br0.mgmt').exists()
 
     def stop(self):
+        self._take_links_away()
         super().stop()
         if self.database is not None:
             self.database.terminate()
             self.database.wait(SECONDS)
             self.database = None
+
+    def _take_links_away(self):
+        """Ends the daemon in the way that leaves none of the links behind that its bridge made."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        try:
+            self.run('bin', 'ovs-appctl', '-t', self.directory / 'vswitchd.ctl', 'exit', '--cleanup')
+            self.process.wait(SECONDS)
+        except (DeviceFailed, subprocess.TimeoutExpired):
+            pass  # it is made to end all the same
 
     def configuration(self):
         return '\n'.join([*self.said, 'ovs-ofctl add-flows br0 - <<END', FLOWS + 'END'])
