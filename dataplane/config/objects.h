@@ -37,8 +37,8 @@ struct Interface {
   uint16_t mtu = 1500;
   MacAddress mac{};  // source MAC of non-floating addresses
   Facing facing = Facing::kBoth;
-  bool is_watched = false;  // workers stamp when something last came from it
-  MacWord mac_word = 0;     // `mac` again, by Snapshot::Finish
+  bool is_watched = false;    // workers stamp when something last came from it
+  MacWord mac_word = kNoMac;  // `mac` again, by Snapshot::Finish; not of a hole
   // Self IPs with their prefix lengths, non-floating first.
   std::vector<IpPrefix> self_ips;
   std::vector<TrafficGroupId> floating_groups;  // of the last ones of them, which float

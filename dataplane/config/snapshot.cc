@@ -153,6 +153,7 @@ void Snapshot::Finish(const Snapshot* previous) {
   const auto masked = std::ranges::find_if(traffic_groups, &TrafficGroup::has_mac);
   masquerade_mac = masked == traffic_groups.end() ? kNoMac : WordOf(masked->mac);
   addresses = AddressIndex();
+  interface_count = static_cast<uint32_t>(interfaces.size());
   for (Interface& interface : interfaces) {
     if (interface.id == 0) continue;
     interface.mac_word = WordOf(interface.mac);

@@ -57,7 +57,8 @@ struct Snapshot {
   Announcements announcements;
   std::unordered_map<IpAddress, std::vector<uint16_t>, IpAddressHash> member_ports;  // sorted
   std::shared_ptr<const Dictionary> dictionary;
-  uint64_t config_hash = 0;  // of what decides forwarding, by names: equal on two devices alike
+  uint64_t config_hash = 0;      // of what decides forwarding, by names: equal on two devices alike
+  uint32_t interface_count = 0;  // interfaces.size(): a division, which packets have no time for
   MacWord masquerade_mac = kNoMac;  // of the first traffic group that has one
   // Whether any virtual that is mirrored has its flows told before they are established, waits until
   // they are old enough, or holds packets back until the peer has their flow.
@@ -83,7 +84,11 @@ struct Snapshot {
     return vlan_map[port * kVlansPerPort + vlan];
   }
   // nullptr when there is none of that id.
-  const Interface* FindInterface(InterfaceId id) const { return Find(interfaces, id); }
+  const Interface* FindInterface(InterfaceId id) const {
+    if (id >= interface_count) return nullptr;
+    const Interface& interface = interfaces.data()[id];
+    return interface.id != 0 ? &interface : nullptr;
+  }
   const Virtual* FindVirtual(VirtualId id) const { return Find(virtuals, id); }
   const Member* FindMember(MemberId id) const { return Find(members, id); }
   const Pool* FindPool(PoolId id) const { return Find(pools, id); }

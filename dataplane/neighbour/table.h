@@ -32,13 +32,14 @@ namespace tandem::neighbour {
 enum class State : uint8_t {
   kFree = 0,
   kIncomplete,  // asked, not answered yet
+  kFailed,      // did not answer; packets are dropped until the next try
+  // Usable ones from here on.
   kReachable,
-  kStale,   // usable, older than the reachable time; probed while in use
-  kFailed,  // did not answer; packets are dropped until the next try
+  kStale,  // older than the reachable time; probed while in use
 };
 
 constexpr bool IsUsable(State state) {
-  return state == State::kReachable || state == State::kStale;
+  return state >= State::kReachable;
 }
 
 // What a reader needs of an entry: the bytes of Table::Entry::word, so that reading it is one load
@@ -50,6 +51,12 @@ struct View {
   bool usable() const { return IsUsable(state); }
 };
 static_assert(sizeof(View) == sizeof(uint64_t));
+
+// Where packets to a neighbour go.
+struct Way {
+  MacWord mac = kNoMac;  // kNoMac: none can be sent there
+  config::InterfaceId interface = 0;
+};
 
 // For `show arp`.
 struct Info {
@@ -69,25 +76,23 @@ class Table {
   flow::NeighbourRef Find(config::InterfaceId interface, const IpAddress& address) const noexcept;
   // kFree when the reference has outlived its entry.
   View Read(flow::NeighbourRef ref) const noexcept { return Unpack(ReadWord(ref)); }
-  // The MAC of a neighbour that packets can be sent to, in a register; kNoMac of any other.
-  MacWord ReadUsable(flow::NeighbourRef ref) const noexcept {
-    const uint64_t word = ReadWord(ref);
+  // For a packet that goes there now: Read and MarkUsed in one.
+  Way Use(flow::NeighbourRef ref) noexcept {
     static_assert(offsetof(View, mac) == 0 && offsetof(View, state) == sizeof(MacAddress));
-    if (!IsUsable(static_cast<State>(static_cast<uint8_t>(word >> 48)))) return kNoMac;
-    return word & kMacWordMask;
-  }
-  config::InterfaceId InterfaceOf(flow::NeighbourRef ref) const noexcept {
-    return entries_[ref.index].interface.load(std::memory_order_relaxed);
+    constexpr uint64_t kFirstUsable = uint64_t{static_cast<uint8_t>(State::kReachable)} << 48;
+    Entry& entry = entries_[ref.index];
+    if (entry.generation.load(std::memory_order_acquire) != ref.generation) return {};
+    const uint64_t word = entry.word.load(std::memory_order_acquire);
+    if (word < kFirstUsable) return {};
+    MarkUsed(entry);
+    return {word & kMacWordMask, entry.interface.load(std::memory_order_relaxed)};
   }
   // When it last answered.
   Tick ConfirmedAt(flow::NeighbourRef ref) const noexcept {
     return entries_[ref.index].confirmed.load(std::memory_order_relaxed);
   }
   // Says that the entry is in use, so that it is kept fresh. One shared write a reachable period.
-  void MarkUsed(flow::NeighbourRef ref) noexcept {
-    std::atomic<bool>& used = entries_[ref.index].used;
-    if (!used.load(std::memory_order_relaxed)) used.store(true, std::memory_order_relaxed);
-  }
+  void MarkUsed(flow::NeighbourRef ref) noexcept { MarkUsed(entries_[ref.index]); }
 
   // ---- any thread -----------------------------------------------------------------------------
   // A copy for display; entries that change meanwhile may be missing or old, never torn.
@@ -124,6 +129,10 @@ class Table {
  private:
   static constexpr size_t kBuckets = kNeighboursMax;
 
+  static void MarkUsed(Entry& entry) noexcept {
+    if (!entry.used.load(std::memory_order_relaxed))
+      entry.used.store(true, std::memory_order_relaxed);
+  }
   // A View; that of a free entry is all zeros.
   uint64_t ReadWord(flow::NeighbourRef ref) const noexcept {
     const Entry& entry = entries_[ref.index];

@@ -24,7 +24,7 @@ struct Packet {
   uint8_t* data = nullptr;  // first byte of the Ethernet header
   void* handle = nullptr;   // the owner's reference: rte_mbuf*, test buffer
   uint32_t length = 0;      // bytes of the whole frame, without FCS
-  uint32_t contiguous = 0;  // bytes readable at `data`; less than `length` for a chained mbuf
+  uint32_t contiguous = 0;  // bytes readable at `data`, up to `length`; fewer of a chained mbuf
   uint16_t headroom = 0;    // writable bytes in front of `data`
   uint16_t port = 0;        // index into Snapshot::ports; of arrival, then of departure
   uint16_t flags = 0;       // PacketFlag

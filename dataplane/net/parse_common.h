@@ -21,25 +21,24 @@ namespace tandem::net::internal {
 // By the first octet of an address: none that is suspect at either end (parse.cc, CheckAddresses), nor
 // a group's.
 inline constexpr auto kIsOddOctet = [] {
-  std::array<bool, 256> odd{};
-  odd[0] = odd[127] = true;
+  std::array<uint8_t, 256> odd{};
+  odd[0] = odd[127] = 1;
   for (size_t octet = 0xe0; octet < odd.size(); ++octet)
-    odd[octet] = true;
+    odd[octet] = 1;
   return odd;
 }();
 
 struct CommonHeader {
-  uint64_t start;   // of the IPv4 header, the first eight bytes
-  uint64_t middle;  // TTL, protocol, checksum, source
-  uint32_t destination;
+  uint64_t start;      // of the IPv4 header, the first eight bytes
+  uint32_t middle;     // TTL, protocol, checksum
+  uint64_t addresses;  // source, destination
 };
 
 // 2^16 is 1 modulo 0xffff, so a number of any width stands for the one's complement sum of its words.
 inline bool IsIpv4SumRight(const CommonHeader& header) {
   uint64_t sum = 0;
-  const bool carries = __builtin_add_overflow(header.start, header.middle, &sum);
-  const bool carries_again =
-      __builtin_add_overflow(sum, uint64_t{header.destination} + carries, &sum);
+  const bool carries = __builtin_add_overflow(header.start, header.addresses, &sum);
+  const bool carries_again = __builtin_add_overflow(sum, uint64_t{header.middle} + carries, &sum);
   return (sum + carries_again) % 0xffff == 0;
 }
 
@@ -48,12 +47,13 @@ inline bool ReadCommonHeader(const Packet& packet, const uint8_t* ip, CommonHead
   constexpr uint64_t kFragment = RTE_BE16(0x3fff);  // its offset, and that more follow
   static_assert(std::endian::native == std::endian::little, "fields are taken out of words");
   std::memcpy(&header.start, ip, 8);
-  std::memcpy(&header.middle, ip + 8, 8);
-  std::memcpy(&header.destination, ip + 16, 4);
+  std::memcpy(&header.middle, ip + 8, 4);
+  std::memcpy(&header.addresses, ip + 12, 8);
   if ((header.start & (kFragment << 48)) != 0) return false;
-  const auto source = static_cast<uint32_t>(header.middle >> 32);
-  if (kIsOddOctet[source & 0xff] || kIsOddOctet[header.destination & 0xff]) return false;
-  if (source == header.destination) return false;
+  const auto source = static_cast<uint32_t>(header.addresses);
+  const auto destination = static_cast<uint32_t>(header.addresses >> 32);
+  if ((kIsOddOctet[source & 0xff] | kIsOddOctet[destination & 0xff]) != 0) return false;
+  if (source == destination) return false;
   if ((packet.flags & (kIpChecksumGood | kIpChecksumBad | kL4ChecksumBad)) != kIpChecksumGood) {
     return (packet.flags & (kIpChecksumBad | kL4ChecksumBad)) == 0 && IsIpv4SumRight(header);
   }
@@ -77,7 +77,9 @@ inline void FillCommon(const CommonHeader& header, const uint8_t* data, uint8_t 
   parsed.l4_length = ip_length - uint32_t{kIpv4Size};
   // Both addresses, then both ports, as they stand in the headers.
   static_assert(offsetof(FlowKey4, destination) == 4 && offsetof(FlowKey4, source_port) == 8);
-  std::memcpy(&parsed.key4, data + kL3 + 12, sizeof(FlowKey4));
+  auto* const key = reinterpret_cast<uint8_t*>(&parsed.key4);
+  std::memcpy(key, &header.addresses, 8);
+  std::memcpy(key + 8, data + kL3 + kIpv4Size, 4);
 }
 
 // With the IPv4 header at `kL3`; a TCP header without options behind it can be read.
@@ -126,7 +128,7 @@ namespace tandem::net {
   // Up to a TCP header without options behind a tag: less than a frame's minimum.
   constexpr size_t kEnd = kEthernetSize + kVlanTagSize + kIpv4Size + kTcpSize;
   constexpr size_t kInnerL3 = kEthernetSize + kVlanTagSize;
-  if (packet.contiguous < kEnd || packet.length < kEnd) [[unlikely]]
+  if (packet.contiguous < kEnd) [[unlikely]]
     return false;
   const uint8_t* const data = packet.data;
   if ((data[0] & RTE_ETHER_GROUP_ADDR) != 0) return false;

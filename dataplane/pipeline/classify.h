@@ -33,9 +33,9 @@ bool IsControlPort(const Key& key) noexcept {
   const config::InterfaceId id = context.snapshot->InterfaceOf(work.packet.port, parsed.vlan);
   const config::Interface* const interface = context.snapshot->interfaces.data() + id;
   const MacWord mac = LoadDestination(work.packet.data);
-  const bool is_usual = id != 0 &&
-                        (mac == interface->mac_word || (mac == context.snapshot->masquerade_mac &&
-                                                        !context.roles.any_silent())) &&
+  // (No frame is for the MAC of a hole.)
+  const bool is_usual = (mac == interface->mac_word || (mac == context.snapshot->masquerade_mac &&
+                                                        id != 0 && !context.roles.any_silent())) &&
                         !IsControlPort(parsed.key4);
   if (!is_usual) [[unlikely]]
     return Classify(context, work);

@@ -25,10 +25,10 @@ template <class Hot>
 }
 
 inline MacWord SourceMac(const Context& context, const config::Interface& egress,
-                         config::VirtualId virtual_id) {
+                         const flow::FlowCommon& flow) {
   if (context.snapshot->masquerade_mac == kNoMac) [[likely]]
     return egress.mac_word;
-  const config::Virtual* virtual_server = context.snapshot->FindVirtual(virtual_id);
+  const config::Virtual* virtual_server = context.snapshot->FindVirtual(flow.virtual_id);
   if (virtual_server == nullptr) return egress.mac_word;
   return WordOf(context.snapshot->MacOf(egress, virtual_server->traffic_group));
 }
@@ -53,7 +53,7 @@ template <class Hot>
 [[gnu::always_inline]] inline void Emit(Context& context, Work& work, const Hot& flow,
                                         flow::Side side, const Egress& egress) noexcept {
   internal::Translate(work, flow, side);
-  const MacWord source = internal::SourceMac(context, *egress.interface, flow.common.virtual_id);
+  const MacWord source = internal::SourceMac(context, *egress.interface, flow.common);
   if (!net::SetLink(work.packet, work.parsed, egress.mac, source, egress.interface->vlan))
       [[unlikely]] {
     Drop(context, work.packet, DropReason::kHeaderSplit);

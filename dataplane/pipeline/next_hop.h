@@ -51,12 +51,11 @@ NextHop NextHopToClient(Context& context, const Hot& flow) noexcept;
 // The way by a neighbour that was found with the routes of `route_generation`; none when it is out of date.
 [[gnu::always_inline]] inline Egress EgressBy(Context& context, flow::NeighbourRef neighbour,
                                               uint32_t route_generation) {
-  if (route_generation != context.snapshot->route_generation) return {};
-  neighbour::Table& neighbours = context.shared.neighbours;
-  const MacWord mac = neighbours.ReadUsable(neighbour);
-  if (mac == kNoMac) return {};
-  neighbours.MarkUsed(neighbour);
-  return {context.snapshot->FindInterface(neighbours.InterfaceOf(neighbour)), mac};
+  const config::Snapshot& snapshot = *context.snapshot;
+  if (route_generation != snapshot.route_generation) return {};
+  const neighbour::Way way = context.shared.neighbours.Use(neighbour);
+  if (way.mac == kNoMac) return {};
+  return {snapshot.FindInterface(way.interface), way.mac};
 }
 
 // What the flow remembers of the way of a packet that came in on `side`. None when it is out of date, or the

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/worker.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include "dataplane/flow/table_find.h"
 #include "dataplane/net/parse_common.h"
 #include "dataplane/pipeline/announce.h"
@@ -16,8 +19,18 @@
 namespace tandem::pipeline {
 namespace {
 
-constexpr unsigned kExpireBudget = 64;     // flows whose timer came up, a turn
+constexpr unsigned kExpireBudget = 64;  // flows whose timer came up, a turn
+constexpr size_t kAhead = 2;            // packets: so early headers come into the first-level cache
 constexpr unsigned kNeighbourBudget = 32;  // neighbour entries looked at, a tick
+
+// Whose packet is looked up: the key is the one that stands in its work.
+template <class Hot>
+Work& WorkOf(const flow::Lookup<Hot>& lookup) {
+  static_assert(offsetof(net::Parsed, key4) == offsetof(net::Parsed, key6));
+  constexpr size_t kKey = offsetof(Work, parsed) + offsetof(net::Parsed, key4);
+  const auto* const key = reinterpret_cast<const std::byte*>(lookup.key);
+  return *reinterpret_cast<Work*>(const_cast<std::byte*>(key - kKey));
+}
 
 }  // namespace
 
@@ -29,36 +42,39 @@ void Worker::ProcessBurst(std::span<const net::Packet> packets, Origin origin) n
 }
 
 void Worker::Arrive(std::span<const net::Packet> packets, Origin origin) noexcept {
-  std::get<0>(batches_).count = std::get<1>(batches_).count = 0;
+  std::get<0>(batches_).Clear();
+  std::get<1>(batches_).Clear();
   if (packets.empty()) return;
   Context& context = context_;  // through `this` it would be read again for each packet
-  const size_t count = packets.size();
+  auto& batch = std::get<Batch<flow::FlowHot4>>(batches_);
+  const net::Packet* const end = packets.data() + packets.size();
+  Work* work = works_.data();
+  const net::Packet* const ahead_end = end - std::min(packets.size(), kAhead);
   // Those of one port mostly come one after the other.
   uint16_t port = packets[0].port;
-  size_t port_begin = 0;
+  const net::Packet* port_begin = packets.data();
   uint64_t bytes = 0;
-  for (size_t i = 0; i < count; ++i) {
-    if (i + 2 < count) __builtin_prefetch(packets[i + 2].data);
-    if (packets[i].port != port) [[unlikely]] {
-      CountArrivals(port, i - port_begin, bytes, origin);
-      port = packets[i].port;
-      port_begin = i;
+  for (const net::Packet* packet = packets.data(); packet != end; ++packet, ++work) {
+    if (packet < ahead_end) __builtin_prefetch(packet[kAhead].data);
+    if (packet->port != port) [[unlikely]] {
+      CountArrivals(port, static_cast<size_t>(packet - port_begin), bytes, origin);
+      port = packet->port;
+      port_begin = packet;
       bytes = 0;
     }
-    bytes += packets[i].length;
-    Work& work = works_[i];
-    const bool is_common = net::ParseCommon(packets[i], work.parsed);
-    work.packet = packets[i];
+    bytes += packet->length;
+    const bool is_common = net::ParseCommon(*packet, work->parsed);
+    work->packet = *packet;
     if (!is_common) [[unlikely]] {
-      ArriveUncommon(work);
+      ArriveUncommon(*work);
       continue;
     }
     // (The key is hashed while it is at hand.)
-    StartFind<flow::FlowHot4>(work, work.parsed.key4);
-    if (ClassifyCommon(context, work) == Business::kTraffic) [[likely]]
-      ++std::get<Batch<flow::FlowHot4>>(batches_).count;
+    context.flows4.table.StartFind(work->parsed.key4, work->parsed.protocol, *batch.end);
+    if (ClassifyCommon(context, *work) == Business::kTraffic) [[likely]]
+      ++batch.end;
   }
-  CountArrivals(port, count - port_begin, bytes, origin);
+  CountArrivals(port, static_cast<size_t>(end - port_begin), bytes, origin);
 }
 
 [[gnu::noinline]] void Worker::ArriveUncommon(Work& work) noexcept {
@@ -71,29 +87,24 @@ void Worker::Arrive(std::span<const net::Packet> packets, Origin origin) noexcep
       break;
     case Business::kTraffic:
       if (work.parsed.is_ipv6()) {
-        StartFind<flow::FlowHot6>(work, work.parsed.key6);
-        ++std::get<Batch<flow::FlowHot6>>(batches_).count;
+        StartFind<flow::FlowHot6>(work);
       } else {
-        StartFind<flow::FlowHot4>(work, work.parsed.key4);
-        ++std::get<Batch<flow::FlowHot4>>(batches_).count;
+        StartFind<flow::FlowHot4>(work);
       }
       break;
   }
 }
 
-// Into the batch's next place, which is not counted yet.
 template <class Hot>
-[[gnu::always_inline]] inline void Worker::StartFind(Work& work,
-                                                     const typename Hot::Key& key) noexcept {
-  auto& batch = std::get<Batch<Hot>>(batches_);
-  batch.works[batch.count] = &work;
-  context_.flows<Hot>().table.StartFind(key, work.parsed.protocol, batch.lookups[batch.count]);
+void Worker::StartFind(const Work& work) noexcept {
+  context_.flows<Hot>().table.StartFind(KeyOf<Hot>(work.parsed), work.parsed.protocol,
+                                        *std::get<Batch<Hot>>(batches_).end++);
 }
 
 void Worker::Probe() noexcept {
   std::apply(
       [this]<class... Hot>(Batch<Hot>&... batches) {
-        (context_.flows<Hot>().table.ProbeFind({batches.lookups.data(), batches.count}), ...);
+        (context_.flows<Hot>().table.ProbeFind(batches.all()), ...);
       },
       batches_);
 }
@@ -119,7 +130,7 @@ void Worker::Settle() noexcept {
 
 template <class Hot>
 void Worker::SettleAll() noexcept {
-  while (std::get<Batch<Hot>>(batches_).count > 0) {
+  while (!std::get<Batch<Hot>>(batches_).all().empty()) {
     SettleOnce<Hot>();
     std::get<Admission<Hot>>(admissions_).Run();
   }
@@ -130,16 +141,14 @@ template <class Hot>
 [[gnu::noinline]] void Worker::SettleOnce() noexcept {
   Context& context = context_;
   auto& batch = std::get<Batch<Hot>>(batches_);
-  const size_t count = batch.count;
-  size_t left = 0;
-  for (size_t i = 0; i < count; ++i) {
-    __builtin_prefetch(batch.lookups[i + kNear].likely_flow);
-    if (SettleOne(context, *batch.works[i], batch.lookups[i])) [[likely]]
+  const flow::Lookup<Hot>* const end = batch.end;
+  batch.Clear();
+  for (const flow::Lookup<Hot>* lookup = batch.lookups.data(); lookup != end; ++lookup) {
+    __builtin_prefetch(lookup[kNear].likely_flow);
+    if (SettleOne(context, WorkOf(*lookup), *lookup)) [[likely]]
       continue;
-    batch.works[left] = batch.works[i];
-    batch.lookups[left++] = batch.lookups[i];
+    *batch.end++ = *lookup;
   }
-  batch.count = left;
 }
 
 // False: not now.

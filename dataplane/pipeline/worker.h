@@ -37,18 +37,19 @@ class Worker {
   // So many packets ahead a flow comes into the first-level cache.
   static constexpr size_t kNear = 3;
 
-  // The packets of a family whose flows are to be found, by number. Behind `count`, lookups are anything.
+  // The packets of a family whose flows are to be found: each looks for the key that stands in its Work.
   template <class Hot>
   struct Batch {
     std::array<flow::Lookup<Hot>, kBurstMax + kNear> lookups;
-    std::array<Work*, kBurstMax> works = {};
-    size_t count = 0;
+    flow::Lookup<Hot>* end = nullptr;  // of those that are meant; what is behind is anything
+    std::span<flow::Lookup<Hot>> all() { return {lookups.data(), end}; }
+    void Clear() { end = lookups.data(); }
   };
 
   void CountArrivals(uint16_t port, uint64_t count, uint64_t bytes, Origin origin) noexcept;
   void ArriveUncommon(Work& work) noexcept;
   template <class Hot>
-  void StartFind(Work& work, const typename Hot::Key& key) noexcept;
+  void StartFind(const Work& work) noexcept;
   template <class Hot>
   void SettleAll() noexcept;
   template <class Hot>

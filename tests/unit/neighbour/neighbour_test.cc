@@ -66,6 +66,8 @@ class Rig {
     return resolver_.Handle(message, now_, last_);
   }
   View Look(uint32_t host) { return table_.Read(table_.Find(1, Host(host))); }
+  // Where a packet to it goes.
+  Way Use(uint32_t host) { return table_.Use(table_.Find(1, Host(host))); }
   Table& table() { return table_; }
   const Probe& last() const { return last_; }
   Tick now() const { return now_; }
@@ -87,11 +89,13 @@ TEST_CASE("neighbour: asked three times a second apart, then failed, then forgot
   CHECK_FALSE(rig.last().unicast);
   CHECK_FALSE(rig.Resolve(5));  // once, however many ask
   CHECK(rig.Look(5).state == State::kIncomplete);
+  CHECK(rig.Use(5).mac == kNoMac);
   CHECK(rig.Step(Resolver::kProbeTicks - 10) == 0);
   CHECK(rig.Step(10) == 1);
   CHECK(rig.Step(Resolver::kProbeTicks) == 1);
   CHECK(rig.Step(Resolver::kProbeTicks) == 0);
   CHECK(rig.Look(5).state == State::kFailed);
+  CHECK(rig.Use(5).mac == kNoMac);
   rig.Step(Resolver::kFailedTicks);
   CHECK(rig.table().Find(1, Host(5)).index == 0);
   CHECK(rig.Resolve(5));  // may try again
@@ -104,12 +108,13 @@ TEST_CASE("neighbour: an answer makes it usable; used entries are refreshed by u
   rig.Learn(5, 77);
   CHECK(rig.Look(5).usable());
   CHECK(rig.Look(5).mac == MacOf(77));
-  const flow::NeighbourRef ref = rig.table().Find(1, Host(5));
-  rig.table().MarkUsed(ref);
+  CHECK(rig.Use(5).mac == WordOf(MacOf(77)));
+  CHECK(rig.Use(5).interface == 1);
   CHECK(rig.Step(Resolver::kReachableTicks) == 1);
   CHECK(rig.last().unicast);
   CHECK(rig.last().mac == MacOf(77));
   CHECK(rig.Look(5).state == State::kStale);  // usable while it is being asked
+  CHECK(rig.Use(5).mac == WordOf(MacOf(77)));
   rig.Learn(5, 77);
   CHECK(rig.Look(5).state == State::kReachable);
 }
@@ -121,12 +126,14 @@ TEST_CASE("neighbour: a used entry that stops answering fails; an unused one age
   CHECK(rig.Resolve(6));
   rig.Learn(5, 1);
   rig.Learn(6, 2);
-  rig.table().MarkUsed(rig.table().Find(1, Host(5)));
+  const flow::NeighbourRef ref = rig.table().Find(1, Host(5));
+  rig.table().MarkUsed(ref);
   unsigned asked = 0;
   for (unsigned i = 0; i < 40; ++i)
     asked += rig.Step(Resolver::kProbeTicks);
   CHECK(asked == 2 * Resolver::kProbesMax);  // nobody used host 6: it was not asked
   CHECK(rig.table().Find(1, Host(5)).index == 0);
+  CHECK(rig.table().Use(ref).mac == kNoMac);  // of a flow that remembers it still
   CHECK(rig.Look(6).usable());
   rig.Step(Resolver::kIdleTicks);
   rig.Step(Resolver::kProbeTicks);
