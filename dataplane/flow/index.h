@@ -141,7 +141,8 @@ class Index {
 #if defined(__SSE2__)
     // Places 8 and 9 lead the second load; what follows them in it is masked off.
     const auto* const lines = reinterpret_cast<const __m128i*>(&bucket);
-    const __m128i wanted = _mm_set1_epi16(static_cast<int16_t>(tag));
+    // (In words of 32 bits, for g++ 12 takes one of 16 by way of memory, where its two bytes are waited for.)
+    const __m128i wanted = _mm_set1_epi32(static_cast<int32_t>(tag * 0x10001U));
     const __m128i low = _mm_cmpeq_epi16(_mm_load_si128(lines), wanted);
     const __m128i high = _mm_cmpeq_epi16(_mm_load_si128(lines + 1), wanted);
     return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high))) & kAllPlaces;

@@ -124,14 +124,15 @@ template <class Hot>
 void Arm(Context& context, uint32_t slot) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   const flow::FlowCommon& common = flows.table.hot(slot).common;
+  // It comes round early when the record that it follows would run out meanwhile, or when it will be old
+  // enough for the peer. (First, for g++ 12 keeps what it takes the minimum of in a vector register, and
+  // waits long for it behind a call.)
+  const uint32_t wanted =
+      std::min(TouchPeriodOf(context, common), MirrorWaitOf<Hot>(context, slot));
   // An indefinite flow comes round at the horizon, should its profile change meanwhile.
   const uint32_t timeout =
       std::min(TimeoutOf(ProfileOf(context, common), common), uint32_t{INT32_MAX} / 2);
   Tick deadline = common.last_seen + timeout;
-  // It comes round earlier when the record that it follows would run out meanwhile, or when it will
-  // be old enough for the peer.
-  const uint32_t wanted =
-      std::min(TouchPeriodOf(context, common), MirrorWaitOf<Hot>(context, slot));
   const Tick round = context.tick + std::min(wanted, timeout);
   if (TicksBetween(round, deadline) > 0) deadline = round;
   flows.timers.Arm(slot, deadline);
