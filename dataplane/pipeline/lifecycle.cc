@@ -21,6 +21,7 @@ using flow::State;
 
 constexpr Tick kPauseLook = TicksIn(100 * kMillisecond);
 constexpr size_t kExpiredTogether = 32;
+static_assert(kExpiredTogether <= kTouchedTogether);
 
 EndReason ReasonOfTimeout(const flow::FlowCommon& flow) {
   switch (flow.state) {
@@ -83,6 +84,7 @@ template <class Hot>
 void ExpireDue(Context& context, unsigned budget) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   if (!flows.timers.MayBeDue(context.tick)) return;
+  const bool keeps_records = KeepsRecords(context);
   std::array<uint32_t, kExpiredTogether> room;
   while (budget > 0) {
     const std::span due = std::span(room).first(std::min<size_t>(room.size(), budget));
@@ -92,6 +94,7 @@ void ExpireDue(Context& context, unsigned budget) noexcept {
       flows.table.PrefetchSlot(slot);
     for (const uint32_t slot : slots)
       flows.table.PrefetchKeys(slot);
+    if (keeps_records) FetchTouched<Hot>(context, slots);
     for (const uint32_t slot : slots)
       ExpireOne<Hot>(context, slot);
     budget -= static_cast<unsigned>(slots.size());

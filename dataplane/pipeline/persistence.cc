@@ -6,6 +6,7 @@
 #include <rte_udp.h>
 
 #include <algorithm>
+#include <array>
 
 namespace tandem::pipeline {
 namespace {
@@ -89,6 +90,32 @@ void Write(const Virtual& virtual_server, const Persistence& profile, const Memb
   claim.MarkChanged();
 }
 
+// The key of a flow's record. nullptr: it has none.
+template <class Hot>
+const Persistence* MakeFlowKey(Context& context, uint32_t slot, persist::Key& key) {
+  const flow::FlowTable<Hot>& table = context.flows<Hot>().table;
+  const Hot& hot = table.hot(slot);
+  if ((hot.common.flags & (flow::kShadow | flow::kUnbound)) != 0) return nullptr;
+  const Persistence* profile = nullptr;
+  const Virtual* virtual_server = VirtualWithRecords(context, hot.common, profile);
+  if (virtual_server == nullptr) return nullptr;
+  if (persist::NeedsPayload(*profile)) {
+    const flow::FlowCold& cold = table.cold(slot);
+    const uint64_t word = uint64_t{cold.client_fin} << 32 | cold.server_fin;
+    if (hot.common.protocol != IPPROTO_UDP || word == 0) return nullptr;
+    key = persist::KeyOfWord(*profile, *virtual_server, word);
+    return profile;
+  }
+  const bool has_key = persist::MakeKey(*profile, *virtual_server,
+                                        {.source = AddressOf(hot.client.source),
+                                         .destination = AddressOf(hot.client.destination),
+                                         .source_port = hot.client.source_port,
+                                         .destination_port = hot.client.destination_port,
+                                         .protocol = hot.common.protocol},
+                                        key);
+  return has_key ? profile : nullptr;
+}
+
 template <class Select>
 lb::Choice Follow(Context& context, const Virtual& virtual_server, const Persistence& profile,
                   const Pool& pool, persist::Table::Claim& claim, const Select& select) {
@@ -170,28 +197,23 @@ lb::Choice ChooseMember(Context& context, const Virtual& virtual_server, const P
 
 template <class Hot>
 void TouchRecord(Context& context, uint32_t slot) noexcept {
-  const flow::FlowTable<Hot>& table = context.flows<Hot>().table;
-  const Hot& hot = table.hot(slot);
-  if ((hot.common.flags & (flow::kShadow | flow::kUnbound)) != 0) return;
-  const Persistence* profile = nullptr;
-  const Virtual* virtual_server = VirtualWithRecords(context, hot.common, profile);
-  if (virtual_server == nullptr) return;
   persist::Key key;
-  if (persist::NeedsPayload(*profile)) {
-    const flow::FlowCold& cold = table.cold(slot);
-    const uint64_t word = uint64_t{cold.client_fin} << 32 | cold.server_fin;
-    if (hot.common.protocol != IPPROTO_UDP || word == 0) return;
-    key = persist::KeyOfWord(*profile, *virtual_server, word);
-  } else if (!persist::MakeKey(*profile, *virtual_server,
-                               {.source = AddressOf(hot.client.source),
-                                .destination = AddressOf(hot.client.destination),
-                                .source_port = hot.client.source_port,
-                                .destination_port = hot.client.destination_port,
-                                .protocol = hot.common.protocol},
-                               key)) {
-    return;
+  const Persistence* profile = MakeFlowKey<Hot>(context, slot, key);
+  if (profile != nullptr) context.shared.records.Touch(key, context.worker, context.tick, *profile);
+}
+
+template <class Hot>
+void FetchTouched(Context& context, std::span<const uint32_t> slots) noexcept {
+  std::array<persist::Table::Place, kTouchedTogether> places;
+  size_t count = 0;
+  for (const uint32_t slot : slots) {
+    persist::Key key;
+    if (MakeFlowKey<Hot>(context, slot, key) == nullptr) continue;
+    context.shared.records.Locate(key, places[count]);
+    persist::Table::Fetch(places[count++]);
   }
-  context.shared.records.Touch(key, context.worker, context.tick, *profile);
+  for (size_t i = 0; i < count; ++i)
+    persist::Table::FetchRecord(places[i]);
 }
 
 uint32_t TouchPeriodOf(const Context& context, const flow::FlowCommon& flow) noexcept {
@@ -216,5 +238,7 @@ template void AskRecord<flow::FlowHot6>(Context&, const Work&, const Virtual&,
                                         RecordQuery&) noexcept;
 template void TouchRecord<flow::FlowHot4>(Context&, uint32_t) noexcept;
 template void TouchRecord<flow::FlowHot6>(Context&, uint32_t) noexcept;
+template void FetchTouched<flow::FlowHot4>(Context&, std::span<const uint32_t>) noexcept;
+template void FetchTouched<flow::FlowHot6>(Context&, std::span<const uint32_t>) noexcept;
 
 }  // namespace tandem::pipeline

@@ -14,6 +14,10 @@
 // that address takes the flow, the one with the same port if there are several.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 #include "dataplane/persist/key.h"
 #include "dataplane/persist/table.h"
 #include "dataplane/pipeline/context.h"
@@ -52,6 +56,14 @@ inline void KeepWord(flow::FlowCold& cold, uint64_t word) {
 // The flow uses its record, if it has one.
 template <class Hot>
 void TouchRecord(Context& context, uint32_t slot) noexcept;
+// Brings near what that will read, for at most kTouchedTogether flows that are near themselves.
+inline constexpr size_t kTouchedTogether = 32;
+template <class Hot>
+void FetchTouched(Context& context, std::span<const uint32_t> slots) noexcept;
+// Whether any flow may have a record. ([0] of the profiles is a hole.)
+inline bool KeepsRecords(const Context& context) noexcept {
+  return context.snapshot->persistences.size() > 1;
+}
 
 // How soon, in ticks, the flow has to touch its record again; kIndefinite: never.
 uint32_t TouchPeriodOf(const Context& context, const flow::FlowCommon& flow) noexcept;
