@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Whether a create says the same as all before it in the columns that have one value so far. Most do: the
-// flows of a batch differ in little more than their ends. Asked for the row as a whole, by the words that
-// hold it: a flow that is like the first one under a mask needs no column of its own looked at.
+// flows of a batch differ in little more than their ends. Asked for the row as a whole, by the memory that
+// holds it: a flow that is like the first one under a mask needs no column of its own looked at.
 //
 // What the mask covers need not be compared with the dictionary either: of the first flow it is known what
 // follows from that.
@@ -42,9 +42,10 @@ class Likeness {
 
  private:
   using Address = decltype(Hot::Key::source);
-  // Keys, and of FlowCommon all to client_interface.
-  static constexpr size_t kWords = (offsetof(Hot, common) + 16) / 8;
-  static_assert(offsetof(Hot, common) % 8 == 0);
+  using Lane [[gnu::vector_size(16)]] = uint64_t;
+  // Keys, and of FlowCommon all to client_interface, and what else comes with the last lane.
+  static constexpr size_t kLanes = (offsetof(Hot, common) + 16 + sizeof(Lane) - 1) / sizeof(Lane);
+  static_assert(kLanes * sizeof(Lane) <= sizeof(Hot));
   static_assert(offsetof(flow::FlowCommon, client_interface) + sizeof(config::InterfaceId) == 16);
   static constexpr uint64_t kNothing = UINT64_MAX;
 
@@ -57,11 +58,11 @@ class Likeness {
   static uint64_t RestOf(const FlowName& name) noexcept {
     return flow::VersionOf(name.value) | uint64_t{name.age_ticks >> 10} << 16;
   }
-  static uint64_t Word(const Hot& flow, size_t index) noexcept {
-    uint64_t word = 0;
-    std::memcpy(&word, reinterpret_cast<const std::byte*>(&flow) + index * sizeof(word),
-                sizeof(word));
-    return word;
+  [[gnu::always_inline]] static Lane LaneOf(const Hot& flow, size_t index) noexcept {
+    Lane lane;
+    std::memcpy(&lane, reinterpret_cast<const std::byte*>(&flow) + index * sizeof(lane),
+                sizeof(lane));
+    return lane;
   }
 
   Hot first_;
@@ -109,10 +110,11 @@ void Likeness<Hot>::Set(const UniformColumns& uniform, const FlowName& name,
 template <class Hot>
 inline bool Likeness<Hot>::IsLike(const Hot& flow, const FlowName& name,
                                   ShapeTeller<Hot>& shapes) const noexcept {
-  uint64_t unlike = RestOf(name) ^ rest_;
-  for (size_t i = 0; i < kWords; ++i)
-    unlike |= (Word(flow, i) ^ Word(first_, i)) & Word(mask_, i);
-  if (unlike != 0) return false;
+  Lane unlike = {RestOf(name) ^ rest_, 0};
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kLanes; ++i)
+    unlike |= (LaneOf(flow, i) ^ LaneOf(first_, i)) & LaneOf(mask_, i);
+  if ((unlike[0] | unlike[1]) != 0) return false;
   // (No column that not every row has is in use: neither end was explicit.)
   if (!covers_destination_ && shapes.OfDestination(flow) != 0) return false;
   uint32_t shape = shapes.OfReturn(flow);

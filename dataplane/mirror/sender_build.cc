@@ -164,13 +164,20 @@ bool FlowSender::Impl::AddDirty() noexcept {
   const Nanos since = family.dirty.oldest();
   const uint32_t notes_before = notes_count;
   bool has_room = true;
+  // Slots that follow each other are mostly of one page.
+  uint32_t page = UINT32_MAX;
+  uint32_t logical_begin = 0;
   while (has_room) {
     const auto slots = family.dirty.Front(table);
     if (slots.empty()) break;
     Note* const first = &notes[notes_count];
     Note* note = first;
     for (const uint32_t slot : slots) {
-      has_room = AddImage<Hot>(slot, family.Logical(slot));
+      if (slot / kFlowsPerPage != page) {
+        page = slot / kFlowsPerPage;
+        logical_begin = family.Logical(page * kFlowsPerPage);
+      }
+      has_room = AddImage<Hot>(slot, logical_begin + slot % kFlowsPerPage);
       if (!has_room) break;
       family.dirty.MarkClean(table, slot);
       *note++ = slot << 1 | Note{Hot::kIsIpv6};
