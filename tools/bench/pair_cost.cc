@@ -67,14 +67,8 @@ struct Told {
 // The two devices, each with its clock.
 class Contest {
  public:
-  Contest(uint8_t protocol, uint32_t capacity, uint32_t established, Nanos udp_idle_timeout,
-          int settling)
-      : off_({.protocol = protocol,
-              .capacity = capacity,
-              .mirrors = false,
-              .udp_idle_timeout = udp_idle_timeout}),
-        on_({.protocol = protocol, .capacity = capacity, .udp_idle_timeout = udp_idle_timeout}),
-        peer_(on_.mirror()) {
+  Contest(PairDeviceOptions options, uint32_t established, int settling)
+      : off_(WithoutMirroring(options)), on_(options), peer_(on_.mirror()) {
     off_.Establish(established, now_[0]);
     on_.Establish(established, now_[1]);
     peer_.Open(kBodyMax);
@@ -107,6 +101,11 @@ class Contest {
   bool is_in_sync() { return on_.mirror().sender(kGroup).state() == mirror::StreamState::kInSync; }
 
  private:
+  static PairDeviceOptions WithoutMirroring(PairDeviceOptions options) {
+    options.mirrors = false;
+    return options;
+  }
+
   PairDevice off_;
   PairDevice on_;
   WillingPeer peer_;
@@ -121,7 +120,8 @@ void Print(const char* what, double off, double on, size_t count, Contest& conte
 }
 
 void Established(uint8_t protocol, uint32_t flows, const Extent& extent, const char* what) {
-  Contest contest(protocol, std::max(flows * 2, 8192U), flows, 60 * kSecond, extent.settling);
+  Contest contest({.protocol = protocol, .capacity = std::max(flows * 2, 8192U)}, flows,
+                  extent.settling);
   FrameRing ring;
   std::array<Samples, 2> samples;
   std::array<uint64_t, 2> before = {contest.device(0).forwarded(), contest.device(1).forwarded()};
@@ -157,13 +157,13 @@ struct Step {
 
 // Connections come and go beside `established` that stay. Their packets are mixed: while one begins,
 // earlier ones are at each of the other steps.
-void New(uint8_t protocol, std::span<const Step> steps, Nanos gap, const Extent& extent,
-         const char* what) {
+void New(const PairDeviceOptions& options, std::span<const Step> steps, Nanos gap,
+         const Extent& extent, const char* what) {
   constexpr uint32_t kConnections = 64;  // a round
   constexpr size_t kRounds = 8;  // a sample: enough for some frames of the mirror's to be in each
   constexpr uint32_t kEstablished = kMembers * 256;
   constexpr uint32_t kNumbers = kMembers * 8192;  // flow numbers that come round
-  Contest contest(protocol, 1U << 20, kEstablished, extent.udp_idle_timeout, extent.settling);
+  Contest contest(options, kEstablished, extent.settling);
   const size_t warm_up = extent.warm_up;
   FrameRing ring;
   std::array<Samples, 2> samples;
@@ -215,9 +215,10 @@ void MeasureCost(std::string_view only, bool is_profiled) {
   established(IPPROTO_TCP, kMembers * 8, "established tcp, 1 k flows");
   established(IPPROTO_TCP, kMembers * 784, "established tcp, 100 k flows");
 
-  const auto begun = [&](uint8_t protocol, std::span<const Step> steps, Nanos gap,
+  const auto begun = [&](PairDeviceOptions options, std::span<const Step> steps, Nanos gap,
                          std::string_view what) {
-    if (what.find(only) != what.npos) New(protocol, steps, gap, extent, what.data());
+    options.udp_idle_timeout = extent.udp_idle_timeout;
+    if (what.find(only) != what.npos) New(options, steps, gap, extent, what.data());
   };
   std::printf("per connection, from first packet to last\n");
   constexpr uint32_t kLife = 32'768;  // connections begun between its beginning and its end
@@ -229,10 +230,12 @@ void MeasureCost(std::string_view only, bool is_profiled) {
                       Step{kLife + apart, Side::kServer, kFin | kAck, 0, 1},
                       Step{kLife + 2 * apart, Side::kClient, kAck, 1, 1}};
   };
-  begun(IPPROTO_TCP, tcp(64), kPacketGap, "new tcp, steps 40 us apart");
-  begun(IPPROTO_TCP, tcp(2048), kPacketGap, "new tcp, steps 1.2 ms apart");
+  begun({.protocol = IPPROTO_TCP}, tcp(64), kPacketGap, "new tcp, steps 40 us apart");
+  begun({.protocol = IPPROTO_TCP}, tcp(2048), kPacketGap, "new tcp, steps 1.2 ms apart");
   const std::array udp = {Step{0, Side::kClient, 0}, Step{1024, Side::kServer, 0}};
-  begun(IPPROTO_UDP, udp, 4 * kPacketGap, "new udp, until idle");
+  begun({.protocol = IPPROTO_UDP}, udp, 4 * kPacketGap, "new udp, until idle");
+  begun({.protocol = IPPROTO_UDP, .persists = true}, udp, 4 * kPacketGap,
+        "new udp, record followed, until idle");
 }
 
 }  // namespace tandem::bench

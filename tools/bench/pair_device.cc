@@ -38,6 +38,10 @@ std::unique_ptr<config::Snapshot> MakePairSnapshot(const PairDeviceOptions& opti
   virtual_server.mirror = options.mirrors;
   virtual_server.profile.udp_idle_timeout = TicksIn(options.udp_idle_timeout);
   snapshot->snat_pools[0].traffic_group = kGroup;
+  if (options.persists) {
+    snapshot->persistences = {{}, {.name = "source", .id = 1}};
+    virtual_server.persistence = 1;
+  }
   config::Mirroring& mirroring = snapshot->mirroring;
   mirroring.enabled = options.mirrors;
   mirroring.unit_id = options.unit_id;
@@ -61,6 +65,7 @@ PairDevice::PairDevice(const PairDeviceOptions& options)
   unit::UnitOptions unit_options;
   unit_options.flows_ipv4_per_worker = options.capacity;
   unit_options.flows_ipv6_per_worker = 1;
+  if (options.persists) unit_options.persistence_records = 2 * options.capacity;
   unit_options.seed = options.unit_id;
   unit_options.start = kSecond;
   unit_options.allocate = [this](size_t bytes, unsigned) {

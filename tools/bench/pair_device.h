@@ -28,6 +28,7 @@ struct PairDeviceOptions {
   uint16_t mtu = 1500;
   uint64_t bulk_rate = 250'000'000;
   Nanos udp_idle_timeout = 60 * kSecond;
+  bool persists = false;  // by source address, which each flow has one of its own of
 };
 
 class PairDevice {
