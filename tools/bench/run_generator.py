@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builds import RELEASE, program
-from run_systems import GENERATOR_CPU
 from scheduling import URGENT
 
 # What a run does not say is as if none before it had said anything.
@@ -76,7 +75,7 @@ class Generator:
 
     def start(self, kind):
         ports = self.system.generator_ports()
-        flags = {**self.system.kinds[kind], **self.system.generator_flags, 'core': GENERATOR_CPU,
+        flags = {**self.system.kinds[kind], **self.system.generator_flags, 'core': self.system.generator_core,
                  'client_port': ports[0], 'server_port': ports[1]}
         command = [*self.system.generator_prefix(), *URGENT, self.path or program(RELEASE, 'tandem-pktgen'), '--serve',
                    *words(flags)]

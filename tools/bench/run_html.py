@@ -170,7 +170,7 @@ def to_html(report):
 <p class="lead">{escape(its['when'])} · {escape(its['cpu'])}, {its['cpus']} CPUs, {its['memory_gib']} GiB · Linux
 {escape(its['kernel'])} · {its['hugepages_2m']} hugepages of 2 MiB · the host took {report['host_took_percent']} % of
 the CPU time away</p>
-{table_of_aims(report['aims'])}
+{table_of_aims(report['aims']) if report['aims'] else ''}
 <h2>How</h2><p>Requests a second that a system carries without losing one, each a packet to a server and one back;
 found by halving with trials of {report['trial_seconds']} s. A rate counts as lost when each of three trials lost, of
 five where hardly anything was lost, and is confirmed by three trials without loss, of six at most. Median and spread
@@ -179,8 +179,7 @@ in steps that grow, and two of four confirm. Rows that an aim compares are searc
 take turns; a ratio is of searches, best of one round, in which a cache line took as long between the CPUs for both,
 within half as much again, from beginning to end. A search during which that changed was made again, if there was time, and a row has the
 figure of those with the CPUs nearest. Where new connections are opened the system keeps no other flows, and those of
-UDP end by idling meanwhile. Generator and system have one core each and are joined by memif, where nothing else is
-said. “Limited by” says who was at its end just above: the generator, when its loop had no idle
+UDP end by idling meanwhile. {escape(report['setting'])} “Limited by” says who was at its end just above: the generator, when its loop had no idle
 turn: the system carries that much at least. {escape(report['line_trips'])}. {its['processes_before']} processes
 wanted to run before it began.</p>
 {''.join(sections)}{latencies(report['rows'])}

@@ -22,17 +22,20 @@ from builds import RELEASE, build, give_back  # noqa: E402  (the path above come
 from failover_report import cpu_ticks  # noqa: E402
 from run_aims import aims  # noqa: E402
 from run_distance import line_of_trips  # noqa: E402
+from run_elsewhere import elsewhere, on_ports, rows_of  # noqa: E402
 from run_extras import PROGRAMS as EXTRA_PROGRAMS, groups  # noqa: E402
 from run_generator import Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_rows import Searched, rows  # noqa: E402
 from run_sittings import Sittings, line_of  # noqa: E402
+from run_systems import GENERATOR_CPU  # noqa: E402
 from scheduling import processes_alike  # noqa: E402
 
 PROGRAMS = ['control/tandemd', 'tools/tandemctl/tandemctl', 'tools/pktgen/tandem-pktgen', 'tools/bench/line_trip']
 HUGEPAGES = Path('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages')
 HUGEPAGES_WANTED = 3072
 CPUS_NEEDED = 2
+ELSEWHERE_PROGRAMS = ['tools/pktgen/tandem-pktgen']  # for a device that is on another machine
 
 
 def machine():
@@ -46,9 +49,9 @@ def machine():
             'when': time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}
 
 
-def short_of_machine():
-    """Why nothing can be measured here; empty: it can."""
-    if os.cpu_count() < CPUS_NEEDED:
+def short_of_machine(is_here):
+    """Why nothing can be measured here; empty: it can. `is_here`: the device is to run here, too."""
+    if is_here and os.cpu_count() < CPUS_NEEDED:
         return f'{os.cpu_count()} CPU, and generator and device need one each'
     if int(HUGEPAGES.read_text()) < HUGEPAGES_WANTED:
         HUGEPAGES.write_text(str(HUGEPAGES_WANTED))
@@ -161,22 +164,46 @@ def write(report, out):
     print(f'{out / "report.html"}, {out / "report.json"}')
 
 
-def main():
-    parser = argparse.ArgumentParser()
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog='run')
     parser.add_argument('--quick', action='store_true')
     parser.add_argument('--only', default='')
     parser.add_argument('--seconds', type=float)
     parser.add_argument('--out', type=Path, default=Path.cwd())
+    parser.add_argument('--client_port')
+    parser.add_argument('--server_port')
+    parser.add_argument('--core', type=int, default=GENERATOR_CPU)
+    parser.add_argument('--device_configuration', nargs=2, metavar='PORT')
     arguments = parser.parse_args()
+    if (arguments.client_port is None) != (arguments.server_port is None):
+        parser.error('--client_port and --server_port go together')
+    return arguments
+
+
+def setting(arguments):
+    if arguments.client_port is None:
+        return 'Generator and system have one core each and are joined by memif, where nothing else is said.'
+    return (f'The generator has CPU {arguments.core} of this machine and its ports {arguments.client_port} and '
+            f'{arguments.server_port}; the system is between them, on another one.')
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.device_configuration:
+        print(on_ports(*arguments.device_configuration), end='')
+        return 0
+    is_here = arguments.client_port is None
     signal.signal(signal.SIGTERM, end_in_order)
     parts = []
     with timed(parts, 'Build'):
-        build(RELEASE, PROGRAMS + EXTRA_PROGRAMS)
+        build(RELEASE, PROGRAMS + EXTRA_PROGRAMS if is_here else ELSEWHERE_PROGRAMS)
         give_back(RELEASE)
-    refusal = short_of_machine()
-    wanted = [row for row in rows() if (row.is_quick or not arguments.quick)
+    refusal = short_of_machine(is_here)
+    candidates = rows() if is_here else rows_of(elsewhere(arguments.client_port, arguments.server_port, arguments.core))
+    wanted = [row for row in candidates if (row.is_quick or not arguments.quick)
               and arguments.only in f'{row.system.title} {row.kind} {row.plot} {row.point}']
-    extras = [group for group in (one.only(arguments.quick, arguments.only) for one in groups()) if group.figures]
+    extras = [group for group in (one.only(arguments.quick, arguments.only) for one in (groups() if is_here else []))
+              if group.figures]
     seconds = arguments.seconds or (0.4 if arguments.quick else 5)
     its = machine()
     before, stolen_before = cpu_ticks()
@@ -184,7 +211,7 @@ def main():
         systems = measure_all(wanted, extras, seconds, arguments.quick, refusal, parts)
     after, stolen = cpu_ticks()
     host_took = round(100 * (stolen - stolen_before) / max(after - before, 1), 2)
-    found = aims(wanted, extras)
+    found = aims(wanted, extras) if is_here else []
     for aim in found:
         if aim.value is not None or not arguments.only:
             print(line_of_aim(aim))
@@ -194,7 +221,7 @@ def main():
     print(f'CPU time that the host of this machine took away: {host_took} %')
     write({'machine': its, 'trial_seconds': seconds, 'is_quick': arguments.quick, 'host_took_percent': host_took,
            'took_seconds': round(sum(part['seconds'] for part in parts)), 'parts': parts, 'systems': systems,
-           'line_trips': line_trips,
+           'line_trips': line_trips, 'setting': setting(arguments),
            **report_of(wanted, extras, found)}, arguments.out)
     return 0 if is_complete(wanted, extras) else 1
 

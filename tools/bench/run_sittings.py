@@ -53,6 +53,10 @@ def show_progress(row):
     return tried
 
 
+def trips_ns(row):
+    return line_trip_ns() if row.system.is_here else []
+
+
 class CpusMoved(Exception):
     """What is being measured is worth nothing."""
 
@@ -66,7 +70,7 @@ def watch(row, found, may_give_up):
         show(trial)
         if time.monotonic() < looked + LOOK_SECONDS:
             return
-        found.trips_ns += line_trip_ns()
+        found.trips_ns += trips_ns(row)
         looked = time.monotonic()
         if may_give_up and not found.is_steady():
             raise CpusMoved('CPUs moved')
@@ -76,10 +80,10 @@ def watch(row, found, may_give_up):
 def search(row, system, generator, found, is_quick, may_give_up):
     """One, with the CPUs' distance before and after."""
     began = time.monotonic()
-    found.trips_ns += line_trip_ns()
+    found.trips_ns += trips_ns(row)
     try:
         measure(row, generator, watch(row, found, may_give_up), is_quick, found)
-        found.trips_ns += line_trip_ns()
+        found.trips_ns += trips_ns(row)
     except (GeneratorFailed, subprocess.SubprocessError, ValueError, KeyError) as error:
         found.why = f'{error}\n{row.system.title} said last:\n{system.log_tail()}'
     except CpusMoved as error:

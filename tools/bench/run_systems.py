@@ -46,6 +46,8 @@ class System:
     kinds = {}
     generator_flags = {}
     open_per_second = 0  # flows that it can be given at first; 0: it keeps none
+    generator_core = GENERATOR_CPU
+    is_here = True       # on this machine, whose CPUs may be moved
 
     def __init__(self, directory):
         self.directory = Path(directory)

@@ -4,6 +4,7 @@
 import json
 import re
 import sys
+import tempfile
 import unittest
 import xml.etree.ElementTree
 from dataclasses import asdict
@@ -18,12 +19,15 @@ import run_instructions  # noqa: E402
 import run_openvswitch  # noqa: E402
 from run_aims import aims  # noqa: E402
 from run_distance import line_of_trips  # noqa: E402
+from run_elsewhere import elsewhere, on_ports, rows_of  # noqa: E402
 from run_extras import Figure, Group, groups  # noqa: E402
-from run_generator import Trial  # noqa: E402
+from run_generator import Generator, GeneratorFailed, Trial  # noqa: E402
 from run_html import to_html  # noqa: E402
 from run_instructions import Profile, per_packet  # noqa: E402
+from run_pairs import is_compared  # noqa: E402
 from run_report import as_json, is_complete, report_of, verdict  # noqa: E402
 from run_rows import Searched, rows  # noqa: E402
+from run_sittings import trips_ns  # noqa: E402
 
 
 def searched(row, *found):
@@ -52,7 +56,7 @@ def page(made, extras):
     report = {'machine': its, 'trial_seconds': 1, 'host_took_percent': 0, 'took_seconds': 42,
               'parts': [{'title': 'Open <vSwitch>', 'seconds': 41.5}], 'systems': [
         {'title': 'Tandem', 'version': '', 'configuration': 'a < b', 'failed': 'no & never'}],
-        'line_trips': line_of_trips(made),
+        'line_trips': line_of_trips(made), 'setting': 'by <wire>.',
         **report_of(made, extras, aims(made, extras))}
     return to_html(json.loads(json.dumps(report, default=as_json)))
 
@@ -232,12 +236,52 @@ class PageTest(unittest.TestCase):
         self.assertIn('<td class="n">200 to 301 ns</td>', text)
         self.assertIn('ROWS WERE MEASURED ON CPUS OF DIFFERENT DISTANCE', text)
         self.assertIn('v&lt;1&gt;', text)
+        self.assertIn('by &lt;wire&gt;.', text)
         self.assertIn('<td>Open &lt;vSwitch&gt;</td><td class="n">41.5</td>', text)
         for aim in map(asdict, aims(made, extras)):
             self.assertIn(aim['text'].replace("'", '&#x27;'), text)
 
     def test_a_report_without_any_figure_is_a_page(self):
         self.assertIn('not measured', page(rows(), groups()))
+
+
+class ElsewhereTest(unittest.TestCase):
+    """A device on another machine."""
+
+    def setUp(self):
+        self.system = elsewhere('0000:03:00.0', '0000:03:00.1', 3)
+        self.rows = rows_of(self.system)
+
+    def test_all_that_is_measured_of_tandem_is_measured_of_it(self):
+        self.assertEqual([(row.plot, row.kind, row.point) for row in self.rows],
+                         [(row.plot, row.kind, row.point) for row in rows() if row.system.title == 'Tandem'])
+        for row in self.rows:
+            self.assertIn(row.kind, self.system.kinds)
+            self.assertFalse(is_compared(row))
+
+    def test_the_generator_gets_its_ports_and_core(self):
+        with tempfile.TemporaryDirectory() as directory:
+            generator = Generator(self.system(directory), 1, Path(directory) / 'log', '/bin/true')
+            with self.assertRaises(GeneratorFailed):
+                generator.trial('full NAT')
+            said = (Path(directory) / 'log').read_text().split()
+        for word in ('--core=3', '--client_port=0000:03:00.0', '--server_port=0000:03:00.1', '--virtual=198.18.255.1:7'):
+            self.assertIn(word, said)
+
+    def test_how_far_cpus_are_apart_here_is_not_asked(self):
+        self.assertEqual(trips_ns(self.rows[0]), [])
+
+    def test_its_configuration_has_its_ports(self):
+        text = on_ports('0000:01:00.0', '0000:01:00.1')
+        self.assertIn('port { name: "1.1" device: "0000:01:00.0" }', text)
+        self.assertIn('port { name: "1.2" device: "0000:01:00.1" }', text)
+        self.assertNotIn('memif', text)
+
+    def test_its_report_is_a_page(self):
+        for row in self.rows:
+            searched(row, (2e6, []))
+        text = page(self.rows, [])
+        self.assertIn('Device', text)
 
 
 class OpenFlowTest(unittest.TestCase):

@@ -110,6 +110,7 @@ class SearchTest(unittest.TestCase):
 
 class FakeSystem:
     title = 'system'
+    is_here = True
 
     def __init__(self, _directory):
         pass
