@@ -199,11 +199,13 @@ def main():
         build(RELEASE, PROGRAMS + EXTRA_PROGRAMS if is_here else ELSEWHERE_PROGRAMS)
         give_back(RELEASE)
     refusal = short_of_machine(is_here)
-    candidates = rows() if is_here else rows_of(elsewhere(arguments.client_port, arguments.server_port, arguments.core))
-    wanted = [row for row in candidates if (row.is_quick or not arguments.quick)
+    if is_here:
+        all_rows, all_groups = rows(), groups()
+    else:
+        all_rows, all_groups = rows_of(elsewhere(arguments.client_port, arguments.server_port, arguments.core)), []
+    wanted = [row for row in all_rows if (row.is_quick or not arguments.quick)
               and arguments.only in f'{row.system.title} {row.kind} {row.plot} {row.point}']
-    extras = [group for group in (one.only(arguments.quick, arguments.only) for one in (groups() if is_here else []))
-              if group.figures]
+    extras = [group for group in (one.only(arguments.quick, arguments.only) for one in all_groups) if group.figures]
     seconds = arguments.seconds or (0.4 if arguments.quick else 5)
     its = machine()
     before, stolen_before = cpu_ticks()
