@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What mirroring costs the active's packet path: two devices, one that mirrors and one that does not,
-// get the same packets in turns. Only the time within Unit::Turn counts: mirroring frames are built
-// there, sealed and sent by another thread, and acknowledged here by a peer that takes no time.
+// What mirroring costs the active's packet path, by packet of an established connection and by whole
+// connection (pair_contest.h).
 #include <netinet/in.h>
 #include <rte_tcp.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <numeric>
 
 #include "dataplane/base/prng.h"
-#include "tools/bench/cycles.h"
-#include "tools/bench/pair_device.h"
+#include "tools/bench/pair_contest.h"
 #include "tools/bench/pair_scenarios.h"
 
 namespace tandem::bench {
@@ -24,9 +21,6 @@ using flow::Side;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
 constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr uint8_t kFin = RTE_TCP_FIN_FLAG;
-constexpr size_t kBurst = 32;
-constexpr Nanos kPacketGap = 100;
-constexpr uint16_t kBodyMax = 1400;
 
 // How much is done: enough to measure, or as little as a profiler needs.
 struct Extent {
@@ -37,87 +31,6 @@ struct Extent {
 };
 constexpr Extent kMeasured{1500, 16'000, 200'000, 200 * kMillisecond};
 constexpr Extent kProfiled{100, 1200, 3000, 40 * kMillisecond};
-
-// Nanoseconds of each sample. The mean, for samples that differ in what they hold (the ends of flows come
-// in heaps, when their timers do), leaves out the slowest twentieth: there, the machine did something else.
-class Samples {
- public:
-  void Add(uint64_t cycles) { nanos_.push_back(static_cast<double>(cycles) * NanosPerCycle()); }
-  double Median() {
-    std::sort(nanos_.begin(), nanos_.end());
-    return nanos_[nanos_.size() / 2];
-  }
-  double Mean() {
-    std::sort(nanos_.begin(), nanos_.end());
-    const size_t kept = nanos_.size() - nanos_.size() / 20;
-    return std::accumulate(nanos_.begin(), nanos_.begin() + static_cast<std::ptrdiff_t>(kept),
-                           0.0) /
-           static_cast<double>(kept);
-  }
-
- private:
-  std::vector<double> nanos_;
-};
-
-// What the stream's writer has told so far.
-struct Told {
-  uint64_t creates = 0, updates = 0, closes = 0, digests = 0, frames = 0, bytes = 0;
-};
-
-// The two devices, each with its clock.
-class Contest {
- public:
-  Contest(PairDeviceOptions options, uint32_t established, int settling)
-      : off_(WithoutMirroring(options)), on_(options), peer_(on_.mirror()) {
-    off_.Establish(established, now_[0]);
-    on_.Establish(established, now_[1]);
-    peer_.Open(kBodyMax);
-    // Until all is told and every digest was compared.
-    for (int i = 0; i < settling; ++i) {
-      on_.Turn({}, now_[1] += 50'000);
-      peer_.Answer();
-      off_.Turn({}, now_[0] += 50'000);
-    }
-  }
-
-  static constexpr size_t kDevices = 2;
-  PairDevice& device(size_t number) { return number == 0 ? off_ : on_; }
-
-  // Cycles within Unit::Turn of one sample's packets.
-  uint64_t Send(size_t number, std::span<const net::Packet> packets, Nanos gap) {
-    uint64_t cycles = 0;
-    for (size_t i = 0; i < packets.size(); i += kBurst) {
-      const size_t burst = std::min(kBurst, packets.size() - i);
-      cycles += device(number).Turn(packets.subspan(i, burst), now_[number] += gap * burst);
-    }
-    if (number == 1) peer_.Answer();
-    return cycles;
-  }
-  Told told() {
-    const mirror::SenderCounters& counters = on_.mirror().sender(kGroup).counters();
-    return {counters.creates.Get(), counters.updates.Get(), counters.closes.Get(),
-            counters.audits.Get(),  counters.frames.Get(),  counters.bytes.Get()};
-  }
-  bool is_in_sync() { return on_.mirror().sender(kGroup).state() == mirror::StreamState::kInSync; }
-
- private:
-  static PairDeviceOptions WithoutMirroring(PairDeviceOptions options) {
-    options.mirrors = false;
-    return options;
-  }
-
-  PairDevice off_;
-  PairDevice on_;
-  WillingPeer peer_;
-  std::array<Nanos, kDevices> now_{kSecond, kSecond};
-};
-
-// `count`: of packets or connections in a sample.
-void Print(const char* what, double off, double on, size_t count, Contest& contest) {
-  const auto per = static_cast<double>(count);
-  std::printf("%-36s off %7.1f ns  on %7.1f ns  speed %5.1f %%%s\n", what, off / per, on / per,
-              100 * off / on, contest.is_in_sync() ? "" : "  NOT IN SYNC");
-}
 
 void Established(uint8_t protocol, uint32_t flows, const Extent& extent, const char* what) {
   Contest contest({.protocol = protocol, .capacity = std::max(flows * 2, 8192U)}, flows,
@@ -143,7 +56,7 @@ void Established(uint8_t protocol, uint32_t flows, const Extent& extent, const c
       std::printf("not all forwarded: ");
     }
   }
-  Print(what, samples[0].Median(), samples[1].Median(), FrameRing::kFrames, contest);
+  contest.Print(what, samples[0].Median(), samples[1].Median(), FrameRing::kFrames);
 }
 
 // A packet of a connection's life, so many connections after the first packet of this one.
@@ -190,16 +103,8 @@ void New(const PairDeviceOptions& options, std::span<const Step> steps, Nanos ga
       cycles[number] = 0;
     }
   }
-  Print(what, samples[0].Mean(), samples[1].Mean(), kRounds * kConnections, contest);
-  const Told after = contest.told();
-  const double counted = static_cast<double>(extent.samples) * 4.0 * kConnections;
-  const auto each = [&](uint64_t Told::*member) {
-    return static_cast<double>(after.*member - before.*member) / counted;
-  };
-  std::printf(
-      "    each: %.2f creates, %.2f updates, %.2f closes, %.2f digests; %.3f frames, %.1f bytes\n",
-      each(&Told::creates), each(&Told::updates), each(&Told::closes), each(&Told::digests),
-      each(&Told::frames), each(&Told::bytes));
+  contest.Print(what, samples[0].Mean(), samples[1].Mean(), kRounds * kConnections);
+  contest.PrintTold(before, static_cast<double>(extent.samples) * 4.0 * kConnections);
 }
 
 }  // namespace
@@ -236,6 +141,7 @@ void MeasureCost(std::string_view only, bool is_profiled) {
   begun({.protocol = IPPROTO_UDP}, udp, 4 * kPacketGap, "new udp, until idle");
   begun({.protocol = IPPROTO_UDP, .persists = true}, udp, 4 * kPacketGap,
         "new udp, record followed, until idle");
+  MeasureAdmission(only, is_profiled);
 }
 
 }  // namespace tandem::bench

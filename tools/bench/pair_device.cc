@@ -36,10 +36,15 @@ std::unique_ptr<config::Snapshot> MakePairSnapshot(const PairDeviceOptions& opti
   config::Virtual& virtual_server = snapshot->virtuals[1];
   virtual_server.traffic_group = kGroup;
   virtual_server.mirror = options.mirrors;
+  virtual_server.mirror_at = options.mirror_at;
   virtual_server.profile.udp_idle_timeout = TicksIn(options.udp_idle_timeout);
   snapshot->snat_pools[0].traffic_group = kGroup;
   if (options.persists) {
-    snapshot->persistences = {{}, {.name = "source", .id = 1}};
+    snapshot->persistences = {{},
+                              {.name = "source",
+                               .id = 1,
+                               .timeout = TicksIn(options.record_timeout),
+                               .mirror = options.mirrors && options.mirrors_records}};
     virtual_server.persistence = 1;
   }
   config::Mirroring& mirroring = snapshot->mirroring;
@@ -134,34 +139,45 @@ void PairDevice::Establish(uint32_t count, Nanos& now) {
 }
 
 void WillingPeer::Open(uint16_t body_max) {
-  mirror::FrameSlot* slot = active_.inbound().Free();
-  slot->cargo = mirror::Cargo::kOpenSender;
-  slot->group = kGroup;
-  slot->terms = {.session = kSession, .epoch = 1, .body_max = body_max, .wire_group = 1};
-  active_.inbound().Push();
+  for (const Stream* stream : {&records_, &flows_}) {
+    mirror::FrameSlot* slot = active_.inbound().Free();
+    slot->cargo = mirror::Cargo::kOpenSender;
+    slot->group = stream->group;
+    slot->terms = {.session = kSession,
+                   .epoch = 1,
+                   .body_max = body_max,
+                   .wire_group = stream->group,
+                   .streams = 1};
+    active_.inbound().Push();
+  }
 }
 
 void WillingPeer::Answer() {
-  uint64_t highest = 0;
-  uint32_t stamp = 0;
   for (; const mirror::FrameSlot* slot = active_.outbound().Front(); active_.outbound().Pop()) {
-    highest = slot->header.sequence;
-    stamp = slot->header.stamp;
+    Stream& stream = slot->group == 0 ? records_ : flows_;
+    stream.highest = slot->header.sequence;
+    stream.stamp = slot->header.stamp;
   }
-  mirror::FrameSlot* answer = highest == 0 ? nullptr : active_.inbound().Free();
+  Answer(records_);
+  Answer(flows_);
+}
+
+void WillingPeer::Answer(Stream& stream) {
+  mirror::FrameSlot* answer = stream.highest == 0 ? nullptr : active_.inbound().Free();
   if (answer == nullptr) return;
   answer->cargo = mirror::Cargo::kFrame;
-  answer->group = kGroup;
+  answer->group = stream.group;
   answer->body_size = 0;
-  answer->header = {.type = mirror::FrameType::kFlowsAck,
-                    .group = 1,
+  answer->header = {.type = stream.acknowledgement,
+                    .group = static_cast<uint8_t>(stream.group),
                     .epoch = 1,
                     .session = kSession,
-                    .sequence = ++answers_,
-                    .floor = highest + 1,
+                    .sequence = ++stream.answers,
+                    .floor = stream.highest + 1,
                     .credit = 64,
-                    .stamp = stamp};
+                    .stamp = stream.stamp};
   active_.inbound().Push();
+  stream.highest = 0;
 }
 
 }  // namespace tandem::bench

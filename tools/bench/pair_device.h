@@ -28,7 +28,10 @@ struct PairDeviceOptions {
   uint16_t mtu = 1500;
   uint64_t bulk_rate = 250'000'000;
   Nanos udp_idle_timeout = 60 * kSecond;
+  config::MirrorAt mirror_at = config::MirrorAt::kEstablished;
   bool persists = false;  // by source address, which each flow has one of its own of
+  Nanos record_timeout = 180 * kSecond;
+  bool mirrors_records = false;  // if it mirrors
 };
 
 class PairDevice {
@@ -68,8 +71,18 @@ class WillingPeer {
   void Answer();
 
  private:
+  struct Stream {
+    config::TrafficGroupId group;
+    mirror::FrameType acknowledgement;
+    uint64_t answers = 0;
+    uint64_t highest = 0;  // not answered yet; 0: nothing
+    uint32_t stamp = 0;
+  };
+  void Answer(Stream& stream);
+
   mirror::WorkerMirror& active_;
-  uint64_t answers_ = 0;
+  Stream records_{0, mirror::FrameType::kPersistAck};
+  Stream flows_{kGroup, mirror::FrameType::kFlowsAck};
 };
 
 }  // namespace tandem::bench

@@ -8,7 +8,8 @@
 
 namespace tandem::bench {
 
-void MeasureCost(std::string_view only, bool is_profiled);  // whose names hold it
+void MeasureCost(std::string_view only, bool is_profiled);       // whose names hold it
+void MeasureAdmission(std::string_view only, bool is_profiled);  // likewise; part of that
 void MeasureLag();
 void MeasureBulk();
 void MeasurePromotion();
