@@ -121,7 +121,7 @@ class WorkerMirror {
                  const Translation* translation, Nanos now) noexcept;
   bool Tidy(const config::Snapshot& snapshot, const Translations& translations,
             unsigned slots) noexcept;
-  bool Send(const config::Snapshot& snapshot, Nanos now, unsigned frames) noexcept;
+  unsigned Send(const config::Snapshot& snapshot, Nanos now, unsigned frames) noexcept;
   void TakeRecords(const FrameSlot& slot, const config::Snapshot& snapshot,
                    const Translation* translation, Nanos now) noexcept;
   template <class Build>
@@ -153,7 +153,7 @@ class WorkerMirror {
   std::atomic<config::TrafficGroupId> groups_end_{1};  // streams from 1 on below it are there
   WorkerCounters counters_;
   bool may_read_ = false;
-  bool was_busy_ = false;
+  bool has_more_ = false;  // there was more to do than a turn's share, at the last look
   Nanos looked_at_ = 0;
   config::TrafficGroupId tidied_group_ = 1;
   config::TrafficGroupId next_group_ = 1;  // whose turn it is to send first
