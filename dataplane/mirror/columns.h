@@ -64,6 +64,13 @@ class Column {
     bytes_ = 0;
     is_uniform_ = true;
   }
+  // Without values, but not uniform whatever they will be.
+  void ClearTurned() noexcept {
+    bytes_ = 0;
+    is_uniform_ = false;
+  }
+  // All values will be this one, as far as is known. REQUIRES: the column is uniform.
+  void SetFirst(const Value& value) noexcept { first_ = value; }
 
   // Whether all so far have it. REQUIRES: the column is uniform, and not empty.
   bool IsUsual(const Value& value) const noexcept { return value == first_; }
@@ -74,8 +81,20 @@ class Column {
     bytes_ += size;
     return size;
   }
-  // The same of a value that takes one byte.
-  void AppendByte(uint8_t value) noexcept { data_[bytes_++] = value; }
+  // The same of `count` values, value(0) and on.
+  template <class ValueOf>
+  [[gnu::always_inline]] size_t AppendEach(size_t count, ValueOf value) noexcept {
+    uint8_t* const begin = &data_[bytes_];
+    uint8_t* out = begin;
+    for (size_t i = 0; i < count; ++i)
+      out = Codec::Write(out, value(i));
+    const auto size = static_cast<size_t>(out - begin);
+    bytes_ += size;
+    return size;
+  }
+  // Where the next value will be, for callers that write some by themselves and say then how many bytes.
+  uint8_t* end() noexcept { return &data_[bytes_]; }
+  void Extend(size_t bytes) noexcept { bytes_ += bytes; }
   // By how much the length of the values may come to take more bytes than it does.
   size_t LengthGrowth() const noexcept { return !is_uniform_ && bytes_ < 0x80 ? 1 : 0; }
   // One more value makes the message longer by no more than this, later growth of lengths included.
@@ -110,6 +129,9 @@ class Column {
     if (!is_uniform_) Append(value);
   }
 
+  static constexpr uint32_t kTag = wire::MakeTag(kField, wire::kBytes);
+  static constexpr size_t kFrameMax = wire::VarintSize(kTag) + 2;  // bodies are shorter than 16 KiB
+
   uint8_t* Write(uint8_t* out, uint32_t count) const noexcept {
     if (Size(count) == 0) return out;
     const size_t payload = is_uniform_ ? Codec::Size(first_) : bytes_;
@@ -126,9 +148,6 @@ class Column {
   }
 
  private:
-  static constexpr uint32_t kTag = wire::MakeTag(kField, wire::kBytes);
-  static constexpr size_t kFrameMax = wire::VarintSize(kTag) + 2;  // bodies are shorter than 16 KiB
-
   static size_t Framed(size_t payload) {
     return wire::VarintSize(kTag) + wire::VarintSize(payload) + payload;
   }
@@ -151,6 +170,8 @@ class SparseColumn {
  public:
   using Value = Maybe<typename Codec::Value>;
   using Dense = Column<kField, Codec, kValuesMax>;
+  using ValueCodec = Codec;
+  static constexpr size_t kFrameMax = Dense::kFrameMax;
 
   void Clear() noexcept {
     column_.Clear();
@@ -186,13 +207,58 @@ class ColumnGroup {
   template <size_t kIndex>
   using ColumnAt = std::tuple_element_t<kIndex, std::tuple<Columns...>>;
   using AllColumns = std::index_sequence_for<Columns...>;
+  static constexpr size_t kFrameMax = 1 + 2 + 1 + 2;
+
   uint32_t rows() const noexcept { return rows_; }
 
   void Clear() noexcept {
-    if (rows_ == 0) return;
+    if (rows_ == 0 && turned_ == 0) return;
     rows_ = 0;
     turned_ = 0;
     Each([](auto& column) { column.Clear(); });
+  }
+  // Bit i: column i is not uniform.
+  uint32_t turned() const noexcept { return turned_; }
+  // Without rows, but those columns turned that are in `turned`, which have been before. In the others, rows
+  // added column by column have the values that were first before, or of SetFirst. REQUIRES: no sparse column
+  // has values.
+  void ClearRows(uint32_t turned) noexcept {
+    uint32_t bit = 1;
+    Each([&](auto& column) {
+      if constexpr (requires { column.ClearTurned(); }) {
+        if ((turned & bit) != 0) {
+          column.ClearTurned();
+        } else if ((turned_ & bit) != 0) {
+          column.Clear();
+        }
+      }
+      bit <<= 1;
+    });
+    rows_ = 0;
+    turned_ = turned;
+  }
+  // What the message takes at most beside the values of columns that have turned, if the others of kIndex
+  // get any first value.
+  template <size_t... kIndex>
+  size_t BytesBeside(std::index_sequence<kIndex...>) const noexcept {
+    size_t bytes = kFrameMax;
+    uint32_t bit = 1;
+    Each([&]<class Its>(const Its& column) {
+      if ((turned_ & bit) != 0) {
+        bytes += Its::kFrameMax;
+      } else if ((kBits<kIndex...> & bit) != 0) {
+        bytes += Its::kFrameMax + Its::ValueCodec::kSizeMax;
+      } else {
+        bytes += column.Size(rows_);
+      }
+      bit <<= 1;
+    });
+    return bytes;
+  }
+  // SetFirst where the column is uniform.
+  template <size_t kIndex>
+  void SetFirst(const ValueAt<kIndex>& value) noexcept {
+    if (IsUniform<kIndex>()) std::get<kIndex>(columns_).SetFirst(value);
   }
   // Whether each of these columns has values that differ.
   template <size_t... kIndex>
@@ -212,15 +278,16 @@ class ColumnGroup {
   size_t GrowthMax(std::index_sequence<kIndex...>) const noexcept {
     return ((IsUniform<kIndex>() ? 0 : ColumnAt<kIndex>::ValueCodec::kSizeMax) + ...);
   }
-  // A row whose values were appended one by one, to all columns that are not uniform.
-  void AddRow() noexcept { ++rows_; }
-  template <size_t kIndex>
-  [[gnu::always_inline]] size_t Append(const ValueAt<kIndex>& value) noexcept {
-    return std::get<kIndex>(columns_).Append(value);
+  // Rows whose values were appended column by column, to all that are not uniform.
+  void AddRows(size_t count) noexcept { rows_ += static_cast<uint32_t>(count); }
+  // Nothing where the column is uniform.
+  template <size_t kIndex, class ValueOf>
+  [[gnu::always_inline]] size_t AppendEach(size_t count, ValueOf value) noexcept {
+    return IsUniform<kIndex>() ? 0 : std::get<kIndex>(columns_).AppendEach(count, value);
   }
   template <size_t kIndex>
-  void AppendByte(uint8_t value) noexcept {
-    std::get<kIndex>(columns_).AppendByte(value);
+  auto& column() noexcept {
+    return std::get<kIndex>(columns_);
   }
   // Whether no column turns from one value to many by these, when the size grows by a leap.
   // REQUIRES: rows() > 0.
@@ -296,8 +363,6 @@ class ColumnGroup {
   }
 
  private:
-  static constexpr size_t kFrameMax = 1 + 2 + 1 + 2;
-
   // Tags of groups take one byte: there are fewer than 16.
   static size_t Framed(size_t content) { return 1 + wire::VarintSize(content) + content; }
   static size_t RowsSize(uint32_t rows) { return 1 + wire::VarintSize(rows); }
@@ -337,7 +402,7 @@ class ColumnGroup {
   }
 
   uint32_t rows_ = 0;
-  uint32_t turned_ = 0;  // bit i: column i is not uniform
+  uint32_t turned_ = 0;
   std::tuple<Columns...> columns_;
 };
 

@@ -46,7 +46,7 @@ struct CreateRow {
   typename Hot::Key server;
 };
 
-// What a create says of a flow beyond what its FlowHot does.
+// What a create says of a flow beyond what its FlowHot does; a close says no more than `slot` and `value`.
 struct FlowName {
   uint32_t slot = 0;  // logical
   flow::Register value = 0;

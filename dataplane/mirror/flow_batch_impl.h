@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of FlowBatchWriter. The sender, which adds thousands of rows a turn, goes by it rather than
-// by the class: creates and closes are inline here.
+// The inside of FlowBatchWriter: the columns of a batch, and what is known of the rows so far.
 //
-// A create or a close of the usual kind meets columns that have turned (they have a value for each row) or
-// stay as they are (all of their values are equal): it differs from the first one in turned columns alone,
-// and there is room for it whatever its values are. Any other row goes the slow way, which is right whatever
-// the row is.
+// Creates and closes are mostly many at once and of the usual kind: they meet columns that have turned (they
+// have a value for each row) or stay as they are (all of their values are equal). Such rows differ from the
+// first one in turned columns alone, so they are added column by column, those for which there is room
+// whatever their values are. Any other row goes the slow way, which is right whatever the row is.
+//
+// Rows come from a Source: flow(i), slot(i) (logical), value(i) and age_ticks(i) of row i, of which a close
+// wants only slot and value. So nothing is copied but into columns. Loops have a Source of their own: through
+// a reference it would be read anew after each byte written.
 #pragma once
 
 #include <endian.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -75,33 +79,61 @@ struct Rows {
   uint32_t last_slot = 0;  // or range
   flow::Birth last_birth = 0;
 
-  uint64_t SlotValue(uint32_t slot) const {
-    return wire::ZigZag32(static_cast<int32_t>(slot - last_slot));
+  static uint64_t Difference(uint32_t from, uint32_t to) {
+    return wire::ZigZag32(static_cast<int32_t>(to - from));
   }
+  static uint64_t Difference(flow::Birth from, flow::Birth to) {
+    return wire::ZigZag64(static_cast<int64_t>(to - from));
+  }
+  uint64_t SlotValue(uint32_t slot) const { return Difference(last_slot, slot); }
   uint64_t BirthValue(flow::Register value) const {
-    return wire::ZigZag64(static_cast<int64_t>(flow::BirthOf(value) - last_birth));
+    return Difference(last_birth, flow::BirthOf(value));
   }
-  // The first two columns of a row, which have turned; returns how many bytes longer they are. Mostly each
-  // takes one, for what begins or ends together is near in both.
-  [[gnu::always_inline]] size_t AppendName(uint32_t slot, flow::Register value) {
-    const uint64_t slot_value = SlotValue(slot);
-    const uint64_t birth_value = BirthValue(value);
+  // The first two columns of rows, which have turned; returns how many bytes longer they are. Mostly each
+  // value takes one, for what begins or ends together is near in both.
+  template <class Source>
+  size_t AppendNames(Source source, size_t count) {
+    auto& slots = group.template column<0>();
+    auto& births = group.template column<1>();
+    uint8_t* const slot_bytes = slots.end();
+    uint8_t* const birth_bytes = births.end();
+    uint32_t slot = last_slot;
+    flow::Birth birth = last_birth;
+    uint64_t bits = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const uint64_t slot_value = Difference(slot, source.slot(i));
+      const uint64_t birth_value = Difference(birth, flow::BirthOf(source.value(i)));
+      slot = source.slot(i);
+      birth = flow::BirthOf(source.value(i));
+      slot_bytes[i] = static_cast<uint8_t>(slot_value);
+      birth_bytes[i] = static_cast<uint8_t>(birth_value);
+      bits |= slot_value | birth_value;
+    }
+    if (bits >= 0x80) [[unlikely]]
+      return AppendLongNames(source, count);
     last_slot = slot;
-    last_birth = flow::BirthOf(value);
-    if ((slot_value | birth_value) >= 0x80) [[unlikely]]
-      return AppendLongName(slot_value, birth_value);
-    group.template AppendByte<0>(static_cast<uint8_t>(slot_value));
-    group.template AppendByte<1>(static_cast<uint8_t>(birth_value));
-    return 2;
+    last_birth = birth;
+    slots.Extend(count);
+    births.Extend(count);
+    return 2 * count;
   }
-  [[gnu::noinline]] size_t AppendLongName(uint64_t slot_value, uint64_t birth_value) {
-    return group.template Append<0>(slot_value) + group.template Append<1>(birth_value);
+  template <class Source>
+  [[gnu::noinline]] size_t AppendLongNames(Source source, size_t count) {
+    size_t size = 0;
+    for (size_t i = 0; i < count; ++i) {
+      size += group.template column<0>().Append(SlotValue(source.slot(i)));
+      size += group.template column<1>().Append(BirthValue(source.value(i)));
+      last_slot = source.slot(i);
+      last_birth = flow::BirthOf(source.value(i));
+    }
+    return size;
   }
   void Clear() {
     group.Clear();
     last_slot = 0;
     last_birth = 0;
   }
+  void BeginBatch() { Clear(); }
 };
 
 // Of ports in network byte order.
@@ -136,11 +168,29 @@ struct CloseRows : Rows<CloseGroup> {
   uint32_t version = kVersionNone;
   uint32_t version_mask = kVersionNone;
 
+  // How many of the rows are usual, up to one that is not.
+  template <class Source>
+  size_t CountUsual(const Source& source, size_t count) const {
+    size_t usual = 0;
+    while (usual < count && IsUsual(source.value(usual)))
+      ++usual;
+    return usual;
+  }
   bool IsUsual(flow::Register value) const {
     return ((flow::VersionOf(value) ^ version) & version_mask) == 0;
   }
-  void Clear() {
-    Rows::Clear();
+  // Usual rows; returns how many bytes longer their columns are.
+  template <class Source>
+  size_t Append(const Source& source, size_t count) {
+    const size_t size =
+        AppendNames(source, count) + group.template AppendEach<2>(count, [&](size_t i) {
+          return uint64_t{flow::VersionOf(source.value(i))};
+        });
+    group.AddRows(count);
+    return size;
+  }
+  void BeginBatch() {
+    Clear();
     version = kVersionNone;
     version_mask = kVersionNone;
   }
@@ -149,48 +199,96 @@ struct CloseRows : Rows<CloseGroup> {
 template <class Hot, class Group>
 struct CreateRows : Rows<Group> {
   using Rows<Group>::group;
+  using Rows<Group>::last_slot;
+  using Rows<Group>::last_birth;
 
   ShapeTeller<Hot> shapes;
   Likeness<Hot> likeness;
-  size_t row_max = 0;  // bytes of a row that is like the first
+  size_t row_max = 1;  // bytes of a row that is like the first; anything before one can be
 
-  // All of such a row but its name, taken from `room`.
-  [[gnu::always_inline]] void AppendFlow(const Hot& flow, size_t& room) {
+  // How the batch was when its second row had shown which columns turn. The next batch is mostly the same
+  // from the beginning, so it begins like that (GoOn), or if its first row is of another kind, from nothing.
+  struct Start {
+    Likeness<Hot> likeness;
+    uint32_t turned = 0;
+    size_t row_max = 1;
+    size_t beside_rows = 0;  // bytes
+    uint32_t uses = 0;       // of late; 0: there is none
+  };
+  // Now and then from nothing, for what has turned would stay so.
+  static constexpr uint32_t kUsesMax = 16;
+  Start start;
+
+  void KeepStart() {
+    start = {likeness, group.turned(), row_max, group.BytesBeside(ChangingColumns()), 1};
+  }
+  // For the first row.
+  template <class Source>
+  bool GoOn(const Source& source) {
+    const Hot& flow = source.flow(0);
+    if (!likeness.is_set() || !likeness.GoOn(flow, source.value(0), source.age_ticks(0), shapes))
+      return false;
+    group.template SetFirst<kVirtual>(flow.common.virtual_id);
+    group.template SetFirst<kMember>(flow.common.member_id);
+    group.template SetFirst<kPorts>(PortsOf(flow, likeness.has_return()));
+    group.template SetFirst<kClient>(ColumnValue(flow.client.source));
+    group.template SetFirst<kSnat>(SnatOf(flow, likeness.has_return()));
+    return true;
+  }
+  // Rows that are like the first; returns how many bytes longer their columns are.
+  template <class Source>
+  size_t Append(const Source& source, size_t count) {
     const bool has_return = likeness.has_return();
-    if (!group.template IsUniform<kVirtual>())
-      room -= group.template Append<kVirtual>(flow.common.virtual_id);
-    if (!group.template IsUniform<kMember>())
-      room -= group.template Append<kMember>(flow.common.member_id);
-    if (!group.template IsUniform<kPorts>())
-      room -= group.template Append<kPorts>(PortsOf(flow, has_return));
-    if (!group.template IsUniform<kClient>())
-      room -= group.template Append<kClient>(ColumnValue(flow.client.source));
-    if (!group.template IsUniform<kSnat>())
-      room -= group.template Append<kSnat>(SnatOf(flow, has_return));
+    size_t size = this->AppendNames(source, count);
+    size += group.template AppendEach<kVirtual>(
+        count, [=](size_t i) { return source.flow(i).common.virtual_id; });
+    size += group.template AppendEach<kMember>(
+        count, [=](size_t i) { return source.flow(i).common.member_id; });
+    size += group.template AppendEach<kPorts>(
+        count, [=](size_t i) { return PortsOf(source.flow(i), has_return); });
+    size += group.template AppendEach<kClient>(
+        count, [=](size_t i) { return ColumnValue(source.flow(i).client.source); });
+    size += group.template AppendEach<kSnat>(
+        count, [=](size_t i) { return SnatOf(source.flow(i), has_return); });
+    group.AddRows(count);
+    return size;
   }
 
   void Clear() {
     Rows<Group>::Clear();
     likeness.Clear();
+    start.uses = 0;
+  }
+  void BeginBatch() {
+    if (group.rows() == 0) return;
+    if (!likeness.is_set() || start.uses == 0 || start.uses == kUsesMax) return Clear();
+    if (group.turned() != start.turned) likeness = start.likeness;
+    group.ClearRows(start.turned);
+    row_max = start.row_max;
+    last_slot = 0;
+    last_birth = 0;
+    ++start.uses;
   }
 };
 
 }  // namespace batch
 
 struct FlowBatchWriter::Impl {
-  // As those of the class.
-  template <class Hot>
-  bool AddCreate(const Hot& flow, const FlowName& name) noexcept;
-  template <class Hot>
-  bool AddClose(const CloseRow& row) noexcept;
+  static constexpr uint32_t kManyRows = 32;
 
-  // ---- flow_batch_writer.cc
-  // Slow, and right whatever the row is.
+  // As many of `count` rows, from the front, as are usual and as there is room for; returns how many. None:
+  // the first one goes the slow way.
+  template <class Hot, class Source>
+  size_t AddUsualCreates(const Source& source, size_t count) noexcept;
+  template <class Hot, class Source>
+  size_t AddUsualCloses(const Source& source, size_t count) noexcept;
+  // Whether there are many rows, and no room for another of their kind for sure. What is left is a row or
+  // two, not worth the slow way.
+  bool IsAsGoodAsFull(size_t row_max) const { return rows >= kManyRows && room < row_max; }
+  // Slow, and right whatever the row is. False when there is no room.
   template <class Hot>
-  [[gnu::noinline]] bool AddAnyCreate(const Hot& flow, uint32_t slot, flow::Register value,
-                                      uint32_t age_ticks) noexcept;
-  template <class Hot>
-  [[gnu::noinline]] bool AddAnyClose(uint32_t slot, flow::Register value) noexcept;
+  [[gnu::noinline]] bool AddAnyCreate(const Hot& flow, const FlowName& name) noexcept;
+  [[gnu::noinline]] bool AddAnyClose(batch::CloseRows& to, const FlowName& name) noexcept;
   template <class Hot>
   bool AddLike(const Hot& flow, const FlowName& name) noexcept;
   template <class Hot>
@@ -202,6 +300,10 @@ struct FlowBatchWriter::Impl {
   bool AddWhereSizesLeap(batch::Rows<Group>& to, const typename Group::Row& row) noexcept;
   template <class F>
   void EachGroup(F&& f);
+  // How many rows there is room for if each takes `row_max` bytes, and all of them `more`.
+  size_t RoomFor(size_t row_max, size_t more = 0) const {
+    return room < more ? 0 : std::min<size_t>((room - more) / row_max, kRowsMax - rows);
+  }
 
   template <class Hot>
   auto& Creates() {
@@ -223,33 +325,28 @@ struct FlowBatchWriter::Impl {
   uint32_t rows = 0;
 };
 
-template <class Hot>
-[[gnu::always_inline]] inline bool FlowBatchWriter::Impl::AddCreate(const Hot& flow,
-                                                                    const FlowName& name) noexcept {
+template <class Hot, class Source>
+inline size_t FlowBatchWriter::Impl::AddUsualCreates(const Source& source, size_t count) noexcept {
   auto& to = Creates<Hot>();
-  if (!to.likeness.IsLike(flow, name, to.shapes) || room < to.row_max || rows == kRowsMax)
-      [[unlikely]] {
-    return AddAnyCreate(flow, name.slot, name.value, name.age_ticks);
-  }
-  size_t left = room - to.AppendName(name.slot, name.value);
-  to.AppendFlow(flow, left);
-  to.group.AddRow();
-  room = left;
-  ++rows;
-  return true;
+  const bool is_first = to.group.rows() == 0;
+  if (is_first && !to.GoOn(source)) return 0;
+  const size_t more = is_first ? to.start.beside_rows : 0;
+  const size_t added =
+      to.likeness.CountLike(source, std::min(count, RoomFor(to.row_max, more)), to.shapes);
+  if (added == 0) return 0;
+  room -= more + to.Append(source, added);
+  rows += static_cast<uint32_t>(added);
+  return added;
 }
 
-template <class Hot>
-[[gnu::always_inline]] inline bool FlowBatchWriter::Impl::AddClose(const CloseRow& row) noexcept {
-  auto& to = closes[Hot::kIsIpv6];
-  if (!to.IsUsual(row.value) || room < to.kRowMax || rows == kRowsMax) [[unlikely]]
-    return AddAnyClose<Hot>(row.slot, row.value);
-  size_t left = room - to.AppendName(row.slot, row.value);
-  if (to.version_mask == 0) left -= to.group.template Append<2>(flow::VersionOf(row.value));
-  to.group.AddRow();
-  room = left;
-  ++rows;
-  return true;
+template <class Hot, class Source>
+inline size_t FlowBatchWriter::Impl::AddUsualCloses(const Source& source, size_t count) noexcept {
+  batch::CloseRows& to = closes[Hot::kIsIpv6];
+  const size_t added = to.CountUsual(source, std::min(count, RoomFor(to.kRowMax)));
+  if (added == 0) return 0;
+  room -= to.Append(source, added);
+  rows += static_cast<uint32_t>(added);
+  return added;
 }
 
 }  // namespace tandem::mirror

@@ -31,6 +31,17 @@ uint64_t MacValue(const MacAddress& mac) {
   return value;
 }
 
+template <class Hot>
+struct OneRow {
+  const Hot& flow(size_t) const { return its_flow; }
+  flow::Register value(size_t) const { return name.value; }
+  uint32_t slot(size_t) const { return name.slot; }
+  uint32_t age_ticks(size_t) const { return name.age_ticks; }
+
+  const Hot& its_flow;
+  const FlowName& name;
+};
+
 template <class Group>
 void Count(Rows<Group>& to, uint32_t slot, flow::Register value) {
   to.last_slot = slot;
@@ -97,7 +108,7 @@ FlowBatchWriter::~FlowBatchWriter() = default;
 
 void FlowBatchWriter::Begin(size_t size, const config::Dictionary& dictionary) noexcept {
   TANDEM_ASSERT(size >= 256);
-  impl_->EachGroup([](auto& to) { to.Clear(); });
+  impl_->EachGroup([](auto& to) { to.BeginBatch(); });
   impl_->creates4.shapes.Begin(dictionary);
   impl_->creates6.shapes.Begin(dictionary);
   impl_->size_max = size;
@@ -108,14 +119,13 @@ void FlowBatchWriter::Begin(size_t size, const config::Dictionary& dictionary) n
 // ---- creates ---------------------------------------------------------------------------------------
 
 template <class Hot>
-bool FlowBatchWriter::Impl::AddAnyCreate(const Hot& flow, uint32_t slot, flow::Register value,
-                                         uint32_t age_ticks) noexcept {
+bool FlowBatchWriter::Impl::AddAnyCreate(const Hot& flow, const FlowName& name) noexcept {
   if (rows == kRowsMax) return false;
   auto& to = Creates<Hot>();
-  const FlowName name{slot, value, age_ticks};
-  const bool is_like = to.likeness.IsLike(flow, name, to.shapes);
+  if (to.group.rows() == 0) to.Clear();
+  const bool is_like = to.likeness.CountLike(OneRow<Hot>{flow, name}, 1, to.shapes) != 0;
   if (!(is_like && AddLike(flow, name)) && !AddUnlike(flow, name)) return false;
-  Count(to, slot, value);
+  Count(to, name.slot, name.value);
   ++rows;
   return true;
 }
@@ -164,19 +174,21 @@ bool FlowBatchWriter::Impl::AddUnlike(const Hot& flow, const FlowName& name) noe
                      .snat = to.group.template IsUniform<kSnat>()},
                     name, shape);
     to.row_max = to.group.GrowthMax(ChangingColumns());
+    if (to.group.rows() == 2) to.KeepStart();
   }
   return true;
 }
 
 // ---- closes ----------------------------------------------------------------------------------------
 
-template <class Hot>
-bool FlowBatchWriter::Impl::AddAnyClose(uint32_t slot, flow::Register value) noexcept {
-  CloseRows& to = closes[Hot::kIsIpv6];
-  const uint64_t version = flow::VersionOf(value);
-  if (!Add(to, slot, value, to.SlotValue(slot), to.BirthValue(value), version)) return false;
+bool FlowBatchWriter::Impl::AddAnyClose(CloseRows& to, const FlowName& name) noexcept {
+  const uint64_t version = flow::VersionOf(name.value);
+  if (!Add(to, name.slot, name.value, to.SlotValue(name.slot), to.BirthValue(name.value),
+           version)) {
+    return false;
+  }
   if (to.group.HaveTurned(TurnedColumns())) {
-    to.version = flow::VersionOf(value);
+    to.version = flow::VersionOf(name.value);
     to.version_mask = to.group.IsUniform<2>() ? flow::kVersionMax : 0;
   }
   return true;
@@ -186,7 +198,8 @@ bool FlowBatchWriter::Impl::AddAnyClose(uint32_t slot, flow::Register value) noe
 
 template <class Hot>
 bool FlowBatchWriter::AddCreate(const Hot& flow, const FlowName& name) noexcept {
-  return impl_->AddCreate(flow, name);
+  const OneRow<Hot> one{flow, name};
+  return impl_->AddUsualCreates<Hot>(one, 1) != 0 || impl_->AddAnyCreate(flow, name);
 }
 
 template <class Hot>
@@ -204,12 +217,8 @@ bool FlowBatchWriter::AddCreate(const CreateRow<Hot>& row) noexcept {
   return AddCreate(flow, {row.slot, row.value, row.age_ticks});
 }
 
-template bool FlowBatchWriter::Impl::AddAnyCreate(const flow::FlowHot4&, uint32_t, flow::Register,
-                                                  uint32_t) noexcept;
-template bool FlowBatchWriter::Impl::AddAnyCreate(const flow::FlowHot6&, uint32_t, flow::Register,
-                                                  uint32_t) noexcept;
-template bool FlowBatchWriter::Impl::AddAnyClose<flow::FlowHot4>(uint32_t, flow::Register) noexcept;
-template bool FlowBatchWriter::Impl::AddAnyClose<flow::FlowHot6>(uint32_t, flow::Register) noexcept;
+template bool FlowBatchWriter::Impl::AddAnyCreate(const flow::FlowHot4&, const FlowName&) noexcept;
+template bool FlowBatchWriter::Impl::AddAnyCreate(const flow::FlowHot6&, const FlowName&) noexcept;
 template bool FlowBatchWriter::AddCreate(const flow::FlowHot4&, const FlowName&) noexcept;
 template bool FlowBatchWriter::AddCreate(const flow::FlowHot6&, const FlowName&) noexcept;
 template bool FlowBatchWriter::AddCreate(const CreateRow<flow::FlowHot4>&) noexcept;
@@ -222,7 +231,7 @@ bool FlowBatchWriter::AddUpdate(bool is_ipv6, const UpdateRow& row) noexcept {
 }
 
 bool FlowBatchWriter::AddClose(bool is_ipv6, const CloseRow& row) noexcept {
-  return is_ipv6 ? impl_->AddClose<flow::FlowHot6>(row) : impl_->AddClose<flow::FlowHot4>(row);
+  return impl_->AddAnyClose(impl_->closes[is_ipv6], {row.slot, row.value, 0});
 }
 
 bool FlowBatchWriter::AddTouch(bool is_ipv6, uint32_t slot) noexcept {

@@ -117,15 +117,21 @@ class ShapeTeller {
     return kDestinationExplicit;
   }
   [[gnu::always_inline]] uint32_t OfServer(const Hot& hot) const noexcept {
-    if constexpr (!Hot::kIsIpv6) {
-      const uint16_t member_id = hot.common.member_id;
-      const uint64_t word = config::EndpointWord(hot.server.source, hot.server.source_port);
-      if ((hot.common.flags & flow::kTranslateAddress) != 0 && member_id < member_words_.size() &&
-          member_words_[member_id] == word) [[likely]] {
-        return 0;
-      }
-    }
+    if ((hot.common.flags & flow::kTranslateAddress) != 0 && IsMembers(hot)) [[likely]]
+      return 0;
     return CompareServer(hot);
+  }
+  // Whether the server's end is that of the flow's member, as the quickest way to tell has it: false when
+  // that does not know.
+  [[gnu::always_inline]] bool IsMembers(const Hot& hot) const noexcept {
+    if constexpr (Hot::kIsIpv6) {
+      return false;
+    } else {
+      const uint16_t member_id = hot.common.member_id;
+      return member_id < member_words_.size() &&
+             member_words_[member_id] ==
+                 config::EndpointWord(hot.server.source, hot.server.source_port);
+    }
   }
   [[gnu::always_inline]] uint32_t OfReturn(const Hot& hot) const noexcept {
     if ((hot.common.flags & flow::kTranslateSource) != 0) return 0;

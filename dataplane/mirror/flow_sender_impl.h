@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "dataplane/base/mutation.h"
 #include "dataplane/mirror/dirty_list.h"
@@ -37,7 +38,11 @@ class Allowance {
   int64_t bytes_ = 0;
 };
 
+template <class Hot>
+class SlotRows;
+
 struct FlowSender::Impl {
+  static constexpr uint32_t kTogether = 32;  // slots, whose rows are added column by column
   static constexpr uint32_t kBulkSlotsPerFrame = 4096;  // looked at
   static constexpr uint32_t kRangesPerFrame = 8;
   static constexpr uint32_t kRangesTriedPerFrame = 64;
@@ -152,13 +157,17 @@ struct FlowSender::Impl {
   bool BuildLive(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   bool BuildBulk(FrameSlot& out, const config::Snapshot& snapshot) noexcept;
   template <class Hot>
-  FlowName NameOf(uint32_t slot, uint32_t logical) noexcept;
+  [[gnu::noinline]] bool AddKnownOrUnbound(const Hot& hot, const FlowName& name) noexcept;
   template <class Hot>
-  [[gnu::noinline]] bool AddKnownOrUnbound(uint32_t slot, uint32_t logical) noexcept;
+  size_t AddCloses(const SlotRows<Hot>& rows, size_t count) noexcept;
   template <class Hot>
-  bool AddImage(uint32_t slot, uint32_t logical) noexcept;
+  size_t AddFlows(const SlotRows<Hot>& rows, const uint32_t* slots, size_t count) noexcept;
+  template <class Hot>
+  size_t AddSlots(std::span<const uint32_t> slots, uint32_t logical_begin) noexcept;
   template <class Hot>
   bool AddDirty() noexcept;
+  template <class Hot>
+  uint32_t ViewBulk(uint32_t first, uint32_t count, std::span<uint32_t, kTogether> slots) noexcept;
   template <class Hot>
   bool AddBulk(uint32_t& budget) noexcept;
   template <class Hot>

@@ -3,6 +3,10 @@
 // FlowSender's frames. Each is of one kind: live changes with touches, a piece of the first pass (bulk),
 // digests, or nothing but its header, which tells the state and that the writer is there. So a slot is
 // in a frame once at most, and a frame of digests that is not acknowledged drags no changes with it.
+#include <algorithm>
+#include <array>
+#include <span>
+
 #include "dataplane/mirror/flow_batch_impl.h"
 #include "dataplane/mirror/flow_sender_impl.h"
 
@@ -16,6 +20,16 @@ namespace {
 // One frame in so many is offered to the first pass and to digests before live changes, which
 // otherwise could keep them waiting for ever.
 constexpr uint32_t kBackgroundShare = 4;
+
+// The first of these slots that are of one page, as many as are told of together.
+std::span<const uint32_t> PageRun(std::span<const uint32_t> slots, size_t most) noexcept {
+  size_t count = 0;
+  while (count < std::min(slots.size(), most) &&
+         slots[count] / kFlowsPerPage == slots.front() / kFlowsPerPage) {
+    ++count;
+  }
+  return slots.first(count);
+}
 
 }  // namespace
 
@@ -111,22 +125,46 @@ void FlowSender::Impl::CountFrame(size_t size) noexcept {
   counters.touches.Add(rows.touches);
 }
 
+// What slots of one page hold now, row by row (flow_batch_impl.h).
 template <class Hot>
-[[gnu::always_inline]] inline FlowName FlowSender::Impl::NameOf(uint32_t slot,
-                                                                uint32_t logical) noexcept {
-  const flow::FlowTable<Hot>& table = Of<Hot>().table;
-  return {logical, table.register_of(slot), TickOf(now) - table.cold(slot).created};
-}
+class SlotRows {
+ public:
+  // `logical_begin`: of the page. All outlive this.
+  SlotRows(flow::FlowTable<Hot>& table, const uint32_t* slots, uint32_t logical_begin, Tick now)
+      : flows_(&table.hot(0)),
+        colds_(&table.cold(0)),
+        values_(&table.register_of(0)),
+        slots_(slots),
+        logical_begin_(logical_begin),
+        now_(now) {}
+
+  const Hot& flow(size_t i) const noexcept { return flows_[slots_[i]]; }
+  flow::Register value(size_t i) const noexcept { return values_[slots_[i]]; }
+  uint32_t slot(size_t i) const noexcept { return logical_begin_ + slots_[i] % kFlowsPerPage; }
+  uint32_t age_ticks(size_t i) const noexcept { return now_ - colds_[slots_[i]].created; }
+  FlowName name(size_t i) const noexcept { return {slot(i), value(i), age_ticks(i)}; }
+  // But the first `count`.
+  SlotRows From(size_t count) const noexcept {
+    SlotRows rest = *this;
+    rest.slots_ += count;
+    return rest;
+  }
+
+ private:
+  const Hot* flows_;
+  const flow::FlowCold* colds_;
+  const flow::Register* values_;
+  const uint32_t* slots_;
+  uint32_t logical_begin_;
+  Tick now_;
+};
 
 // A flow that the peer knows needs an update only; beyond the cursor kMirrorKnown may be of another session.
 // Numbers that another device gave are of no use to the peer.
 template <class Hot>
-bool FlowSender::Impl::AddKnownOrUnbound(uint32_t slot, uint32_t logical) noexcept {
-  Family<Hot>& family = Of<Hot>();
-  const Hot& hot = family.table.hot(slot);
+bool FlowSender::Impl::AddKnownOrUnbound(const Hot& hot, const FlowName& name) noexcept {
   const flow::FlowCommon& common = hot.common;
-  const FlowName name = NameOf<Hot>(slot, logical);
-  if ((common.flags & flow::kMirrorKnown) != 0 && logical < family.bulk_cursor) {
+  if ((common.flags & flow::kMirrorKnown) != 0 && name.slot < Of<Hot>().bulk_cursor) {
     const auto flags = static_cast<uint16_t>(common.flags & kMirroredFlags);
     return writer.AddUpdate(Hot::kIsIpv6, {name.slot, name.value, common.state, flags});
   }
@@ -136,58 +174,78 @@ bool FlowSender::Impl::AddKnownOrUnbound(uint32_t slot, uint32_t logical) noexce
     flow.common.member_id = 0;
     flow.common.client_interface = 0;
   }
-  return writer.AddCreate(flow, name);
+  flow.common.flags = static_cast<uint16_t>(common.flags & ~(flow::kMirrorKnown | flow::kUnbound));
+  return batch.AddAnyCreate(flow, name);
 }
 
-// What the slot holds now.
+// Rows of free slots, from the front; returns how many there was room for.
 template <class Hot>
-[[gnu::always_inline]] inline bool FlowSender::Impl::AddImage(uint32_t slot,
-                                                              uint32_t logical) noexcept {
-  Family<Hot>& family = Of<Hot>();
-  if (!family.IsTold(slot)) return batch.AddClose<Hot>({logical, family.table.register_of(slot)});
-  Hot& hot = family.table.hot(slot);
-  uint16_t& flags = hot.common.flags;
-  const bool is_usual = (flags & (flow::kMirrorKnown | flow::kUnbound)) == 0;
-  if (is_usual ? !batch.AddCreate(hot, NameOf<Hot>(slot, logical))
-               : !AddKnownOrUnbound<Hot>(slot, logical)) {
-    return false;
-  }
-  flags |= flow::kMirrorKnown;
-  return true;
+size_t FlowSender::Impl::AddCloses(const SlotRows<Hot>& rows, size_t count) noexcept {
+  const size_t added = batch.template AddUsualCloses<Hot>(rows, count);
+  if (added != 0) return added;
+  if (batch.IsAsGoodAsFull(batch::CloseRows::kRowMax)) return 0;
+  return writer.AddClose(Hot::kIsIpv6, {rows.slot(0), rows.value(0)}) ? 1 : 0;
 }
 
-// False: the frame is full. A note goes with each row, and a batch has no more than there is room for.
+// Rows of the flows in these slots, from the front, one at least if there is room; returns how many.
+template <class Hot>
+size_t FlowSender::Impl::AddFlows(const SlotRows<Hot>& rows, const uint32_t* slots,
+                                  size_t count) noexcept {
+  constexpr uint16_t kUnusual = flow::kMirrorKnown | flow::kUnbound;
+  size_t added = batch.template AddUsualCreates<Hot>(rows, count);
+  if (added == 0) {
+    if (batch.IsAsGoodAsFull(batch.template Creates<Hot>().row_max)) return 0;
+    const Hot& hot = rows.flow(0);
+    const bool is_usual = (hot.common.flags & kUnusual) == 0;
+    added = is_usual ? batch.AddAnyCreate(hot, rows.name(0)) : AddKnownOrUnbound(hot, rows.name(0));
+  }
+  flow::FlowTable<Hot>& table = Of<Hot>().table;
+  for (size_t i = 0; i < added; ++i)
+    table.hot(slots[i]).common.flags |= flow::kMirrorKnown;
+  return added;
+}
+
+// Rows of slots of one page, and a note of each, as many from the front as there is room for; returns how
+// many. (A batch has no more rows than there is room for notes.) They are in no list then.
+template <class Hot>
+size_t FlowSender::Impl::AddSlots(std::span<const uint32_t> slots,
+                                  uint32_t logical_begin) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  flow::FlowTable<Hot>& table = family.table;
+  const SlotRows<Hot> rows(table, slots.data(), logical_begin, TickOf(now));
+  size_t done = 0;
+  while (done < slots.size()) {
+    size_t free = 0;
+    while (done + free < slots.size() && !family.IsTold(slots[done + free]))
+      ++free;
+    const size_t added = free != 0 ? AddCloses(rows.From(done), free)
+                                   : AddFlows(rows.From(done), &slots[done], slots.size() - done);
+    if (added == 0) break;
+    done += added;
+  }
+  Note* note = &notes[notes_count];
+  notes_count += static_cast<uint32_t>(done);
+  for (const uint32_t slot : slots.first(done)) {
+    DirtyList<Hot>::MarkClean(table, slot);
+    *note++ = slot << 1 | Note{Hot::kIsIpv6};
+  }
+  return done;
+}
+
+// False: the frame is full.
 template <class Hot>
 bool FlowSender::Impl::AddDirty() noexcept {
   Family<Hot>& family = Of<Hot>();
-  flow::FlowTable<Hot>& table = family.table;
   const Nanos since = family.dirty.oldest();
-  const uint32_t notes_before = notes_count;
-  bool has_room = true;
-  // Slots that follow each other are mostly of one page.
-  uint32_t page = UINT32_MAX;
-  uint32_t logical_begin = 0;
-  while (has_room) {
-    const auto slots = family.dirty.Front(table);
-    if (slots.empty()) break;
-    Note* const first = &notes[notes_count];
-    Note* note = first;
-    for (const uint32_t slot : slots) {
-      if (slot / kFlowsPerPage != page) {
-        page = slot / kFlowsPerPage;
-        logical_begin = family.Logical(page * kFlowsPerPage);
-      }
-      has_room = AddImage<Hot>(slot, logical_begin + slot % kFlowsPerPage);
-      if (!has_room) break;
-      family.dirty.MarkClean(table, slot);
-      *note++ = slot << 1 | Note{Hot::kIsIpv6};
-    }
-    const auto done = static_cast<uint32_t>(note - first);
-    notes_count += done;
-    family.dirty.Pop(done);
+  while (true) {
+    const auto slots = PageRun(family.dirty.Front(family.table), kTogether);
+    if (slots.empty()) return true;
+    const uint32_t page = slots.front() / kFlowsPerPage;
+    const size_t done = AddSlots<Hot>(slots, family.Logical(page * kFlowsPerPage));
+    family.dirty.Pop(static_cast<uint32_t>(done));
+    if (done != 0) frame_since = std::min(frame_since, since);
+    if (done < slots.size()) return false;
   }
-  if (notes_count != notes_before) frame_since = std::min(frame_since, since);
-  return has_room;
 }
 
 template <class Hot>
@@ -226,41 +284,60 @@ bool FlowSender::Impl::BuildLive(FrameSlot& out, const config::Snapshot& snapsho
 // Goes on with the first pass; false when the frame is full or enough was looked at.
 template <class Hot>
 bool FlowSender::Impl::AddBulk(uint32_t& budget) noexcept {
-  constexpr uint32_t kAhead = 8;
   Family<Hot>& family = Of<Hot>();
   flow::FlowTable<Hot>& table = family.table;
   uint32_t& cursor = family.bulk_cursor;
   const uint32_t end = family.end();
-  for (uint32_t slot = flow::kNoSlot; cursor < end;) {
+  while (cursor < end) {
     if (budget == 0) return false;
-    --budget;
-    const bool is_next = slot != flow::kNoSlot && cursor % kFlowsPerPage != 0;
-    slot = is_next ? slot + 1 : table.pages().SlotAt(group, cursor);
-    if (slot >= table.capacity()) {  // or kNoSlot
-      slot = flow::kNoSlot;
+    const uint32_t first = table.pages().SlotAt(group, cursor);
+    if (first >= table.capacity()) {  // or kNoSlot
+      --budget;
       cursor = NextPage(cursor);
       continue;
     }
-    if (slot + kAhead < table.capacity()) table.PrefetchSlot(slot + kAhead);
-    if (family.IsTold(slot)) {
-      if (family.IsDirty(slot)) {
-        // It will be told in its turn, and in full: what another session sent of it does not count.
-        uint16_t& flags = table.hot(slot).common.flags;
-        flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
-      } else {
-        if (notes_count == notes.size() || !AddImage<Hot>(slot, cursor)) {
-          if (Mutated(Mutation::kCursorOffByOne)) ++cursor;
-          return false;
-        }
-        family.Keep(slot);
-        notes[notes_count++] = slot << 1 | Note{Hot::kIsIpv6};
-        frame_since = now;
-      }
+    const auto in_page = static_cast<uint32_t>(cursor % kFlowsPerPage);
+    const uint32_t count = std::min({kTogether, budget, uint32_t{kFlowsPerPage} - in_page,
+                                     table.capacity() - first, end - cursor});
+    budget -= count;
+    std::array<uint32_t, kTogether> room;
+    const auto slots = std::span(room).first(ViewBulk<Hot>(first, count, room));
+    const size_t done = AddSlots<Hot>(slots, cursor - in_page);
+    for (const uint32_t slot : slots.first(done))
+      family.Keep(slot);
+    if (done != 0) frame_since = now;
+    if (done < slots.size()) {
+      cursor += slots[done] - first;
+      if (Mutated(Mutation::kCursorOffByOne)) ++cursor;
+      return false;
     }
-    ++cursor;
+    cursor += count;
   }
   cursor = UINT32_MAX;
   return true;
+}
+
+// Which of the slots the first pass has to tell of; returns how many.
+template <class Hot>
+uint32_t FlowSender::Impl::ViewBulk(uint32_t first, uint32_t count,
+                                    std::span<uint32_t, kTogether> slots) noexcept {
+  Family<Hot>& family = Of<Hot>();
+  flow::FlowTable<Hot>& table = family.table;
+  for (uint32_t ahead = first + count; ahead < std::min(first + 2 * count, table.capacity());
+       ++ahead)
+    table.PrefetchSlot(ahead);
+  uint32_t told = 0;
+  for (uint32_t slot = first; slot < first + count; ++slot) {
+    if (!family.IsTold(slot)) continue;
+    if (family.IsDirty(slot)) {
+      // It will be told in its turn, and in full: what another session sent of it does not count.
+      uint16_t& flags = table.hot(slot).common.flags;
+      flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
+    } else {
+      slots[told++] = slot;
+    }
+  }
+  return told;
 }
 
 bool FlowSender::Impl::BuildBulk(FrameSlot& out, const config::Snapshot& snapshot) noexcept {

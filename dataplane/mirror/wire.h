@@ -51,8 +51,8 @@ inline uint8_t* WriteVarint(uint8_t* out, uint64_t value) {
 [[gnu::noinline, gnu::cold]] inline uint8_t* WriteLongVarint(uint8_t* out, uint64_t value) {
   return WriteVarint(out, value);
 }
-// For values of up to kBytes bytes; writes 4 bytes, of which those behind the end mean nothing. Without
-// branches, but for values beyond four bytes: the sizes of one column's values are as good as random.
+// For values of up to kBytes bytes; writes up to 4 bytes, of which those behind the end mean nothing. One or
+// two bytes, or three or four, take the same way: which of them is as good as random.
 template <size_t kBytes>
 [[gnu::always_inline]] inline uint8_t* WriteShortVarint(uint8_t* out, uint64_t value) {
   if constexpr (kBytes > 4) {
@@ -63,6 +63,13 @@ template <size_t kBytes>
     }
     if (value >= 1U << 28) [[unlikely]]
       return WriteLongVarint(out, value);
+  }
+  if (kBytes <= 2 || value < 1U << 14) [[likely]] {
+    const auto low = static_cast<uint32_t>(value);
+    const uint32_t more = low >= 0x80 ? 1 : 0;
+    const auto little = rte_cpu_to_le_16(static_cast<uint16_t>(low + (low & ~0x7fU) + (more << 7)));
+    std::memcpy(out, &little, sizeof(little));
+    return out + 1 + more;
   }
   // Makes room for the highest bit of each byte: what is above it goes up by one.
   auto word = static_cast<uint32_t>(value);

@@ -4,6 +4,7 @@
 // random messages, random damage.
 #include "dataplane/mirror/flow_batch.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "tests/unit/mirror/batch_oracle.h"
@@ -20,8 +21,9 @@ struct Batch {
       : dictionary(RandomDictionary(prng)), body(size_max) {
     FlowBatchWriter writer;
     writer.Begin(size_max, dictionary);
-    is_full = kind == Rows::kAlike ? rows.FillAlike(prng, dictionary, writer, &overfull)
-                                   : rows.Fill(prng, dictionary, writer, &overfull);
+    is_full = kind == Rows::kAlike
+                  ? rows.FillAlike(prng, {.seed = prng.Next()}, dictionary, writer, &overfull)
+                  : rows.Fill(prng, dictionary, writer, &overfull);
     row_count = writer.rows();
     body.resize(writer.Finish(body.data()));
   }
@@ -140,6 +142,45 @@ TEST_CASE("rows that differ in little are written as generated code does, and re
     REQUIRE(MessageOf(batch.overfull, batch.dictionary).ByteSizeLong() > size);
   }
   CHECK(full > 300);
+}
+
+// Rows of few kinds, batch after batch, so that a batch mostly goes on as the one before began; now and then
+// by another dictionary than the one that their keys follow from.
+TEST_CASE("a writer's batches say nothing of those before") {
+  Prng prng(8);
+  const std::array dictionaries = {RandomDictionary(prng), RandomDictionary(prng)};
+  const auto any = [&](uint32_t often) -> const config::Dictionary& {
+    return dictionaries[prng.Below(often) == 0 ? 1 : 0];
+  };
+  FlowBatchWriter writer;
+  FlowBatchReader reader;
+  uint64_t pattern = 0;
+  uint64_t bytes = 0;
+  uint64_t bytes_of_generated_code = 0;
+  for (int i = 0; i < 3000; ++i) {
+    if (prng.Below(8) == 0) pattern = prng.Below(30);
+    const config::Dictionary& dictionary = any(4);
+    const size_t size = RandomSize(prng);
+    std::vector<uint8_t> body(size);
+    writer.Begin(size, dictionary);
+    BatchRows rows;
+    if (prng.Below(16) == 0) {
+      rows.Fill(prng, any(8), writer);
+    } else {
+      const uint32_t odd = prng.Below(2) == 0 ? 200 : 10'000;
+      const uint32_t most = prng.Below(4) == 0 ? 1 + prng.Below(5) : kRowsMax;
+      rows.FillAlike(prng, {.seed = pattern, .odd = odd, .most = most}, any(8), writer);
+    }
+    body.resize(writer.Finish(body.data()));
+    REQUIRE(body.size() <= size);
+    REQUIRE(reader.Read(body, dictionary, kSlots, kSlots) == BatchError::kNone);
+    REQUIRE(Contents(reader) == rows);
+    bytes += body.size();
+    bytes_of_generated_code += MessageOf(rows, dictionary).ByteSizeLong();
+  }
+  // A column that varied in a batch before may be written in full though it does not vary now.
+  CHECK(bytes < bytes_of_generated_code + bytes_of_generated_code / 20);
+  CHECK(bytes > bytes_of_generated_code);
 }
 
 TEST_CASE("what generated code writes is read as it is meant") {

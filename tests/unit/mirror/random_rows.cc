@@ -115,11 +115,19 @@ CreateRow<Hot> PatternOf(Prng& prng, const config::Dictionary& dictionary) {
   return row;
 }
 
+// The same flags, state and so on with another member and other keys.
+template <class Hot>
+CreateRow<Hot> OtherKeys(Prng& prng, const config::Dictionary& dictionary, CreateRow<Hot> row) {
+  row.member_id = EndpointNumber(prng, dictionary, ObjectKind::kMember, Hot::kIsIpv6);
+  MakeKeys(prng, dictionary, row);
+  return row;
+}
+
 // A create as the pattern is, but for its name, for what is varied, and now and then for something else.
 template <class Hot>
 CreateRow<Hot> AlikeCreate(Prng& prng, const config::Dictionary& dictionary,
-                           const CreateRow<Hot>& pattern, uint32_t varied) {
-  if (Chance(prng, 100)) return RandomCreate<Hot>(prng, dictionary);
+                           const CreateRow<Hot>& pattern, uint32_t varied, uint32_t odd) {
+  if (Chance(prng, odd)) return RandomCreate<Hot>(prng, dictionary);
   CreateRow<Hot> row = pattern;
   if ((varied & kVirtuals) != 0)
     row.virtual_id = EndpointNumber(prng, dictionary, ObjectKind::kVirtual, Hot::kIsIpv6);
@@ -127,25 +135,25 @@ CreateRow<Hot> AlikeCreate(Prng& prng, const config::Dictionary& dictionary,
     row.member_id = EndpointNumber(prng, dictionary, ObjectKind::kMember, Hot::kIsIpv6);
   MakeKeys(prng, dictionary, row);
   const auto keep = [&](Varied what, auto& to, const auto& from) {
-    if ((varied & what) == 0 && !Chance(prng, 100)) to = from;
+    if ((varied & what) == 0 && !Chance(prng, odd)) to = from;
   };
   keep(kPorts, row.client.source_port, pattern.client.source_port);
   keep(kPorts, row.server.destination_port, pattern.server.destination_port);
   keep(kClients, row.client.source, pattern.client.source);
   keep(kSnats, row.server.destination, pattern.server.destination);
-  if ((row.flags & flow::kTranslateSource) == 0 && !Chance(prng, 100)) {
+  if ((row.flags & flow::kTranslateSource) == 0 && !Chance(prng, odd)) {
     row.server.destination = row.client.source;
     row.server.destination_port = row.client.source_port;
   }
-  if (Chance(prng, 100)) std::swap(row.server.source, row.server.destination);
-  if (Chance(prng, 100)) row.server.source_port = row.client.destination_port;
-  if (Chance(prng, 100)) row.state = RandomState(prng);
+  if (Chance(prng, odd)) std::swap(row.server.source, row.server.destination);
+  if (Chance(prng, odd)) row.server.source_port = row.client.destination_port;
+  if (Chance(prng, odd)) row.state = RandomState(prng);
   return row;
 }
 
 // A name near the one before, mostly; its version as of most.
-void NextName(Prng& prng, uint32_t& slot, flow::Register& value) {
-  const bool is_near = !Chance(prng, 50);
+void NextName(Prng& prng, uint32_t odd, uint32_t& slot, flow::Register& value) {
+  const bool is_near = !Chance(prng, odd);
   slot = is_near ? (slot + prng.Below(40)) % kFlowsPerWorkerMax : RandomSlot(prng);
   const flow::Birth birth = (flow::BirthOf(value) + prng.Below(40)) % flow::kBirthMax + 1;
   value = is_near ? flow::MakeRegister(birth, flow::VersionOf(value)) : RandomRegister(prng);
@@ -224,19 +232,25 @@ CreateRow<Hot> RandomCreate(Prng& prng, const config::Dictionary& dictionary) {
   return row;
 }
 
-bool BatchRows::FillAlike(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
-                          BatchRows* overfull) {
-  const auto pattern4 = PatternOf<flow::FlowHot4>(prng, dictionary);
-  const auto pattern6 = PatternOf<flow::FlowHot6>(prng, dictionary);
-  const auto varied = static_cast<uint32_t>(prng.Next());
-  const bool has_ipv4 = Chance(prng, 2);
-  const bool has_ipv6 = !has_ipv4 || Chance(prng, 4);
+bool BatchRows::FillAlike(Prng& prng, Alike alike, const config::Dictionary& dictionary,
+                          FlowBatchWriter& writer, BatchRows* overfull) {
+  Prng in_common(alike.seed);
+  auto pattern4 = PatternOf<flow::FlowHot4>(in_common, dictionary);
+  auto pattern6 = PatternOf<flow::FlowHot6>(in_common, dictionary);
+  if (Chance(prng, 2)) {
+    pattern4 = OtherKeys(prng, dictionary, pattern4);
+    pattern6 = OtherKeys(prng, dictionary, pattern6);
+  }
+  const auto varied = static_cast<uint32_t>(in_common.Next());
+  const bool has_ipv4 = Chance(in_common, 2);
+  const bool has_ipv6 = !has_ipv4 || Chance(in_common, 4);
   uint32_t slot = RandomSlot(prng);
-  flow::Register value = RandomRegister(prng);
-  for (uint32_t i = 0; i <= kRowsMax; ++i) {
+  flow::Register value =
+      flow::MakeRegister(flow::BirthOf(RandomRegister(prng)), in_common.Below(3));
+  for (uint32_t i = 0; i < alike.most; ++i) {
     const bool v6 = has_ipv6 && (!has_ipv4 || Chance(prng, 2));
     const BatchRows before = *this;
-    NextName(prng, slot, value);
+    NextName(prng, alike.odd / 2, slot, value);
     bool fits = false;
     const auto add_create = [&](auto& to, auto row) {
       row.slot = slot;
@@ -248,9 +262,9 @@ bool BatchRows::FillAlike(Prng& prng, const config::Dictionary& dictionary, Flow
       closes[v6].push_back({slot, value});
       fits = writer.AddClose(v6, {slot, value});
     } else if (v6) {
-      fits = add_create(creates6, AlikeCreate(prng, dictionary, pattern6, varied));
+      fits = add_create(creates6, AlikeCreate(prng, dictionary, pattern6, varied, alike.odd));
     } else {
-      fits = add_create(creates4, AlikeCreate(prng, dictionary, pattern4, varied));
+      fits = add_create(creates4, AlikeCreate(prng, dictionary, pattern4, varied, alike.odd));
     }
     if (fits) continue;
     if (overfull != nullptr) *overfull = *this;

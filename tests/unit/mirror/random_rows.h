@@ -26,9 +26,14 @@ struct BatchRows {
   bool Fill(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
             BatchRows* overfull = nullptr);
 
-  // The same with creates and closes that differ in little, until the batch is full.
-  bool FillAlike(Prng& prng, const config::Dictionary& dictionary, FlowBatchWriter& writer,
-                 BatchRows* overfull = nullptr);
+  // The same with creates and closes that differ in little.
+  struct Alike {
+    uint64_t seed;       // of what they have in common
+    uint32_t odd = 100;  // one in so many differs in something else, for each of some things
+    uint32_t most = kRowsMax + 1;  // rows; until the batch is full
+  };
+  bool FillAlike(Prng& prng, Alike alike, const config::Dictionary& dictionary,
+                 FlowBatchWriter& writer, BatchRows* overfull = nullptr);
 
   bool operator==(const BatchRows&) const;
 
