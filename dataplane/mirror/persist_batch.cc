@@ -32,50 +32,43 @@ constexpr uint32_t kIdleTicksMax = UINT32_MAX >> 10;
 // `rows`, and of every column its tag and length.
 constexpr size_t kOverhead = 4 + 8 * 4;
 
-uint32_t ValueOf(const PersistRow& row, uint32_t field) {
-  switch (field) {
-    case kKind:
-      return row.is_gone ? kKindGone : kKindExists;
-    case kProfile:
-      return row.key.profile;
-    case kScope:
-      return row.key.scope;
-    case kKeySize:
-      return row.key.size;
-    case kMember:
-      return row.member;
-    case kIdle:
-      return row.idle_ticks >> 10;
-    case kVirtual:
-      return row.virtual_id;
-    default:
-      return 0;
-  }
+template <Field kField>
+uint32_t ValueOf(const PersistRow& row) {
+  if constexpr (kField == kKind) return row.is_gone ? kKindGone : kKindExists;
+  if constexpr (kField == kProfile) return row.key.profile;
+  if constexpr (kField == kScope) return row.key.scope;
+  if constexpr (kField == kKeySize) return row.key.size;
+  if constexpr (kField == kMember) return row.member;
+  if constexpr (kField == kIdle) return row.idle_ticks >> 10;
+  if constexpr (kField == kVirtual) return row.virtual_id;
 }
 
-constexpr uint32_t kVarintFields[] = {kKind, kProfile, kScope, kKeySize, kMember, kIdle, kVirtual};
-
+template <Field... kField>
 size_t SizeOf(const PersistRow& row) {
-  size_t size = row.key.size;
-  for (const uint32_t field : kVarintFields)
-    size += wire::VarintSize(ValueOf(row, field));
-  return size;
+  return row.key.size + (wire::VarintSize(ValueOf<kField>(row)) + ...);
 }
 
-uint8_t* WriteColumn(uint8_t* out, std::span<const PersistRow> rows, uint32_t field) {
-  const uint32_t first = ValueOf(rows[0], field);
-  const auto is_first = [=](const PersistRow& row) { return ValueOf(row, field) == first; };
+template <Field kField>
+uint8_t* WriteColumn(uint8_t* out, std::span<const PersistRow> rows) {
+  const uint32_t first = ValueOf<kField>(rows[0]);
+  const auto is_first = [=](const PersistRow& row) { return ValueOf<kField>(row) == first; };
   if (std::all_of(rows.begin(), rows.end(), is_first)) {
     if (first == 0) return out;
     rows = rows.first(1);
   }
   size_t size = 0;
   for (const PersistRow& row : rows)
-    size += wire::VarintSize(ValueOf(row, field));
-  out = wire::WriteVarint(out, wire::MakeTag(field, wire::kBytes));
+    size += wire::VarintSize(ValueOf<kField>(row));
+  out = wire::WriteVarint(out, wire::MakeTag(kField, wire::kBytes));
   out = wire::WriteVarint(out, size);
   for (const PersistRow& row : rows)
-    out = wire::WriteVarint(out, ValueOf(row, field));
+    out = wire::WriteVarint(out, ValueOf<kField>(row));
+  return out;
+}
+
+template <Field... kField>
+uint8_t* WriteColumns(uint8_t* out, std::span<const PersistRow> rows) {
+  ((out = WriteColumn<kField>(out, rows)), ...);
   return out;
 }
 
@@ -107,7 +100,8 @@ bool PersistBatchWriter::HasRoomFor(uint32_t rows) const noexcept {
 }
 
 bool PersistBatchWriter::Add(const PersistRow& row) noexcept {
-  const size_t size = size_ + SizeOf(row);
+  const size_t size =
+      size_ + SizeOf<kKind, kProfile, kScope, kKeySize, kMember, kIdle, kVirtual>(row);
   if (count_ == kPersistRowsMax || size > limit_) return false;
   rows_[count_++] = row;
   size_ = size;
@@ -119,11 +113,9 @@ size_t PersistBatchWriter::Finish(uint8_t* out) noexcept {
   const std::span<const PersistRow> rows(rows_.get(), count_);
   uint8_t* at = wire::WriteVarint(out, wire::MakeTag(kRows, wire::kVarint));
   at = wire::WriteVarint(at, count_);
-  for (const uint32_t field : {kKind, kProfile, kScope, kKeySize})
-    at = WriteColumn(at, rows, field);
+  at = WriteColumns<kKind, kProfile, kScope, kKeySize>(at, rows);
   at = WriteKeys(at, rows);
-  for (const uint32_t field : {kMember, kIdle, kVirtual})
-    at = WriteColumn(at, rows, field);
+  at = WriteColumns<kMember, kIdle, kVirtual>(at, rows);
   return static_cast<size_t>(at - out);
 }
 

@@ -93,7 +93,7 @@ void Table::Locate(const Key& key, Place& place) const noexcept {
   std::memcpy(halves, key.bytes.data(), sizeof(halves));
   const uint64_t name = (uint64_t{key.scope} << 32) | (uint64_t{key.profile} << 8) | key.size;
   const uint64_t hash = HashPair(HashPair(halves[0], halves[1], seed_), name, seed_);
-  const auto tag = static_cast<uint8_t>(hash);
+  const auto tag = static_cast<uint8_t>(hash & ~uint64_t{kMarked});
   place.number = static_cast<uint32_t>(((hash >> 32) * buckets_) >> 32);
   place.bucket = &BucketOf(place.number);
   place.tag = tag != 0 ? tag : uint8_t{1};
@@ -106,7 +106,7 @@ void Table::FetchRecord(Place place) noexcept {
   size_t at = 0;
   for (; at < kRecordsPerBucket; ++at) {
     const uint8_t tag = AtomicByte(bucket.tags[at]).load(std::memory_order_relaxed);
-    if (tag == place.tag) break;
+    if ((tag & ~kMarked) == place.tag) break;
     if (tag == 0 && free == kRecordsPerBucket) free = at;
   }
   if (at == kRecordsPerBucket) at = free;
@@ -121,6 +121,12 @@ void Table::SetTag(Bucket& bucket, size_t at, uint8_t tag) noexcept {
   AtomicByte(bucket.tags[at]).store(tag, std::memory_order_relaxed);
 }
 
+void Table::SetMark(Bucket& bucket, size_t at) noexcept {
+  const auto tag = static_cast<uint8_t>(bucket.tags[at] & ~kMarked);
+  const bool is_marked = (bucket.records[at].flags & (kDirty | kTelling)) != 0;
+  SetTag(bucket, at, static_cast<uint8_t>(is_marked ? tag | kMarked : tag));
+}
+
 Table::Claim::Claim(Table& table, const Key& key, Place place, unsigned holder, Tick now) noexcept
     : table_(table), key_(key), place_(place), holder_(holder), now_(now) {
   Bucket& bucket = *place.bucket;
@@ -131,7 +137,8 @@ Table::Claim::Claim(Table& table, const Key& key, Place place, unsigned holder, 
   bucket_ = &bucket;
   for (size_t at = 0; at < kRecordsPerBucket; ++at) {
     Record& record = bucket.records[at];
-    if (bucket.tags[at] != place.tag || !record.is_live() || !(record.key == key)) continue;
+    const bool may_be_it = (bucket.tags[at] & ~kMarked) == place.tag;
+    if (!may_be_it || !record.is_live() || !(record.key == key)) continue;
     if (HasRunOut(record, now)) {
       table.Settle(place, at, Verdict::kExpire, holder);
     } else {
@@ -161,6 +168,7 @@ Record* Table::Claim::Create() noexcept {
   found_->key = key_;
   found_->flags = known;
   found_->last_used = now_;
+  SetMark(*bucket_, at);
   table_.counters(holder_).created.Add(1);
   return found_;
 }
@@ -178,6 +186,9 @@ void Table::Claim::Use(const config::Persistence& profile) noexcept {
 void Table::Claim::MarkChanged() noexcept {
   if ((found_->flags & kMirror) == 0) return;
   found_->flags |= kDirty;
+  SetMark(*bucket_, static_cast<size_t>(found_ - bucket_->records.data()));
+  // Whoever took the bucket off the list since has it claimed after this.
+  if (AtomicWord(bucket_->next).load(std::memory_order_relaxed) != 0) return;
   table_.MarkBucketChanged(place_.number);
 }
 
@@ -197,7 +208,7 @@ size_t Table::RoomFor(const Place& place, const Key& key, unsigned holder, Tick 
   Bucket& bucket = *place.bucket;
   size_t free = kRecordsPerBucket;
   for (size_t at = 0; at < kRecordsPerBucket; ++at) {
-    if (bucket.tags[at] == place.tag && !bucket.records[at].is_live() &&
+    if ((bucket.tags[at] & ~kMarked) == place.tag && !bucket.records[at].is_live() &&
         bucket.records[at].key == key) {
       return at;
     }
@@ -247,6 +258,7 @@ void Table::Remove(const Place& place, size_t at, unsigned holder) noexcept {
   holders_[holder].removed.Add(1);
   if ((record.flags & kMirror) == 0 || (record.flags & kTold) == 0) return Clear(bucket, at);
   record.flags |= kGone | kDirty;
+  SetMark(bucket, at);
   MarkBucketChanged(place.number);
 }
 
@@ -310,6 +322,7 @@ uint32_t Table::Pop(Shard& shard) noexcept {
   const uint32_t number = shard.taken - 1;
   AtomicWord next(BucketOf(number).next);
   const uint32_t behind = next.load(std::memory_order_relaxed);
+  if (behind != kListEnd) __builtin_prefetch(&BucketOf(behind - 1));
   shard.taken = behind != kListEnd ? behind : 0;
   next.store(0, std::memory_order_release);
   return number;

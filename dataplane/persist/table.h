@@ -3,7 +3,7 @@
 // Persistence records: key -> member. One table for all workers, so that two connections of one
 // client which arrive on two workers at once still get one member.
 //
-// Theory of operation. A key belongs to one bucket of seven records, and eight bits of its hash beside the
+// Theory of operation. A key belongs to one bucket of seven records, and seven bits of its hash beside the
 // claim, the tag, say which of them may be its: others are not read. Whoever reads or changes a bucket
 // claims it first (one atomic byte); a claim is held for the choice of a member and no longer. It is
 // asked for a bounded number of times: when another worker still has it (its thread was put aside by
@@ -16,7 +16,8 @@
 // lives on for its timeout after the last flow used it.
 //
 // For mirroring, each record says what the peer knows of it (RecordFlag), and buckets in which a
-// record is to be told are in a list of their shard. A record that is removed although the peer may
+// record is to be told are in a list of their shard. The eighth bit beside the claim says which record of
+// the bucket that may be, so that the others, which nobody has used for long, are not read either. A record that is removed although the peer may
 // know it keeps its place, marked kGone, until the peer was told, its copy has run out by itself, or
 // the place is needed.
 //
@@ -101,11 +102,14 @@ class Table {
  private:
   struct Bucket {
     uint8_t claim;                                // holder + 1; 0: nobody
-    std::array<uint8_t, kRecordsPerBucket> tags;  // 0: the place is free
+    std::array<uint8_t, kRecordsPerBucket> tags;  // with kMarked; 0: the place is free
     uint32_t next;  // in the list of changed buckets: 0 not in it, kListEnd, else number + 1
     std::array<Record, kRecordsPerBucket> records;
   };
   static_assert(sizeof(Bucket) == 320 && kWorkersMax + 1 <= UINT8_MAX);
+  // Of a tag: the record is kDirty or kTelling, or was.
+  static constexpr uint8_t kMarked = 0x80;
+  static constexpr uint8_t kAny = 0xff;
 
  public:
   // Bytes of each worker's shard.
@@ -179,14 +183,12 @@ class Table {
   // False: busy.
   template <class Visit>
   bool VisitBucket(uint32_t number, unsigned holder, Visit&& visit) noexcept {
-    const Place place = PlaceOf(number);
-    Bucket& bucket = *place.bucket;
-    if (!TakeClaim(bucket, holder)) return false;
-    for (size_t i = 0; i < kRecordsPerBucket; ++i) {
-      if (bucket.tags[i] != 0) Settle(place, i, visit(bucket.records[i]), holder);
-    }
-    GiveBack(bucket);
-    return true;
+    return VisitTagged(kAny, number, holder, visit);
+  }
+  // The same for every record that is kDirty or kTelling; maybe for others.
+  template <class Visit>
+  bool VisitMarked(uint32_t number, unsigned holder, Visit&& visit) noexcept {
+    return VisitTagged(kMarked, number, holder, visit);
   }
 
   // The shard's next bucket that changed, which is then no longer in the list; kNoBucket: none, or
@@ -236,11 +238,27 @@ class Table {
     place.number = number;
     return place;
   }
+  // Records of which the tag has any of these bits.
+  template <class Visit>
+  bool VisitTagged(uint8_t bits, uint32_t number, unsigned holder, Visit&& visit) noexcept {
+    const Place place = PlaceOf(number);
+    Bucket& bucket = *place.bucket;
+    if (!TakeClaim(bucket, holder)) return false;
+    for (size_t i = 0; i < kRecordsPerBucket; ++i) {
+      if ((bucket.tags[i] & bits) == 0) continue;
+      Settle(place, i, visit(bucket.records[i]), holder);
+      SetMark(bucket, i);
+    }
+    GiveBack(bucket);
+    return true;
+  }
+
   // REQUIRES for these: the bucket is claimed by `holder`. `at` counts records in it.
   size_t RoomFor(const Place& place, const Key& key, unsigned holder, Tick now) noexcept;
   void Settle(const Place& place, size_t at, Verdict verdict, unsigned holder) noexcept;
   void Remove(const Place& place, size_t at, unsigned holder) noexcept;
   static void SetTag(Bucket& bucket, size_t at, uint8_t tag) noexcept;
+  static void SetMark(Bucket& bucket, size_t at) noexcept;  // by the record's flags
   static void Clear(Bucket& bucket, size_t at) noexcept;
 
   const uint32_t buckets_;

@@ -117,6 +117,33 @@ TEST_CASE("persist sync: what has run out is not told, though nobody has swept i
   CHECK(pair.Difference() == "");
 }
 
+TEST_CASE("persist sync: while a frame does not hold all, frames come sooner, but not at once",
+          "[mirror]") {
+  constexpr Nanos kStep = 25'000;
+  PersistPair pair(1, {}, 1);
+  pair.Quiet();
+  const Nanos flush = pair.writer_snapshot.mirroring.flush;
+  const auto frames_in = [&](Nanos span) {
+    const uint64_t before = pair.senders[0]->counters().frames.Get();
+    for (Nanos passed = 0; passed < span; passed += kStep)
+      pair.Step(kStep);
+    return pair.senders[0]->counters().frames.Get() - before;
+  };
+  for (uint32_t number = 0; number < 1000; ++number)
+    pair.Use(number, 4);
+  CHECK(frames_in(flush) == 4);
+  pair.Quiet();
+  CHECK(pair.Difference() == "");
+  // Little to tell, again and again.
+  uint64_t frames = 0;
+  for (int i = 0; i < 20; ++i) {
+    pair.Use(static_cast<uint32_t>(2000 + i), 4);
+    frames += frames_in(flush / 10);
+  }
+  CHECK(frames <= 3);
+  pair.Quiet();
+}
+
 TEST_CASE("persist sync: a record that changed on its way is on its way still", "[mirror]") {
   PersistPair pair;
   pair.Quiet();

@@ -221,6 +221,79 @@ TEST_CASE("persist: changed buckets are listed once, by shard", "[persist]") {
   CHECK(Changed(table) == std::vector<uint32_t>{3, 6});
 }
 
+TEST_CASE("persist: what a mirror has to look at is marked, and little else", "[persist]") {
+  constexpr uint8_t kToLookAt = kDirty | kTelling;
+  Prng prng(7);
+  TableMemory memory(60, 2);
+  Table& table = memory.table;
+  Tick now = 0;
+  size_t marked = 0;
+  size_t wanted = 0;
+  for (int step = 0; step < 20000; ++step) {
+    now += prng.Below(3);
+    const uint32_t number = prng.Below(60);
+    const uint32_t bucket = prng.Below(table.buckets());
+    switch (prng.Below(8)) {
+      case 0:
+        table.Touch(KeyOf(number), 0, now, Profile(500, true));
+        break;
+      case 1: {
+        const Key key = KeyOf(number);
+        Table::Claim claim = table.Open(key, 0, now);
+        if (claim.found() != nullptr) claim.Remove();
+        break;
+      }
+      case 2:
+        if (prng.Below(100) == 0) SweepAll(table, now);
+        break;
+      case 3:  // told
+        REQUIRE(table.VisitMarked(bucket, 0, [](Record& record) {
+          record.flags = static_cast<uint8_t>((record.flags & ~kDirty) | kTelling | kTold);
+          return Verdict::kKeep;
+        }));
+        break;
+      case 4:  // acknowledged
+        REQUIRE(table.VisitMarked(bucket, 0, [](Record& record) {
+          if ((record.flags & kDirty) != 0) return Verdict::kKeep;
+          record.flags = static_cast<uint8_t>(record.flags & ~kTelling);
+          return record.is_live() ? Verdict::kKeep : Verdict::kForget;
+        }));
+        break;
+      case 5: {  // looked at
+        std::set<const Record*> found;
+        REQUIRE(table.VisitMarked(bucket, 0, [&](const Record& record) {
+          found.insert(&record);
+          return Verdict::kKeep;
+        }));
+        marked += found.size();
+        REQUIRE(table.VisitBucket(bucket, 0, [&](const Record& record) {
+          if ((record.flags & kToLookAt) == 0) return Verdict::kKeep;
+          ++wanted;
+          CHECK(found.contains(&record));
+          return Verdict::kKeep;
+        }));
+        break;
+      }
+      default:
+        static_cast<void>(Follow(table, number, 1, now, Profile(500, prng.Below(4) != 0)));
+        break;
+    }
+  }
+  CHECK(wanted > 1000);
+  CHECK(marked < wanted + wanted / 4);
+  size_t left = 0;
+  for (const bool is_first : {true, false}) {
+    for (uint32_t bucket = 0; bucket < table.buckets(); ++bucket) {
+      REQUIRE(table.VisitMarked(bucket, 0, [&](Record& record) {
+        left += !is_first;
+        record.flags = static_cast<uint8_t>(record.flags & ~kToLookAt);
+        return Verdict::kKeep;
+      }));
+    }
+  }
+  CHECK(left == 0);
+}
+
 TEST_CASE("persist: use is told again before the peer's copy runs out, not oftener", "[persist]") {
   TableMemory memory(1, 1);
   Table& table = memory.table;
