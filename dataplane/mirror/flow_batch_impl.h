@@ -8,7 +8,7 @@
 // whatever their values are. Any other row goes the slow way, which is right whatever the row is.
 //
 // Rows come from a Source: flow(i), slot(i) (logical), value(i) and age_ticks(i) of row i, of which a close
-// wants only slot and value. So nothing is copied but into columns. Loops have a Source of their own: through
+// wants only slot and value; has(i) says whether it goes as far as that. So nothing is copied but into columns. Loops have a Source of their own: through
 // a reference it would be read anew after each byte written.
 #pragma once
 
@@ -172,7 +172,7 @@ struct CloseRows : Rows<CloseGroup> {
   template <class Source>
   size_t CountUsual(const Source& source, size_t count) const {
     size_t usual = 0;
-    while (usual < count && IsUsual(source.value(usual)))
+    while (usual < count && source.has(usual) && IsUsual(source.value(usual)))
       ++usual;
     return usual;
   }

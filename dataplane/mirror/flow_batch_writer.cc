@@ -33,6 +33,7 @@ uint64_t MacValue(const MacAddress& mac) {
 
 template <class Hot>
 struct OneRow {
+  bool has(size_t) const { return true; }
   const Hot& flow(size_t) const { return its_flow; }
   flow::Register value(size_t) const { return name.value; }
   uint32_t slot(size_t) const { return name.slot; }

@@ -75,11 +75,24 @@ inline void FlowSender::Impl::NewVersion(uint32_t slot) noexcept {
 }
 
 template <class Hot>
-void FlowSender::Begin(uint32_t slot) noexcept {
-  uint16_t& flags = impl_->Of<Hot>().table.hot(slot).common.flags;
+inline void FlowSender::Impl::SetMirrored(uint32_t slot) noexcept {
+  uint16_t& flags = Of<Hot>().table.hot(slot).common.flags;
   flags = static_cast<uint16_t>((flags | flow::kMirrored) & ~flow::kMirrorKnown);
-  impl_->NewVersion<Hot>(slot);
+  NewVersion<Hot>(slot);
+}
+
+template <class Hot>
+void FlowSender::Begin(uint32_t slot) noexcept {
+  impl_->SetMirrored<Hot>(slot);
   impl_->MarkDirty<Hot>(slot);
+}
+
+template <class Hot>
+void FlowSender::Begin(std::span<const uint32_t> slots) noexcept {
+  for (const uint32_t slot : slots)
+    impl_->SetMirrored<Hot>(slot);
+  for (const uint32_t slot : slots)
+    impl_->MarkDirty<Hot>(slot);
 }
 
 template <class Hot>
@@ -367,6 +380,8 @@ const SenderCounters& FlowSender::counters() const noexcept {
 
 template void FlowSender::Begin<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Begin<FlowHot6>(uint32_t) noexcept;
+template void FlowSender::Begin<FlowHot4>(std::span<const uint32_t>) noexcept;
+template void FlowSender::Begin<FlowHot6>(std::span<const uint32_t>) noexcept;
 template void FlowSender::Change<FlowHot4>(uint32_t) noexcept;
 template void FlowSender::Change<FlowHot6>(uint32_t) noexcept;
 template void FlowSender::ChangeLater<FlowHot4>(uint32_t) noexcept;

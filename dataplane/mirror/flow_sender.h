@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "dataplane/base/counter.h"
 #include "dataplane/base/time.h"
@@ -61,9 +62,11 @@ class FlowSender {
   ~FlowSender();
 
   // ---- noting changes; each is a few instructions and never fails --------------------------------
-  // The flow is mirrored from now on (sets kMirrored).
+  // The flow is, or all of the flows are, mirrored from now on (sets kMirrored).
   template <class Hot>
   void Begin(uint32_t slot) noexcept;
+  template <class Hot>
+  void Begin(std::span<const uint32_t> slots) noexcept;
   // A mirrored flow changed. REQUIRES: kMirrored.
   template <class Hot>
   void Change(uint32_t slot) noexcept;

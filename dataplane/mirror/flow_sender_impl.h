@@ -138,6 +138,8 @@ struct FlowSender::Impl {
   void EndWaits(Nanos until) noexcept;
   template <class Hot>
   void NewVersion(uint32_t slot) noexcept;
+  template <class Hot>
+  void SetMirrored(uint32_t slot) noexcept;
   void AbandonInFlight() noexcept;
   template <class Hot>
   void Drain(uint32_t budget) noexcept;
@@ -161,9 +163,9 @@ struct FlowSender::Impl {
   template <class Hot>
   size_t AddCloses(const SlotRows<Hot>& rows, size_t count) noexcept;
   template <class Hot>
-  size_t AddFlows(const SlotRows<Hot>& rows, const uint32_t* slots, size_t count) noexcept;
+  size_t AddFlows(const SlotRows<Hot>& rows, size_t count) noexcept;
   template <class Hot>
-  size_t AddSlots(std::span<const uint32_t> slots, uint32_t logical_begin) noexcept;
+  size_t AddSlots(std::span<const uint32_t> slots) noexcept;
   template <class Hot>
   bool AddDirty() noexcept;
   template <class Hot>

@@ -158,6 +158,7 @@ inline size_t Likeness<Hot>::CountLike(const Source& source, size_t count,
   const bool is_translated = is_translated_;
   size_t like = 0;
   for (; like < count; ++like) {
+    if (!source.has(like)) break;
     const Hot& flow = source.flow(like);
     Lane unlike = {};
 #pragma GCC unroll 8

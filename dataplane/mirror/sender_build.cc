@@ -21,16 +21,6 @@ namespace {
 // otherwise could keep them waiting for ever.
 constexpr uint32_t kBackgroundShare = 4;
 
-// The first of these slots that are of one page, as many as are told of together.
-std::span<const uint32_t> PageRun(std::span<const uint32_t> slots, size_t most) noexcept {
-  size_t count = 0;
-  while (count < std::min(slots.size(), most) &&
-         slots[count] / kFlowsPerPage == slots.front() / kFlowsPerPage) {
-    ++count;
-  }
-  return slots.first(count);
-}
-
 }  // namespace
 
 // Frames are to be full, as long as nothing waits for `flush`: each costs about as much as ten rows.
@@ -125,36 +115,34 @@ void FlowSender::Impl::CountFrame(size_t size) noexcept {
   counters.touches.Add(rows.touches);
 }
 
-// What slots of one page hold now, row by row (flow_batch_impl.h).
+// What slots hold now, row by row (flow_batch_impl.h). Rows are of the first one's page, up to one that is
+// not.
 template <class Hot>
 class SlotRows {
  public:
-  // `logical_begin`: of the page. All outlive this.
+  // `logical_begin`: of the first slot's page. All outlive this.
   SlotRows(flow::FlowTable<Hot>& table, const uint32_t* slots, uint32_t logical_begin, Tick now)
       : flows_(&table.hot(0)),
         colds_(&table.cold(0)),
         values_(&table.register_of(0)),
         slots_(slots),
+        page_(slots[0] / kFlowsPerPage),
         logical_begin_(logical_begin),
         now_(now) {}
 
+  bool has(size_t i) const noexcept { return slots_[i] / kFlowsPerPage == page_; }
   const Hot& flow(size_t i) const noexcept { return flows_[slots_[i]]; }
   flow::Register value(size_t i) const noexcept { return values_[slots_[i]]; }
   uint32_t slot(size_t i) const noexcept { return logical_begin_ + slots_[i] % kFlowsPerPage; }
   uint32_t age_ticks(size_t i) const noexcept { return now_ - colds_[slots_[i]].created; }
   FlowName name(size_t i) const noexcept { return {slot(i), value(i), age_ticks(i)}; }
-  // But the first `count`.
-  SlotRows From(size_t count) const noexcept {
-    SlotRows rest = *this;
-    rest.slots_ += count;
-    return rest;
-  }
 
  private:
   const Hot* flows_;
   const flow::FlowCold* colds_;
   const flow::Register* values_;
   const uint32_t* slots_;
+  size_t page_;
   uint32_t logical_begin_;
   Tick now_;
 };
@@ -178,7 +166,7 @@ bool FlowSender::Impl::AddKnownOrUnbound(const Hot& hot, const FlowName& name) n
   return batch.AddAnyCreate(flow, name);
 }
 
-// Rows of free slots, from the front; returns how many there was room for.
+// Rows of free slots, from the front, one at least if there is room; returns how many.
 template <class Hot>
 size_t FlowSender::Impl::AddCloses(const SlotRows<Hot>& rows, size_t count) noexcept {
   const size_t added = batch.template AddUsualCloses<Hot>(rows, count);
@@ -187,47 +175,49 @@ size_t FlowSender::Impl::AddCloses(const SlotRows<Hot>& rows, size_t count) noex
   return writer.AddClose(Hot::kIsIpv6, {rows.slot(0), rows.value(0)}) ? 1 : 0;
 }
 
-// Rows of the flows in these slots, from the front, one at least if there is room; returns how many.
+// The same of slots with flows.
 template <class Hot>
-size_t FlowSender::Impl::AddFlows(const SlotRows<Hot>& rows, const uint32_t* slots,
-                                  size_t count) noexcept {
+size_t FlowSender::Impl::AddFlows(const SlotRows<Hot>& rows, size_t count) noexcept {
   constexpr uint16_t kUnusual = flow::kMirrorKnown | flow::kUnbound;
-  size_t added = batch.template AddUsualCreates<Hot>(rows, count);
-  if (added == 0) {
-    if (batch.IsAsGoodAsFull(batch.template Creates<Hot>().row_max)) return 0;
-    const Hot& hot = rows.flow(0);
-    const bool is_usual = (hot.common.flags & kUnusual) == 0;
-    added = is_usual ? batch.AddAnyCreate(hot, rows.name(0)) : AddKnownOrUnbound(hot, rows.name(0));
-  }
-  flow::FlowTable<Hot>& table = Of<Hot>().table;
-  for (size_t i = 0; i < added; ++i)
-    table.hot(slots[i]).common.flags |= flow::kMirrorKnown;
-  return added;
+  const size_t added = batch.template AddUsualCreates<Hot>(rows, count);
+  if (added != 0) return added;
+  if (batch.IsAsGoodAsFull(batch.template Creates<Hot>().row_max)) return 0;
+  const Hot& hot = rows.flow(0);
+  const bool is_usual = (hot.common.flags & kUnusual) == 0;
+  return is_usual ? batch.AddAnyCreate(hot, rows.name(0)) : AddKnownOrUnbound(hot, rows.name(0));
 }
 
-// Rows of slots of one page, and a note of each, as many from the front as there is room for; returns how
-// many. (A batch has no more rows than there is room for notes.) They are in no list then.
+// Rows, and a note of each, as many from the front as there is room for; returns how many. (A batch has no
+// more rows than there is room for notes.) The slots are in no list then.
 template <class Hot>
-size_t FlowSender::Impl::AddSlots(std::span<const uint32_t> slots,
-                                  uint32_t logical_begin) noexcept {
+size_t FlowSender::Impl::AddSlots(std::span<const uint32_t> slots) noexcept {
   Family<Hot>& family = Of<Hot>();
   flow::FlowTable<Hot>& table = family.table;
-  const SlotRows<Hot> rows(table, slots.data(), logical_begin, TickOf(now));
   size_t done = 0;
   while (done < slots.size()) {
-    size_t free = 0;
-    while (done + free < slots.size() && !family.IsTold(slots[done + free]))
-      ++free;
-    const size_t added = free != 0 ? AddCloses(rows.From(done), free)
-                                   : AddFlows(rows.From(done), &slots[done], slots.size() - done);
-    if (added == 0) break;
-    done += added;
-  }
-  Note* note = &notes[notes_count];
-  notes_count += static_cast<uint32_t>(done);
-  for (const uint32_t slot : slots.first(done)) {
-    DirtyList<Hot>::MarkClean(table, slot);
-    *note++ = slot << 1 | Note{Hot::kIsIpv6};
+    // What follows is mostly of the same page.
+    const uint32_t page = slots[done] / kFlowsPerPage;
+    const SlotRows<Hot> rows(table, &slots[done], family.Logical(page * kFlowsPerPage),
+                             TickOf(now));
+    const bool is_told = family.IsTold(slots[done]);
+    size_t count = 1;
+    if (is_told) {
+      count = AddFlows(rows, slots.size() - done);
+    } else {
+      while (done + count < slots.size() && !family.IsTold(slots[done + count]))
+        ++count;
+      count = AddCloses(rows, count);
+    }
+    if (count == 0) break;
+    const auto known = static_cast<uint16_t>(is_told ? flow::kMirrorKnown : 0);
+    Note* note = &notes[notes_count];
+    for (const uint32_t slot : slots.subspan(done, count)) {
+      table.hot(slot).common.flags |= known;
+      DirtyList<Hot>::MarkClean(table, slot);
+      *note++ = slot << 1 | Note{Hot::kIsIpv6};
+    }
+    notes_count += static_cast<uint32_t>(count);
+    done += count;
   }
   return done;
 }
@@ -238,10 +228,10 @@ bool FlowSender::Impl::AddDirty() noexcept {
   Family<Hot>& family = Of<Hot>();
   const Nanos since = family.dirty.oldest();
   while (true) {
-    const auto slots = PageRun(family.dirty.Front(family.table), kTogether);
+    auto slots = family.dirty.Front(family.table);
     if (slots.empty()) return true;
-    const uint32_t page = slots.front() / kFlowsPerPage;
-    const size_t done = AddSlots<Hot>(slots, family.Logical(page * kFlowsPerPage));
+    slots = slots.first(std::min<size_t>(slots.size(), kTogether));
+    const size_t done = AddSlots<Hot>(slots);
     family.dirty.Pop(static_cast<uint32_t>(done));
     if (done != 0) frame_since = std::min(frame_since, since);
     if (done < slots.size()) return false;
@@ -302,7 +292,7 @@ bool FlowSender::Impl::AddBulk(uint32_t& budget) noexcept {
     budget -= count;
     std::array<uint32_t, kTogether> room;
     const auto slots = std::span(room).first(ViewBulk<Hot>(first, count, room));
-    const size_t done = AddSlots<Hot>(slots, cursor - in_page);
+    const size_t done = AddSlots<Hot>(slots);
     for (const uint32_t slot : slots.first(done))
       family.Keep(slot);
     if (done != 0) frame_since = now;

@@ -11,6 +11,7 @@
 #include "dataplane/flow/table_find.h"
 #include "dataplane/pipeline/hit.h"
 #include "dataplane/pipeline/lifecycle.h"
+#include "dataplane/pipeline/notes.h"
 #include "dataplane/pipeline/refuse.h"
 
 namespace tandem::pipeline {
@@ -105,6 +106,9 @@ void Admission<Hot>::Run() noexcept {
   if (count_ == 0) return;
   for (size_t i = 0; i < count_; i += kGroupMax)
     RunGroup(std::span(added_).subspan(i, std::min(kGroupMax, count_ - i)));
+  NoteBegun<Hot>(context_, std::span(begun_).first(begun_count_));
+  context_.counters.flows_created.Add(begun_count_);
+  begun_count_ = 0;
   count_ = 0;
   hashes_.reset();
 }
@@ -287,6 +291,7 @@ void Admission<Hot>::Fill(const Plan<Hot>& plan, uint32_t slot) noexcept {
   }
   if (plan.persistence_word != 0) KeepWord(cold, plan.persistence_word);
   BeginFlow<Hot>(context_, slot);
+  begun_[begun_count_++] = slot;
   context_.counters.virtuals[common.virtual_id].connections.Add(1);
   context_.counters.members[common.member_id].connections.Add(1);
 }

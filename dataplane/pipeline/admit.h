@@ -62,6 +62,8 @@ class Admission {
   size_t count_ = 0;
   std::bitset<kBits> hashes_;  // of them
   std::array<Plan<Hot>, kGroupMax> plans_;
+  std::array<uint32_t, kBurstMax> begun_;  // slots, of flows that are to be noted
+  size_t begun_count_ = 0;
 };
 
 extern template class Admission<flow::FlowHot4>;

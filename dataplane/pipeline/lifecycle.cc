@@ -142,17 +142,16 @@ void Arm(Context& context, uint32_t slot) noexcept {
 }
 
 template <class Hot>
-void ResumeFlow(Context& context, uint32_t slot) noexcept {
+void BeginFlow(Context& context, uint32_t slot) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   if (flow::IsEmbryonic(flows.table.hot(slot).common.state)) flows.timers.AddEmbryonic(slot);
   Arm<Hot>(context, slot);
-  NoteState<Hot>(context, slot);
 }
 
 template <class Hot>
-void BeginFlow(Context& context, uint32_t slot) noexcept {
-  ResumeFlow<Hot>(context, slot);
-  context.counters.flows_created.Add(1);
+void ResumeFlow(Context& context, uint32_t slot) noexcept {
+  BeginFlow<Hot>(context, slot);
+  NoteState<Hot>(context, slot);
 }
 
 template <class Hot>

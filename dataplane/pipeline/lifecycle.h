@@ -15,11 +15,12 @@ uint32_t TimeoutOf(const config::FastL4& profile, const flow::FlowCommon& flow) 
 template <class Hot>
 void Arm(Context& context, uint32_t slot) noexcept;
 
-// A flow whose record is filled in begins: timer, embryonic list, counters.
+// A flow whose record is filled in begins: timer and embryonic list. The caller counts it, and has it noted
+// (notes.h).
 template <class Hot>
 void BeginFlow(Context& context, uint32_t slot) noexcept;
 
-// A flow that was taken over goes on here: timer and embryonic list. It was counted where it began.
+// A flow that was taken over goes on here. It was counted where it began.
 template <class Hot>
 void ResumeFlow(Context& context, uint32_t slot) noexcept;
 

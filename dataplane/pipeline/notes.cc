@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 
 #include "dataplane/base/mutation.h"
 #include "dataplane/mirror/worker.h"
@@ -79,21 +80,63 @@ bool IsEnding(flow::State state) {
   return false;
 }
 
+// The group to whose stream the flow belongs from now on; 0: to none yet. REQUIRES: it is not mirrored.
 template <class Hot>
-inline void BeginWhenWanted(Context& context, uint32_t slot) {
+inline config::TrafficGroupId GroupToBegin(Context& context, uint32_t slot) {
   const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
-  if (common.packets_awaited != 0) return;
+  if (common.packets_awaited != 0) return 0;
   const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
-  if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return;
+  if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return 0;
   if (virtual_server->mirror_after != 0 &&
       TicksToAge(context, *virtual_server, context.flows<Hot>().table.cold(slot).created) != 0) {
-    return;
+    return 0;
   }
-  const config::TrafficGroupId group = GroupOf<Hot>(context, slot);
+  return GroupOf<Hot>(context, slot);
+}
+
+template <class Hot>
+inline void BeginWhenWanted(Context& context, uint32_t slot) {
+  const config::TrafficGroupId group = GroupToBegin<Hot>(context, slot);
   if (group != 0) context.mirror->sender(group).template Begin<Hot>(slot);
 }
 
 }  // namespace
+
+// Mostly all of one virtual server, and new to the peer at once if at all: those whose time has not come are
+// noted when their state changes or their timer comes round, as any flow.
+template <class Hot>
+void Begun(Context& context, std::span<const uint32_t> slots) noexcept {
+  flow::FlowTable<Hot>& table = context.flows<Hot>().table;
+  std::array<uint32_t, kBurstMax> wanted;
+  size_t count = 0;
+  config::TrafficGroupId group = 0;
+  const config::Virtual* virtual_server = nullptr;
+  size_t page = SIZE_MAX;
+  const auto begin = [&] {
+    if (count == 0) return;
+    context.mirror->sender(group).template Begin<Hot>({wanted.data(), count});
+    count = 0;
+  };
+  for (const uint32_t slot : slots) {
+    const flow::FlowCommon& common = table.hot(slot).common;
+    // It may be over by now, and another one have its slot.
+    if (common.state == flow::State::kFree || IsMirroredFlow(common)) continue;
+    if (virtual_server == nullptr || virtual_server->id != common.virtual_id) {
+      virtual_server = context.snapshot->FindVirtual(common.virtual_id);
+      if (virtual_server == nullptr) continue;
+    }
+    if (!virtual_server->is_mirrored || !IsDue(*virtual_server, common)) continue;
+    if (common.packets_awaited != 0 || virtual_server->mirror_after != 0) continue;
+    if (slot / kFlowsPerPage != page) {
+      page = slot / kFlowsPerPage;
+      const config::TrafficGroupId its = GroupOf<Hot>(context, slot);
+      if (its != group) begin();
+      group = its;
+    }
+    if (group != 0) wanted[count++] = slot;
+  }
+  begin();
+}
 
 template <class Hot>
 void State(Context& context, uint32_t slot) noexcept {
@@ -172,6 +215,8 @@ void Handshakes(Context& context, config::TrafficGroupId group) noexcept {
 
 template void Handshakes<FlowHot4>(Context&, config::TrafficGroupId) noexcept;
 template void Handshakes<FlowHot6>(Context&, config::TrafficGroupId) noexcept;
+template void Begun<FlowHot4>(Context&, std::span<const uint32_t>) noexcept;
+template void Begun<FlowHot6>(Context&, std::span<const uint32_t>) noexcept;
 template void State<FlowHot4>(Context&, uint32_t) noexcept;
 template void State<FlowHot6>(Context&, uint32_t) noexcept;
 template void Use<FlowHot4>(Context&, uint32_t) noexcept;

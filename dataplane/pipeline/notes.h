@@ -5,6 +5,8 @@
 // timer comes round; any other established packet tells nothing.
 #pragma once
 
+#include <span>
+
 #include "dataplane/pipeline/context.h"
 
 namespace tandem::pipeline {
@@ -17,6 +19,8 @@ inline bool IsTooEarly(const config::Snapshot& snapshot, const flow::FlowCommon&
          (common.flags & (flow::kMirrored | flow::kOneLegged)) == 0;
 }
 
+template <class Hot>
+void Begun(Context& context, std::span<const uint32_t> slots) noexcept;
 template <class Hot>
 void State(Context& context, uint32_t slot) noexcept;
 template <class Hot>
@@ -31,7 +35,13 @@ template <class Hot>
 void Handshakes(Context& context, config::TrafficGroupId group) noexcept;
 }  // namespace notes
 
-// The flow began, goes on here, or has another state.
+// Flows that began one after the other, and may be over by now.
+template <class Hot>
+void NoteBegun(Context& context, std::span<const uint32_t> slots) noexcept {
+  if (context.mirror != nullptr) notes::Begun<Hot>(context, slots);
+}
+
+// The flow goes on here, or has another state.
 template <class Hot>
 [[gnu::always_inline]] inline void NoteState(Context& context, uint32_t slot) noexcept {
   if (context.mirror == nullptr) return;
