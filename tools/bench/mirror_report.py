@@ -64,6 +64,7 @@ def cost(word=''):
         match = re.match(rf'(.+?)\s+off{NUMBER} ns\s+on{NUMBER} ns\s+speed{NUMBER} %', line)
         if match:
             figures[f'on, of off: {match[1]}'] = float(match[4])
+            figures[f'on: {match[1]}'] = float(match[3])
     return figures
 
 
@@ -92,6 +93,8 @@ def unit_and_aim(name):
         return '%', ('>=', 98)
     if name.startswith('on, of off'):
         return '%', ('>=', 90)
+    if name.startswith('on: '):
+        return 'ns', None
     if name.startswith('lag p99'):
         return 'ms', ('<', 1)
     if name.startswith('bulk'):
