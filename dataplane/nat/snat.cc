@@ -61,10 +61,14 @@ void SourceSearch<Hot>::Begin(const Steering& steering, Prng& prng) noexcept {
     case SourcePort::kPreserveStrict:
       port_probes_ = kProbesMax;
       return;
-    case SourcePort::kPreserve:
-      if (request.share.Has(rte_be_to_cpu_16(port_))) port_probes_ = kProbesMax / 2;
+    case SourcePort::kPreserve: {
+      const uint16_t wanted = rte_be_to_cpu_16(port_);
+      const uint16_t port = request.share.Beside(wanted);
+      port_ = rte_cpu_to_be_16(port);
+      if (port == wanted || port >= kPortMin) port_probes_ = kProbesMax / 2;
       random_probes_ = kProbesMax / 2;
       return;
+    }
     case SourcePort::kChange:
       random_probes_ = kProbesMax;
       return;

@@ -10,7 +10,8 @@
 // Of devices that mirror to each other each takes ports of its own blocks only for new flows of addresses
 // that float (PortShare), so that a device which took over never gives away the port of a flow that the
 // mirror had not told it of yet. The lease is for good: nothing has to be acknowledged before a port is
-// used. A preserved port counts as taken when it is of another's block. preserve-strict keeps it
+// used. Instead of a preserved port of another's block the one at its place in the device's own block
+// beside is tried. preserve-strict keeps it
 // regardless: any other answer would refuse most of the clients; after a takeover such a flow can
 // collide with one that was not mirrored yet. Protocols without ports have no share either.
 //
@@ -41,6 +42,15 @@ struct PortShare {
   // `port` in host byte order.
   constexpr bool Has(uint16_t port) const {
     return count == 1 || (port >> kBlockShift) % count == index;
+  }
+  // The port itself, or the one at its place in a block of the share nearby.
+  constexpr uint16_t Beside(uint16_t port) const {
+    if (count == 1) return port;
+    constexpr uint32_t kBlocks = 0x10000 >> kBlockShift;
+    const auto block = static_cast<uint32_t>(port >> kBlockShift);
+    const uint32_t own = block - block % count + index;
+    const uint32_t place = port % (1U << kBlockShift);
+    return static_cast<uint16_t>((own < kBlocks ? own : own - count) << kBlockShift | place);
   }
 };
 

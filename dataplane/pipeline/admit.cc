@@ -127,8 +127,28 @@ void Admission<Hot>::RunGroup(std::span<const Added> group) noexcept {
   for (size_t i = 0; i < count; ++i) {
     if (Prepare(plans_[i])) going[prepared++] = &plans_[i];
   }
-  for (size_t i = 0; i < prepared; ++i)
-    Finish(*going[i]);
+  FinishAll(std::span(going).first(prepared));
+}
+
+// Those that need another source after the others, by when what is known of it is near.
+template <class Hot>
+void Admission<Hot>::FinishAll(std::span<Plan<Hot>*> plans) noexcept {
+  std::array<Plan<Hot>*, kGroupMax> later;
+  size_t count = 0;
+  size_t later_count = 0;
+  for (Plan<Hot>* const plan : plans) {
+    if (PassOverTaken(*plan)) {
+      later[later_count++] = plan;
+    } else {
+      plans[count++] = plan;
+    }
+  }
+  for (size_t i = 0; i < count; ++i)
+    Finish(*plans[i]);
+  for (size_t i = 0; i < later_count; ++i)
+    static_cast<void>(PassOverTaken(*later[i]));
+  for (size_t i = 0; i < later_count; ++i)
+    Finish(*later[i]);
 }
 
 // What is there without asking tables that are large. False: the packet has ended.
@@ -219,6 +239,22 @@ DropReason Admission<Hot>::ChooseServer(Plan<Hot>& plan) noexcept {
     plan.flow.server.source_port = htons(plan.member->port);
   }
   return DropReason::kNone;
+}
+
+// A source that the index line of its key says is taken, very likely, is not worth reading the flow that has
+// it: another is as good. Finish makes sure. Whether there is another.
+template <class Hot>
+bool Admission<Hot>::PassOverTaken(Plan<Hot>& plan) noexcept {
+  const flow::FlowTable<Hot>& table = context_.template flows<Hot>().table;
+  if ((plan.flags & flow::kTranslateSource) == 0 || !table.MayHave(plan.flow.server_hash))
+    return false;
+  const auto taken = plan.flow.server;
+  if (!NextSource(context_, plan)) {
+    plan.flow.server = taken;
+    return false;
+  }
+  table.PrefetchIndex(plan.flow.server_hash);
+  return true;
 }
 
 template <class Hot>

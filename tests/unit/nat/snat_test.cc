@@ -163,6 +163,23 @@ TEMPLATE_TEST_CASE("snat: the devices of a group share the ports and never take 
   CHECK(all.size() == taken);
 }
 
+TEST_CASE("snat: beside any port a device has one of its own", "[nat]") {
+  for (uint8_t count = 1; count <= 16; ++count) {
+    for (uint8_t index = 0; index < count; ++index) {
+      const nat::PortShare share{index, count};
+      for (uint32_t number = 0; number < 0x10000; ++number) {
+        const auto port = static_cast<uint16_t>(number);
+        const uint16_t beside = share.Beside(port);
+        if (!share.Has(beside) || beside % 64 != port % 64 ||
+            std::abs(beside - port) >= 64 * count || (share.Has(port) && beside != port)) {
+          CAPTURE(int{count}, int{index}, port, beside);
+          FAIL("not beside it");
+        }
+      }
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("snat: a device's ports run out at its share of them exactly", "[nat]",
                    flow::FlowHot4, flow::FlowHot6) {
   const uint8_t devices = GENERATE(uint8_t{2}, uint8_t{5});
