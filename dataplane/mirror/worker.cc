@@ -14,7 +14,7 @@ namespace {
 
 // A look takes as long as a packet or two, most of it to find that nothing is due. Between two, what was
 // noted gathers.
-constexpr Nanos kPause = 40'000;
+constexpr Nanos kPause = 80'000;
 
 TrafficGroupId After(TrafficGroupId group, TrafficGroupId end) {
   return static_cast<TrafficGroupId>(group + 1 < end ? group + 1 : 1);
