@@ -39,9 +39,9 @@ std::unique_ptr<config::Snapshot> MakeFinished(uint8_t protocol, bool persistent
 
 }  // namespace
 
-BenchDevice::BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent)
+BenchDevice::BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent, ClientPorts ports)
     : protocol_(protocol),
-      traffic_(protocol),
+      traffic_(protocol, ports),
       memory_(pipeline::FlowSet<FlowHot4>::BytesNeeded(capacity) +
               pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(1)),
       record_memory_(persist::Table::BytesNeeded(std::max(capacity, kRecordsMin), 1)),
@@ -102,12 +102,16 @@ void BenchDevice::SendAll(uint32_t count, Side side, uint8_t tcp_flags) {
   if (forwarded() - before != count) Fail("packets forwarded", count, forwarded() - before);
 }
 
-void BenchDevice::Establish(uint32_t count) {
+void BenchDevice::Begin(uint32_t count) {
   SendAll(count, Side::kClient, kSyn);
-  SendAll(count, Side::kServer, kSyn | kAck);
-  if (protocol_ == IPPROTO_TCP) SendAll(count, Side::kClient, kAck);
   const uint32_t live = context_->flows4.table.size();
   if (live != count) Fail("flows", count, live);
+}
+
+void BenchDevice::Establish(uint32_t count) {
+  Begin(count);
+  SendAll(count, Side::kServer, kSyn | kAck);
+  if (protocol_ == IPPROTO_TCP) SendAll(count, Side::kClient, kAck);
 }
 
 void BenchDevice::EndAll() {

@@ -20,14 +20,17 @@ class BenchDevice {
  public:
   // `protocol`: IPPROTO_UDP or IPPROTO_TCP. `persistent`: by source address, so that each flow has a record
   // of its own. REQUIRES: 0 < capacity <= kFlowsMax.
-  BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent = false);
+  BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent = false,
+              ClientPorts ports = ClientPorts::kInTurn);
 
   void MakePacket(FrameRing& ring, size_t index, uint32_t flow, flow::Side side,
                   uint8_t tcp_flags) const {
     traffic_.MakePacket(ring, index, flow, side, tcp_flags);
   }
 
-  // Makes flows 0 .. count-1, established. Exits with a message when one does not come to be.
+  // Makes flows 0 .. count-1: with their first packets, and established. Exits with a message when one does
+  // not come to be. Establish REQUIRES ClientPorts::kInTurn.
+  void Begin(uint32_t count);
   void Establish(uint32_t count);
   void EndAll();  // flows; records stay
   void ForgetRecords();

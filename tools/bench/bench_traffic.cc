@@ -147,6 +147,14 @@ ServerEnd Traffic::ServerEndOf(const net::Packet& packet) {
   return {static_cast<uint16_t>(ntohl(ip.dst_addr) - kFirstMember), ntohs(port)};
 }
 
+uint16_t Traffic::ClientPortOf(uint32_t flow) const {
+  if (ports_ == ClientPorts::kInTurn) return PortOf(flow / kMembers);
+  uint32_t mixed = flow * 0x9e3779b1U;
+  mixed = (mixed ^ mixed >> 15) * 0x85ebca77U;
+  mixed = (mixed ^ mixed >> 13) * 0xc2b2ae3dU;
+  return static_cast<uint16_t>(kFirstPort + (mixed >> 16) % (65'536 - kFirstPort));
+}
+
 void Traffic::MakePacket(FrameRing& ring, size_t index, uint32_t flow, Side side, uint8_t tcp_flags,
                          uint32_t sent, uint32_t acknowledged) const {
   const ServerEnd server = {static_cast<uint16_t>((first_member_ + flow) % kMembers),
@@ -174,7 +182,7 @@ void Traffic::WriteFrame(uint8_t* frame, uint32_t flow, ServerEnd server, Side s
   std::memcpy(frame + RTE_ETHER_HDR_LEN, &ip, sizeof(ip));
 
   uint8_t* const l4 = frame + RTE_ETHER_HDR_LEN + sizeof(ip);
-  const uint16_t source_port = from_client ? PortOf(flow / kMembers) : kService;
+  const uint16_t source_port = from_client ? ClientPortOf(flow) : kService;
   const uint16_t destination_port = from_client ? kService : server.port;
   if (protocol_ == IPPROTO_TCP) {
     WriteTcp(l4, source_port, destination_port, side, tcp_flags, sent, acknowledged);
@@ -186,7 +194,7 @@ void Traffic::WriteFrame(uint8_t* frame, uint32_t flow, ServerEnd server, Side s
 flow::FlowHot4::Key Traffic::ClientKey(uint32_t flow) const {
   return {.source = htonl(kFirstClient + flow),
           .destination = htonl(kVirtual),
-          .source_port = htons(PortOf(flow / kMembers)),
+          .source_port = htons(ClientPortOf(flow)),
           .destination_port = htons(kService)};
 }
 

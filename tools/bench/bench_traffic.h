@@ -58,10 +58,16 @@ struct ServerEnd {
   uint16_t port = 0;  // of the SNAT address
 };
 
+// Clients' ports: kInTurn are all preserved, so that what servers see of a flow can be computed from its number
+// too. kRandom are as clients have them: some are taken, and where devices share the ports out, half are not
+// theirs to give; servers' packets cannot be made then.
+enum class ClientPorts : uint8_t { kInTurn, kRandom };
+
 // The packets of flows that begin in turn, 0, 1, 2 ..., each with the member behind the last one's.
 class Traffic {
  public:
-  explicit Traffic(uint8_t protocol) : protocol_(protocol) {}
+  explicit Traffic(uint8_t protocol, ClientPorts ports = ClientPorts::kInTurn)
+      : protocol_(protocol), ports_(ports) {}
 
   // Flow 0's member, as the device chose it.
   void SetFirstMember(uint32_t member) { first_member_ = member % kMembers; }
@@ -82,7 +88,10 @@ class Traffic {
   static void MakeArp(FrameRing& ring, size_t index, uint32_t member);
 
  private:
+  uint16_t ClientPortOf(uint32_t flow) const;
+
   uint8_t protocol_;
+  ClientPorts ports_;
   uint32_t first_member_ = 0;
 };
 

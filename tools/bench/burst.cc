@@ -6,8 +6,9 @@
 //   Floor        one index line and one flow line read, the flow line written (floor.h)
 //   Established  packets of established flows, received to transmitted
 //   Stage        the same, step by step over the burst, with the clock read between them
-//   New          packets that each begin a flow (UDP, or TCP SYN), in a table of so many flows; also with
-//                persistence: of clients that have no record yet, and of clients that return to theirs
+//   New          packets that each begin a flow (UDP, or TCP SYN), in a table of so many flows, from ports at
+//                random; also with persistence: of clients that have no record yet, and of clients that
+//                return to theirs
 //
 // Frames are 60 bytes and in the second-level cache, as after a NIC's DMA. A sample is 16 bursts;
 // what is reported is the median sample, which a busy machine disturbs least. At the end a table
@@ -185,12 +186,12 @@ enum class Clients : uint8_t { kAny, kFirst, kReturning };  // without persisten
 void BM_New(benchmark::State& state, uint8_t protocol, Clients clients, const char* name) {
   // A sample's worth at least.
   const auto flows = std::max(static_cast<uint32_t>(state.range(0)), uint32_t{FrameRing::kFrames});
-  BenchDevice device(protocol, flows, clients != Clients::kAny);
+  BenchDevice device(protocol, flows, clients != Clients::kAny, ClientPorts::kRandom);
   const auto begin_anew = [&] {
     device.EndAll();
     if (clients == Clients::kFirst) device.ForgetRecords();
   };
-  device.Establish(flows);  // so that no page is touched for the first time later
+  device.Begin(flows);  // so that no page is touched for the first time later
   begin_anew();
   FrameRing ring;
   Samples samples;

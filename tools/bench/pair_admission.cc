@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What mirroring costs the admission of flows, their first packets alone: a table is filled with UDP flows
-// that have source translation and a persistence record each, with mirroring off and on; how they end is not
-// measured (pair_cost.cc measures whole lives). On, the peer is told of every flow as it begins, and where
+// that have source translation and a persistence record each, from clients' ports at random, with mirroring
+// off and on; how they end is not measured (pair_cost.cc measures whole lives). On, half of the ports are
+// the peer's to give, and the peer is told of every flow as it begins, and where
 // records are mirrored, of every record that is made or has not been told of for long.
 #include <netinet/in.h>
 
@@ -56,6 +57,7 @@ void Fill(Contest& contest, uint32_t flows, std::array<Samples, 2>& samples) {
 
 void Admission(PairDeviceOptions options, const Extent& extent, const char* what) {
   options.protocol = IPPROTO_UDP;
+  options.client_ports = ClientPorts::kRandom;
   options.capacity = kMeasured.flows;
   options.udp_idle_timeout = kFlowTimeout;
   options.persists = true;
@@ -84,14 +86,18 @@ void Admission(PairDeviceOptions options, const Extent& extent, const char* what
 
 void MeasureAdmission(std::string_view only, bool is_profiled) {
   const Extent& extent = is_profiled ? kProfiled : kMeasured;
-  const auto admitted = [&](Nanos record_timeout, bool mirrors_records, std::string_view what) {
+  const auto admitted = [&](Nanos record_timeout, bool mirrors_records, std::string_view what,
+                            uint16_t mtu = 9000) {
     if (what.find(only) == what.npos) return;
-    Admission({.record_timeout = record_timeout, .mirrors_records = mirrors_records}, extent,
-              what.data());
+    Admission({.mtu = mtu, .record_timeout = record_timeout, .mirrors_records = mirrors_records},
+              extent, what.data());
   };
-  std::printf("per connection, its first packet alone\n");
+  std::printf(
+      "per connection, its first packet alone; 9000-byte packets to the peer or, small, 1500\n");
   admitted(kShortRecord, false, "admitted udp, record made");
   admitted(kLongRecord, false, "admitted udp, record followed");
+  admitted(kShortRecord, false, "admitted udp, small, record made", 1500);
+  admitted(kLongRecord, false, "admitted udp, small, record followed", 1500);
   admitted(kShortRecord, true, "admitted udp, mirrored record made");
   admitted(kLongRecord, true, "admitted udp, mirrored record followed");
 }

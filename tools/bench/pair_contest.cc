@@ -10,7 +10,7 @@
 namespace tandem::bench {
 namespace {
 
-constexpr uint16_t kBodyMax = 1400;
+constexpr uint16_t kOverhead = 100;  // of a packet's bytes, those that are not body
 constexpr Nanos kSettlingGap = 50'000;
 
 PairDeviceOptions WithoutMirroring(PairDeviceOptions options) {
@@ -40,7 +40,7 @@ Contest::Contest(const PairDeviceOptions& options, uint32_t established, int set
     : off_(WithoutMirroring(options)), on_(options), peer_(on_.mirror()) {
   off_.Establish(established, now_[0]);
   on_.Establish(established, now_[1]);
-  peer_.Open(kBodyMax);
+  peer_.Open(static_cast<uint16_t>(options.mtu - kOverhead));
   // Until all is told and every digest was compared.
   Idle(settling, kSettlingGap);
 }

@@ -66,7 +66,7 @@ std::unique_ptr<config::Snapshot> MakePairSnapshot(const PairDeviceOptions& opti
 }  // namespace
 
 PairDevice::PairDevice(const PairDeviceOptions& options)
-    : traffic_(options.protocol), protocol_(options.protocol) {
+    : traffic_(options.protocol, options.client_ports), protocol_(options.protocol) {
   unit::UnitOptions unit_options;
   unit_options.flows_ipv4_per_worker = options.capacity;
   unit_options.flows_ipv6_per_worker = 1;

@@ -22,6 +22,7 @@ inline constexpr config::TrafficGroupId kGroup = 1;
 
 struct PairDeviceOptions {
   uint8_t protocol = 6;
+  ClientPorts client_ports = ClientPorts::kInTurn;
   uint32_t capacity = 1U << 20;
   bool mirrors = true;
   uint8_t unit_id = 1;  // 2: the standby
