@@ -8,8 +8,9 @@
 // whatever their values are. Any other row goes the slow way, which is right whatever the row is.
 //
 // Rows come from a Source: flow(i), slot(i) (logical), value(i) and age_ticks(i) of row i, of which a close
-// wants only slot and value; has(i) says whether it goes as far as that. So nothing is copied but into columns. Loops have a Source of their own: through
-// a reference it would be read anew after each byte written.
+// wants only slot and value; has(i) says whether it goes as far as that. So nothing is copied but into
+// columns. Loops have a Source of their own: through a reference it would be read anew after each byte
+// written.
 #pragma once
 
 #include <endian.h>

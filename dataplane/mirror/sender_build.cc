@@ -163,7 +163,7 @@ bool FlowSender::Impl::AddKnownOrUnbound(const Hot& hot, const FlowName& name) n
     flow.common.client_interface = 0;
   }
   flow.common.flags = static_cast<uint16_t>(common.flags & ~(flow::kMirrorKnown | flow::kUnbound));
-  return batch.AddAnyCreate(flow, name);
+  return writer.AddCreate(flow, name);
 }
 
 // Rows of free slots, from the front, one at least if there is room; returns how many.
@@ -307,7 +307,8 @@ bool FlowSender::Impl::AddBulk(uint32_t& budget) noexcept {
   return true;
 }
 
-// Which of the slots the first pass has to tell of; returns how many.
+// Which of the slots the first pass has to tell of; returns how many. What another session told of them does
+// not count.
 template <class Hot>
 uint32_t FlowSender::Impl::ViewBulk(uint32_t first, uint32_t count,
                                     std::span<uint32_t, kTogether> slots) noexcept {
@@ -319,13 +320,10 @@ uint32_t FlowSender::Impl::ViewBulk(uint32_t first, uint32_t count,
   uint32_t told = 0;
   for (uint32_t slot = first; slot < first + count; ++slot) {
     if (!family.IsTold(slot)) continue;
-    if (family.IsDirty(slot)) {
-      // It will be told in its turn, and in full: what another session sent of it does not count.
-      uint16_t& flags = table.hot(slot).common.flags;
-      flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
-    } else {
-      slots[told++] = slot;
-    }
+    uint16_t& flags = table.hot(slot).common.flags;
+    flags = static_cast<uint16_t>(flags & ~flow::kMirrorKnown);
+    // Those that are dirty have their turn, and are told in full.
+    if (!family.IsDirty(slot)) slots[told++] = slot;
   }
   return told;
 }

@@ -17,9 +17,9 @@
 //
 // For mirroring, each record says what the peer knows of it (RecordFlag), and buckets in which a
 // record is to be told are in a list of their shard. The eighth bit beside the claim says which record of
-// the bucket that may be, so that the others, which nobody has used for long, are not read either. A record that is removed although the peer may
-// know it keeps its place, marked kGone, until the peer was told, its copy has run out by itself, or
-// the place is needed.
+// the bucket that may be, so that the others, which nobody has used for long, are not read either. A record
+// that is removed although the peer may know it keeps its place, marked kGone, until the peer was told, its
+// copy has run out by itself, or the place is needed.
 //
 // Thread safety: a holder is a worker, or `workers()` for control. Open, Touch and VisitBucket: any
 // holder's thread, one thread a holder. PopChanged: any. Sweep: the shard's owner. No allocation after

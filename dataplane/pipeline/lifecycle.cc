@@ -20,8 +20,6 @@ using flow::FlowHot6;
 using flow::State;
 
 constexpr Tick kPauseLook = TicksIn(100 * kMillisecond);
-constexpr size_t kExpiredTogether = 32;
-static_assert(kExpiredTogether <= kTouchedTogether);
 
 EndReason ReasonOfTimeout(const flow::FlowCommon& flow) {
   switch (flow.state) {
@@ -85,7 +83,7 @@ void ExpireDue(Context& context, unsigned budget) noexcept {
   FlowSet<Hot>& flows = context.flows<Hot>();
   if (!flows.timers.MayBeDue(context.tick)) return;
   const bool keeps_records = KeepsRecords(context);
-  std::array<uint32_t, kExpiredTogether> room;
+  std::array<uint32_t, kTouchedTogether> room;
   while (budget > 0) {
     const std::span due = std::span(room).first(std::min<size_t>(room.size(), budget));
     const std::span slots = due.first(flows.timers.TakeDue(context.tick, due));

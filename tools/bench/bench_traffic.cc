@@ -92,7 +92,7 @@ IpAddress MemberAddress(uint32_t member) {
   return Address(kFirstMember + member);
 }
 
-std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol) {
+std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol, ClientPorts ports) {
   auto snapshot = std::make_unique<config::Snapshot>();
   AddInterfaces(*snapshot);
   snapshot->traffic_groups.resize(1);
@@ -117,7 +117,10 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol) {
                            .protocol = protocol,
                            .source = *IpPrefix::Parse("0.0.0.0/0"),
                            .pool = 1,
-                           .snat = config::SnatKind::kPool};
+                           .snat = config::SnatKind::kPool,
+                           .source_port = ports == ClientPorts::kInTurn
+                                              ? config::SourcePort::kPreserveStrict
+                                              : config::SourcePort::kPreserve};
   snapshot->steering = std::make_shared<config::Steering>(1);
   return snapshot;
 }

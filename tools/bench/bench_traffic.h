@@ -24,8 +24,14 @@ inline constexpr uint32_t kMembers = 128;
 inline constexpr uint32_t kFlowsMax = kMembers * 32'000;
 inline constexpr config::InterfaceId kServerSide = 2;
 
+// Clients' ports: kInTurn are all preserved, so that what servers see of a flow can be computed from its number
+// too. kRandom are as clients have them: some are taken, and where devices share the ports out, half are not
+// theirs to give; servers' packets cannot be computed then.
+enum class ClientPorts : uint8_t { kInTurn, kRandom };
+
 // Not finished: the caller adds what it wants and calls Finish.
-std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol);
+std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol,
+                                               ClientPorts ports = ClientPorts::kRandom);
 IpAddress MemberAddress(uint32_t member);  // from 0 on
 inline constexpr MacAddress kServerMac = {2, 0, 0, 0, 0, 0x05};
 
@@ -57,11 +63,6 @@ struct ServerEnd {
   uint16_t member = 0;
   uint16_t port = 0;  // of the SNAT address
 };
-
-// Clients' ports: kInTurn are all preserved, so that what servers see of a flow can be computed from its number
-// too. kRandom are as clients have them: some are taken, and where devices share the ports out, half are not
-// theirs to give; servers' packets cannot be made then.
-enum class ClientPorts : uint8_t { kInTurn, kRandom };
 
 // The packets of flows that begin in turn, 0, 1, 2 ..., each with the member behind the last one's.
 class Traffic {

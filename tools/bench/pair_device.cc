@@ -26,7 +26,7 @@ constexpr uint32_t kSession = 77;
 }
 
 std::unique_ptr<config::Snapshot> MakePairSnapshot(const PairDeviceOptions& options) {
-  auto snapshot = MakeSnapshot(options.protocol);
+  auto snapshot = MakeSnapshot(options.protocol, options.client_ports);
   snapshot->generation = 1;
   snapshot->traffic_groups.resize(2);
   snapshot->traffic_groups[kGroup] = {
