@@ -133,18 +133,11 @@ class Column {
   static constexpr size_t kFrameMax = wire::VarintSize(kTag) + 2;  // bodies are shorter than 16 KiB
 
   uint8_t* Write(uint8_t* out, uint32_t count) const noexcept {
+    if (!is_uniform_) return wire::WriteBytes(out, kTag, data_.data(), bytes_);
     if (Size(count) == 0) return out;
-    const size_t payload = is_uniform_ ? Codec::Size(first_) : bytes_;
-    out = wire::WriteVarint(out, kTag);
-    out = wire::WriteVarint(out, payload);
-    if (is_uniform_) {
-      std::array<uint8_t, kSlack> value;
-      Codec::Write(value.data(), first_);
-      std::memcpy(out, value.data(), payload);
-    } else {
-      std::memcpy(out, data_.data(), payload);
-    }
-    return out + payload;
+    std::array<uint8_t, kSlack> value;
+    Codec::Write(value.data(), first_);
+    return wire::WriteBytes(out, kTag, value.data(), Codec::Size(first_));
   }
 
  private:

@@ -301,9 +301,11 @@ struct FlowBatchWriter::Impl {
   bool AddWhereSizesLeap(batch::Rows<Group>& to, const typename Group::Row& row) noexcept;
   template <class F>
   void EachGroup(F&& f);
-  // How many rows there is room for if each takes `row_max` bytes, and all of them `more`.
-  size_t RoomFor(size_t row_max, size_t more = 0) const {
-    return room < more ? 0 : std::min<size_t>((room - more) / row_max, kRowsMax - rows);
+  // How many of `count` rows there is room for if each takes `row_max` bytes, and all of them `more`.
+  size_t RoomFor(size_t count, size_t row_max, size_t more = 0) const {
+    count = std::min<size_t>(count, kRowsMax - rows);
+    if (more + count * row_max <= room) return count;
+    return room < more ? 0 : (room - more) / row_max;
   }
 
   template <class Hot>
@@ -332,8 +334,7 @@ inline size_t FlowBatchWriter::Impl::AddUsualCreates(const Source& source, size_
   const bool is_first = to.group.rows() == 0;
   if (is_first && !to.GoOn(source)) return 0;
   const size_t more = is_first ? to.start.beside_rows : 0;
-  const size_t added =
-      to.likeness.CountLike(source, std::min(count, RoomFor(to.row_max, more)), to.shapes);
+  const size_t added = to.likeness.CountLike(source, RoomFor(count, to.row_max, more), to.shapes);
   if (added == 0) return 0;
   room -= more + to.Append(source, added);
   rows += static_cast<uint32_t>(added);
@@ -343,7 +344,7 @@ inline size_t FlowBatchWriter::Impl::AddUsualCreates(const Source& source, size_
 template <class Hot, class Source>
 inline size_t FlowBatchWriter::Impl::AddUsualCloses(const Source& source, size_t count) noexcept {
   batch::CloseRows& to = closes[Hot::kIsIpv6];
-  const size_t added = to.CountUsual(source, std::min(count, RoomFor(to.kRowMax)));
+  const size_t added = to.CountUsual(source, RoomFor(count, to.kRowMax));
   if (added == 0) return 0;
   room -= to.Append(source, added);
   rows += static_cast<uint32_t>(added);

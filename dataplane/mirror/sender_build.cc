@@ -21,6 +21,15 @@ namespace {
 // otherwise could keep them waiting for ever.
 constexpr uint32_t kBackgroundShare = 4;
 
+// The slot's lines, or the first of many, which the mirror lcore has had. They come while rows are gathered.
+[[gnu::always_inline]] inline void FetchToWrite(FrameSlot& slot, size_t body_size) noexcept {
+  constexpr size_t kLine = 64;
+  constexpr size_t kMost = 2048;
+  __builtin_prefetch(&slot, 1);
+  for (size_t at = 0; at < std::min(body_size, kMost); at += kLine)
+    __builtin_prefetch(&slot.body[at], 1);
+}
+
 }  // namespace
 
 // Frames are to be full, as long as nothing waits for `flush`: each costs about as much as ten rows.
@@ -261,6 +270,7 @@ void FlowSender::Impl::AddTouches() noexcept {
 // The families take turns to be first, for under load the second finds no room.
 bool FlowSender::Impl::BuildLive(FrameSlot& out, const config::Snapshot& snapshot) noexcept {
   BeginFrame(snapshot);
+  FetchToWrite(out, terms.body_max);
   const bool has_room = (frames_built & 1) == 0 ? AddDirty<FlowHot4>() && AddDirty<FlowHot6>()
                                                 : AddDirty<FlowHot6>() && AddDirty<FlowHot4>();
   if (has_room) AddTouches();
