@@ -13,8 +13,9 @@ using config::TrafficGroupId;
 namespace {
 
 // A look takes as long as a packet or two, most of it to find that nothing is due. Between two, what was
-// noted gathers.
-constexpr Nanos kPause = 80'000;
+// noted gathers: for a part of the time that a change may wait.
+constexpr Nanos kPauseMax = 80'000;
+constexpr Nanos kPausesPerFlush = 4;
 
 TrafficGroupId After(TrafficGroupId group, TrafficGroupId end) {
   return static_cast<TrafficGroupId>(group + 1 < end ? group + 1 : 1);
@@ -69,7 +70,8 @@ void WorkerMirror::RolesChanged() noexcept {
 bool WorkerMirror::Turn(const Snapshot& snapshot, const Translations& translations, Nanos now,
                         unsigned budget, bool may_read) noexcept {
   // Turns can follow each other faster than anything here becomes due.
-  if (!has_more_ && now - looked_at_ < kPause && inbound_.Front() == nullptr) return false;
+  const Nanos pause = std::min(kPauseMax, snapshot.mirroring.flush / kPausesPerFlush);
+  if (!has_more_ && now - looked_at_ < pause && inbound_.Front() == nullptr) return false;
   looked_at_ = now;
   may_read_ = may_read;
   const bool has_received = Receive(snapshot, translations, now, ShareOf(kFramesInMax, budget));
