@@ -165,8 +165,8 @@ def case_modify_virtual(world):
 def case_delete_connection(world):
     """delete connection: only the one named, and its client learns of it"""
     first, second = world.connect(VIP), world.connect(VIP)
-    # The client's kernel may have used the port for another address before.
-    its = ('cs-client-port', str(first.getsockname()[1]), 'cs-server-addr', VIP)
+    # The client's kernel may have used the port for another address, or another service, before.
+    its = ('cs-client-port', str(first.getsockname()[1]), 'cs-server-addr', VIP, 'cs-server-port', '80')
     shown = world.connections(*its)
     check(len(shown) == 1, f'the connection is not shown, or others: {shown}')
     world.device.ctl('delete', 'connection', *its)
