@@ -95,6 +95,14 @@ void FlowTable<Hot>::PrefetchSlot(uint32_t slot) const noexcept {
 }
 
 template <class Hot>
+bool FlowTable<Hot>::PrefetchUser(uint64_t hash) const noexcept {
+  const Index::Candidates candidates = Index::InPrimary(index_.Primary(hash), hash);
+  if (candidates.empty()) return false;
+  PrefetchFlow(&hot_[SlotOf(candidates.front())]);
+  return true;
+}
+
+template <class Hot>
 void FlowTable<Hot>::PrefetchKeys(uint32_t slot) const noexcept {
   const Hot& flow = hot_[slot];
   index_.Prefetch(Hash(flow.client, flow.common.protocol));

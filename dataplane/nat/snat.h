@@ -4,8 +4,7 @@
 // reply's owner (config/steering.h) is the worker that asks, until it finds one that no other flow has. That
 // is so per member endpoint: each SNAT address carries about 64 k flows to each member.
 // Port policies are BIG-IP's: preserve keeps the client's port when it can, preserve-strict keeps it
-// or fails, change never keeps it. (A port that is free looks taken to the pipeline once in some ten thousand
-// times, and is not kept then, unless strictly.) Addresses are tried from a random start on; ports by random
+// or fails, change never keeps it. Addresses are tried from a random start on; ports by random
 // probes, kProbesMax at most over all addresses.
 //
 // Of devices that mirror to each other each takes ports of its own blocks only for new flows of addresses

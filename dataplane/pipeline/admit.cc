@@ -130,25 +130,26 @@ void Admission<Hot>::RunGroup(std::span<const Added> group) noexcept {
   FinishAll(std::span(going).first(prepared));
 }
 
-// Those that need another source after the others, by when what is known of it is near.
+// A plan whose source seems to be taken is late: the flow that seems to have it is fetched while others are
+// finished, and then the index line of another source.
 template <class Hot>
 void Admission<Hot>::FinishAll(std::span<Plan<Hot>*> plans) noexcept {
-  std::array<Plan<Hot>*, kGroupMax> later;
+  std::array<Plan<Hot>*, kGroupMax> late;
+  size_t late_count = 0;
   size_t count = 0;
-  size_t later_count = 0;
   for (Plan<Hot>* const plan : plans) {
-    if (PassOverTaken(*plan)) {
-      later[later_count++] = plan;
-    } else {
-      plans[count++] = plan;
-    }
+    (FetchSourceUser(*plan) ? late[late_count++] : plans[count++]) = plan;
   }
-  for (size_t i = 0; i < count; ++i)
+  for (size_t i = 0; i < count / 2; ++i)
     Finish(*plans[i]);
-  for (size_t i = 0; i < later_count; ++i)
-    static_cast<void>(PassOverTaken(*later[i]));
-  for (size_t i = 0; i < later_count; ++i)
-    Finish(*later[i]);
+  size_t kept = 0;
+  for (size_t i = 0; i < late_count; ++i) {
+    if (TakeFreeSource(*late[i])) late[kept++] = late[i];
+  }
+  for (size_t i = count / 2; i < count; ++i)
+    Finish(*plans[i]);
+  for (size_t i = 0; i < kept; ++i)
+    Finish(*late[i]);
 }
 
 // What is there without asking tables that are large. False: the packet has ended.
@@ -241,16 +242,21 @@ DropReason Admission<Hot>::ChooseServer(Plan<Hot>& plan) noexcept {
   return DropReason::kNone;
 }
 
-// A source that the index line of its key says is taken, very likely, is not worth reading the flow that has
-// it: another is as good. Finish makes sure. Whether there is another.
+// Whether another flow seems to have the source, as far as the index line tells; brings it near then.
 template <class Hot>
-bool Admission<Hot>::PassOverTaken(Plan<Hot>& plan) noexcept {
+bool Admission<Hot>::FetchSourceUser(const Plan<Hot>& plan) const noexcept {
+  if ((plan.flags & flow::kTranslateSource) == 0) return false;
+  return context_.template flows<Hot>().table.PrefetchUser(plan.flow.server_hash);
+}
+
+// Goes on to the next source while another flow has this one, and brings near what is known of that. False:
+// there is none, and the packet was refused.
+template <class Hot>
+bool Admission<Hot>::TakeFreeSource(Plan<Hot>& plan) noexcept {
   const flow::FlowTable<Hot>& table = context_.template flows<Hot>().table;
-  if ((plan.flags & flow::kTranslateSource) == 0 || !table.MayHave(plan.flow.server_hash))
-    return false;
-  const auto taken = plan.flow.server;
+  if (!table.FindHashed(plan.flow.server_hash, plan.flow.server, plan.flow.protocol)) return true;
   if (!NextSource(context_, plan)) {
-    plan.flow.server = taken;
+    Refuse(plan, plan.sources.reason());
     return false;
   }
   table.PrefetchIndex(plan.flow.server_hash);

@@ -52,7 +52,8 @@ class Admission {
   bool Prepare(Plan<Hot>& plan) noexcept;
   DropReason ChooseServer(Plan<Hot>& plan) noexcept;
   void FinishAll(std::span<Plan<Hot>*> plans) noexcept;
-  bool PassOverTaken(Plan<Hot>& plan) noexcept;
+  bool FetchSourceUser(const Plan<Hot>& plan) const noexcept;
+  bool TakeFreeSource(Plan<Hot>& plan) noexcept;
   void Finish(Plan<Hot>& plan) noexcept;
   DropReason Insert(Plan<Hot>& plan, uint32_t& slot) noexcept;
   void Fill(const Plan<Hot>& plan, uint32_t slot) noexcept;

@@ -21,9 +21,8 @@ constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
 constexpr uint32_t kRecordsMin = 1U << 20;
 
-std::unique_ptr<config::Snapshot> MakeFinished(uint8_t protocol, bool persistent,
-                                               ClientPorts ports) {
-  auto snapshot = MakeSnapshot(protocol, ports);
+std::unique_ptr<config::Snapshot> MakeFinished(uint8_t protocol, bool persistent) {
+  auto snapshot = MakeSnapshot(protocol);
   if (persistent) {
     snapshot->persistences = {{}, {.name = "source", .id = 1}};
     snapshot->virtuals[1].persistence = 1;
@@ -47,7 +46,7 @@ BenchDevice::BenchDevice(uint8_t protocol, uint32_t capacity, bool persistent, C
               pipeline::FlowSet<flow::FlowHot6>::BytesNeeded(1)),
       record_memory_(persist::Table::BytesNeeded(std::max(capacity, kRecordsMin), 1)),
       records_(std::array{record_memory_.bytes()}, std::max(capacity, kRecordsMin), 43),
-      snapshot_(MakeFinished(protocol, persistent, ports)),
+      snapshot_(MakeFinished(protocol, persistent)),
       shared_(1, records_),
       context_(std::make_unique<pipeline::Context>(
           0, shared_, memory_.bytes(),

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <string>
 
+#include "dataplane/base/hash.h"
+
 namespace tandem::bench {
 namespace {
 
@@ -92,7 +94,7 @@ IpAddress MemberAddress(uint32_t member) {
   return Address(kFirstMember + member);
 }
 
-std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol, ClientPorts ports) {
+std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol) {
   auto snapshot = std::make_unique<config::Snapshot>();
   AddInterfaces(*snapshot);
   snapshot->traffic_groups.resize(1);
@@ -117,10 +119,7 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol, ClientPorts por
                            .protocol = protocol,
                            .source = *IpPrefix::Parse("0.0.0.0/0"),
                            .pool = 1,
-                           .snat = config::SnatKind::kPool,
-                           .source_port = ports == ClientPorts::kInTurn
-                                              ? config::SourcePort::kPreserveStrict
-                                              : config::SourcePort::kPreserve};
+                           .snat = config::SnatKind::kPool};
   snapshot->steering = std::make_shared<config::Steering>(1);
   return snapshot;
 }
@@ -152,10 +151,7 @@ ServerEnd Traffic::ServerEndOf(const net::Packet& packet) {
 
 uint16_t Traffic::ClientPortOf(uint32_t flow) const {
   if (ports_ == ClientPorts::kInTurn) return PortOf(flow / kMembers);
-  uint32_t mixed = flow * 0x9e3779b1U;
-  mixed = (mixed ^ mixed >> 15) * 0x85ebca77U;
-  mixed = (mixed ^ mixed >> 13) * 0xc2b2ae3dU;
-  return static_cast<uint16_t>(kFirstPort + (mixed >> 16) % (65'536 - kFirstPort));
+  return static_cast<uint16_t>(kFirstPort + HashPair(flow, 0, 1) % (65'536 - kFirstPort));
 }
 
 void Traffic::MakePacket(FrameRing& ring, size_t index, uint32_t flow, Side side, uint8_t tcp_flags,

@@ -30,8 +30,7 @@ inline constexpr config::InterfaceId kServerSide = 2;
 enum class ClientPorts : uint8_t { kInTurn, kRandom };
 
 // Not finished: the caller adds what it wants and calls Finish.
-std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol,
-                                               ClientPorts ports = ClientPorts::kRandom);
+std::unique_ptr<config::Snapshot> MakeSnapshot(uint8_t protocol);
 IpAddress MemberAddress(uint32_t member);  // from 0 on
 inline constexpr MacAddress kServerMac = {2, 0, 0, 0, 0, 0x05};
 

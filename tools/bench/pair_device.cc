@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tools/bench/floor.h"
+
 namespace tandem::bench {
 namespace {
 
@@ -16,7 +18,6 @@ using flow::Side;
 
 constexpr uint8_t kAck = RTE_TCP_ACK_FLAG;
 constexpr uint8_t kSyn = RTE_TCP_SYN_FLAG;
-constexpr size_t kBurst = 32;
 constexpr uint32_t kSession = 77;
 
 [[noreturn]] void Fail(const char* what, uint64_t wanted, uint64_t got) {
@@ -26,7 +27,7 @@ constexpr uint32_t kSession = 77;
 }
 
 std::unique_ptr<config::Snapshot> MakePairSnapshot(const PairDeviceOptions& options) {
-  auto snapshot = MakeSnapshot(options.protocol, options.client_ports);
+  auto snapshot = MakeSnapshot(options.protocol);
   snapshot->generation = 1;
   snapshot->traffic_groups.resize(2);
   snapshot->traffic_groups[kGroup] = {
