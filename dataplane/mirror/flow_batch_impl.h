@@ -212,7 +212,6 @@ struct CreateRows : Rows<Group> {
   struct Start {
     Likeness<Hot> likeness;
     uint32_t turned = 0;
-    size_t row_max = 1;
     size_t beside_rows = 0;  // bytes
     uint32_t uses = 0;       // of late; 0: there is none
   };
@@ -220,9 +219,7 @@ struct CreateRows : Rows<Group> {
   static constexpr uint32_t kUsesMax = 16;
   Start start;
 
-  void KeepStart() {
-    start = {likeness, group.turned(), row_max, group.BytesBeside(ChangingColumns()), 1};
-  }
+  void KeepStart() { start = {likeness, group.turned(), group.BytesBeside(ChangingColumns()), 1}; }
   // For the first row.
   template <class Source>
   bool GoOn(const Source& source) {
@@ -265,7 +262,7 @@ struct CreateRows : Rows<Group> {
     if (!likeness.is_set() || start.uses == 0 || start.uses == kUsesMax) return Clear();
     if (group.turned() != start.turned) likeness = start.likeness;
     group.ClearRows(start.turned);
-    row_max = start.row_max;
+    row_max = group.GrowthMax(ChangingColumns());
     last_slot = 0;
     last_birth = 0;
     ++start.uses;

@@ -80,23 +80,17 @@ bool IsEnding(flow::State state) {
   return false;
 }
 
-// The group to whose stream the flow belongs from now on; 0: to none yet. REQUIRES: it is not mirrored.
-template <class Hot>
-inline config::TrafficGroupId GroupToBegin(Context& context, uint32_t slot) {
-  const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
-  if (common.packets_awaited != 0) return 0;
-  const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
-  if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return 0;
-  if (virtual_server->mirror_after != 0 &&
-      TicksToAge(context, *virtual_server, context.flows<Hot>().table.cold(slot).created) != 0) {
-    return 0;
-  }
-  return GroupOf<Hot>(context, slot);
-}
-
 template <class Hot>
 inline void BeginWhenWanted(Context& context, uint32_t slot) {
-  const config::TrafficGroupId group = GroupToBegin<Hot>(context, slot);
+  const flow::FlowCommon& common = CommonOf<Hot>(context, slot);
+  if (common.packets_awaited != 0) return;
+  const config::Virtual* virtual_server = MirroringVirtual(*context.snapshot, common);
+  if (virtual_server == nullptr || !IsDue(*virtual_server, common)) return;
+  if (virtual_server->mirror_after != 0 &&
+      TicksToAge(context, *virtual_server, context.flows<Hot>().table.cold(slot).created) != 0) {
+    return;
+  }
+  const config::TrafficGroupId group = GroupOf<Hot>(context, slot);
   if (group != 0) context.mirror->sender(group).template Begin<Hot>(slot);
 }
 

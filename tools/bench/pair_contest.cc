@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "tools/bench/cycles.h"
+#include "tools/bench/floor.h"
 
 namespace tandem::bench {
 namespace {
@@ -47,8 +48,8 @@ Contest::Contest(const PairDeviceOptions& options, uint32_t established, int set
 
 uint64_t Contest::Send(size_t number, std::span<const net::Packet> packets, Nanos gap) {
   uint64_t cycles = 0;
-  for (size_t i = 0; i < packets.size(); i += kContestBurst) {
-    const size_t burst = std::min(kContestBurst, packets.size() - i);
+  for (size_t i = 0; i < packets.size(); i += kBurst) {
+    const size_t burst = std::min(kBurst, packets.size() - i);
     cycles += device(number).Turn(packets.subspan(i, burst), now_[number] += gap * burst);
   }
   if (number == 1) peer_.Answer();

@@ -16,7 +16,6 @@
 namespace tandem::bench {
 
 inline constexpr Nanos kPacketGap = 100;
-inline constexpr size_t kContestBurst = 32;
 
 // Nanoseconds of each sample. The mean, for samples that differ in what they hold (the ends of flows come
 // in heaps, when their timers do), leaves out the slowest twentieth: there, the machine did something else.
