@@ -95,11 +95,8 @@ void FlowTable<Hot>::PrefetchSlot(uint32_t slot) const noexcept {
 }
 
 template <class Hot>
-bool FlowTable<Hot>::PrefetchUser(uint64_t hash) const noexcept {
-  const Index::Candidates candidates = Index::InPrimary(index_.Primary(hash), hash);
-  if (candidates.empty()) return false;
-  PrefetchFlow(&hot_[SlotOf(candidates.front())]);
-  return true;
+void FlowTable<Hot>::PrefetchLikely(uint64_t hash) const noexcept {
+  PrefetchFlow(&hot_[SlotOf(Index::InPrimary(index_.Primary(hash), hash).front())]);
 }
 
 template <class Hot>

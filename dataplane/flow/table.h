@@ -107,9 +107,13 @@ class FlowTable {
   [[gnu::always_inline]] inline Found<Hot> FinishFind(const Lookup<Hot>& lookup) noexcept;
   Found<Hot> FindAnew(const Lookup<Hot>& lookup) noexcept;  // as if it began now
   FlowRef FindHashed(uint64_t hash, const Key& key, uint8_t protocol) const noexcept;
-  // Whether the index line of the hash speaks for its key being there; brings the flow near then. Nothing else
-  // is read: it may be another key's, and the key's own entry may be elsewhere.
-  bool PrefetchUser(uint64_t hash) const noexcept;
+  // Whether the index line of the hash speaks for its key being there. Nothing else is read: it may be another
+  // key, and the key's own entry may be elsewhere.
+  bool MayHave(uint64_t hash) const noexcept {
+    return !Index::InPrimary(index_.Primary(hash), hash).empty();
+  }
+  // Brings the flow near for which it speaks. REQUIRES: MayHave(hash).
+  void PrefetchLikely(uint64_t hash) const noexcept;
   // Brings the index line of a hash near; for callers that insert in stages.
   void PrefetchIndex(uint64_t hash) const noexcept { index_.Prefetch(hash); }
   void PrefetchSlot(uint32_t slot) const noexcept;  // record and register; slot < capacity()

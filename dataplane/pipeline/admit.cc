@@ -130,25 +130,33 @@ void Admission<Hot>::RunGroup(std::span<const Added> group) noexcept {
   FinishAll(std::span(going).first(prepared));
 }
 
-// A plan whose source seems to be taken is late: the flow that seems to have it is fetched while others are
-// finished, and then the index line of another source.
+// A plan whose source seems to be taken is late: what decides that, or another source, is fetched while others
+// are finished.
 template <class Hot>
 void Admission<Hot>::FinishAll(std::span<Plan<Hot>*> plans) noexcept {
   std::array<Plan<Hot>*, kGroupMax> late;
   size_t late_count = 0;
   size_t count = 0;
+  const flow::FlowTable<Hot>& table = context_.template flows<Hot>().table;
   for (Plan<Hot>* const plan : plans) {
-    (FetchSourceUser(*plan) ? late[late_count++] : plans[count++]) = plan;
+    if ((plan->flags & flow::kTranslateSource) == 0 || !table.MayHave(plan->flow.server_hash)) {
+      plans[count++] = plan;
+      continue;
+    }
+    late[late_count++] = plan;
+    if (KeepsPort(*plan)) {
+      table.PrefetchLikely(plan->flow.server_hash);
+    } else {
+      PassOverTaken(*plan);
+    }
   }
   for (size_t i = 0; i < count / 2; ++i)
     Finish(*plans[i]);
-  size_t kept = 0;
-  for (size_t i = 0; i < late_count; ++i) {
-    if (TakeFreeSource(*late[i])) late[kept++] = late[i];
-  }
+  for (size_t i = 0; i < late_count; ++i)
+    PassOverTaken(*late[i]);
   for (size_t i = count / 2; i < count; ++i)
     Finish(*plans[i]);
-  for (size_t i = 0; i < kept; ++i)
+  for (size_t i = 0; i < late_count; ++i)
     Finish(*late[i]);
 }
 
@@ -242,25 +250,21 @@ DropReason Admission<Hot>::ChooseServer(Plan<Hot>& plan) noexcept {
   return DropReason::kNone;
 }
 
-// Whether another flow seems to have the source, as far as the index line tells; brings it near then.
+// Goes on to the next source where this one is taken, and brings near what is known of that. The client's own
+// port is given up only when a flow has it; any other is as good as the next, and what the index line says will
+// do. Finish makes sure.
 template <class Hot>
-bool Admission<Hot>::FetchSourceUser(const Plan<Hot>& plan) const noexcept {
-  if ((plan.flags & flow::kTranslateSource) == 0) return false;
-  return context_.template flows<Hot>().table.PrefetchUser(plan.flow.server_hash);
-}
-
-// Goes on to the next source while another flow has this one, and brings near what is known of that. False:
-// there is none, and the packet was refused.
-template <class Hot>
-bool Admission<Hot>::TakeFreeSource(Plan<Hot>& plan) noexcept {
+void Admission<Hot>::PassOverTaken(Plan<Hot>& plan) noexcept {
   const flow::FlowTable<Hot>& table = context_.template flows<Hot>().table;
-  if (!table.FindHashed(plan.flow.server_hash, plan.flow.server, plan.flow.protocol)) return true;
-  if (!NextSource(context_, plan)) {
-    Refuse(plan, plan.sources.reason());
-    return false;
+  if (!table.MayHave(plan.flow.server_hash)) return;
+  const auto taken = plan.flow.server;
+  if (KeepsPort(plan) && !table.FindHashed(plan.flow.server_hash, taken, plan.flow.protocol))
+    return;
+  if (NextSource(context_, plan)) {
+    table.PrefetchIndex(plan.flow.server_hash);
+  } else {
+    plan.flow.server = taken;
   }
-  table.PrefetchIndex(plan.flow.server_hash);
-  return true;
 }
 
 template <class Hot>

@@ -52,8 +52,10 @@ class Admission {
   bool Prepare(Plan<Hot>& plan) noexcept;
   DropReason ChooseServer(Plan<Hot>& plan) noexcept;
   void FinishAll(std::span<Plan<Hot>*> plans) noexcept;
-  bool FetchSourceUser(const Plan<Hot>& plan) const noexcept;
-  bool TakeFreeSource(Plan<Hot>& plan) noexcept;
+  static bool KeepsPort(const Plan<Hot>& plan) noexcept {
+    return plan.flow.server.destination_port == plan.flow.client.source_port;
+  }
+  void PassOverTaken(Plan<Hot>& plan) noexcept;
   void Finish(Plan<Hot>& plan) noexcept;
   DropReason Insert(Plan<Hot>& plan, uint32_t& slot) noexcept;
   void Fill(const Plan<Hot>& plan, uint32_t slot) noexcept;
